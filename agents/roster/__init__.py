@@ -1,0 +1,1 @@
+"""Fifteen agent definitions, what each may do, and the tokens that prove it."""

@@ -1,0 +1,1 @@
+"""One assignment carried out: the agent loop and its tools."""

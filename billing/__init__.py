@@ -1,0 +1,1 @@
+"""Scopes, windows, holds, the ledger and revenue: no call leaves without money held for it."""

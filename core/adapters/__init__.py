@@ -1,0 +1,1 @@
+"""Git and the bell that wakes workers."""

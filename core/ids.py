@@ -1,0 +1,22 @@
+"""Ids that sort by time of birth, and the one id that ties a story together."""
+
+from contextvars import ContextVar
+from hashlib import sha256
+from json import dumps
+from uuid import UUID
+
+import uuid6
+
+correlation: ContextVar[UUID | None] = ContextVar("correlation", default=None)
+"""The story that the running code belongs to: from the first signal to the last cent."""
+
+
+def new_id() -> UUID:
+    """Return a fresh UUIDv7 (milliseconds, then random bits). Source: RFC 9562."""
+    return UUID(int=uuid6.uuid7().int)
+
+
+def digest_of(value: object) -> str:
+    """Return the SHA-256 of `value` as canonical JSON: equal values, equal digests, whatever the key order."""
+    text = dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return sha256(text.encode()).hexdigest()

@@ -1,0 +1,41 @@
+"""People who sign in."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from core.ids import new_id
+
+
+class User(AbstractUser):
+    """A person who signs in; rights and devices point here from the apps above."""
+
+    class Role(models.TextChoices):
+        """What a person may do. Source: R-03.29."""
+
+        OWNER = "owner"
+        OPERATOR = "operator"
+        VIEWER = "viewer"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+    is_simulated = models.BooleanField(
+        default=False, help_text="Answers gates in a rehearsal; never a person."
+    )
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this person may answer gates and raise limits."""
+        return self.role == self.Role.OWNER
+
+
+class InviteLink(models.Model):
+    """A one-time address by which the first owner makes an account."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    role = models.CharField(max_length=10, choices=User.Role, default=User.Role.OWNER)
+    expires_at = models.DateTimeField(help_text="Machine time.")
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"invitation as {self.role}"

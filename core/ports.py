@@ -1,0 +1,12 @@
+"""What the ground needs from above and from outside."""
+
+from typing import Protocol
+
+from core.models import Event
+
+
+class Handler(Protocol):
+    """Reacts to one event inside the relay's transaction: rows only, no network; a call may come twice."""
+
+    def __call__(self, event: Event, /) -> None:
+        """React to `event`."""

@@ -1,0 +1,24 @@
+"""The four ways up, and the assignment they share."""
+
+from core.registry.actions import Action, check_arguments, find_action, register_action
+from core.registry.assignments import (
+    ArtifactDraft,
+    Assignment,
+    Json,
+    Limits,
+    Outcome,
+    OutcomeKind,
+    Question,
+    RepoRef,
+    Stop,
+)
+from core.registry.checks import Finding, register_check, run_checks
+from core.registry.jobs import Chore, Job, chores, every, find_job, is_job, register_job
+from core.registry.tools import Tool, ToolContext, ToolResult, find_tool, register_tool, tool_names
+
+__all__ = [
+    "Action", "ArtifactDraft", "Assignment", "Chore", "Finding", "Job", "Json", "Limits", "Outcome", "OutcomeKind",
+    "Question", "RepoRef", "Stop", "Tool", "ToolContext", "ToolResult", "check_arguments", "chores", "every",
+    "find_action", "find_job", "find_tool", "is_job", "register_action", "register_check", "register_job",
+    "register_tool", "run_checks", "tool_names",
+]  # fmt: skip

@@ -1,0 +1,69 @@
+"""Jobs: platform code that `work` runs as a task, or the ticker runs every few seconds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.errors import NotRegistered
+from core.registry.assignments import Assignment, Outcome, Stop
+
+
+class Job(Protocol):
+    """Carries out one assignment of its kind; safe to run again after a crash."""
+
+    def __call__(self, assignment: Assignment, stop: Stop, /) -> Outcome:
+        """Do the work."""
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something the ticker does every `every_s` seconds of machine time."""
+
+    name: str
+    every_s: float
+    run: Callable[[], object]
+
+
+_jobs: dict[str, Job] = {}
+_chores: dict[str, Chore] = {}
+
+
+def register_job(kind: str) -> Callable[[Job], Job]:
+    """Register the decorated function as the job that carries out tasks of `kind`."""
+
+    def register(job: Job) -> Job:
+        _jobs[kind] = job
+        return job
+
+    return register
+
+
+def find_job(kind: str) -> Job:
+    """Return the job of this kind.
+
+    Raises:
+        NotRegistered: no app offers it.
+    """
+    if kind not in _jobs:
+        raise NotRegistered(job=kind)
+    return _jobs[kind]
+
+
+def is_job(kind: str) -> bool:
+    """Say whether platform code of this kind exists."""
+    return kind in _jobs
+
+
+def every(seconds: float, *, name: str) -> Callable[[Callable[[], object]], Callable[[], object]]:
+    """Register the decorated function as a chore; it must be safe to run twice and in two processes at once."""
+
+    def register(run: Callable[[], object]) -> Callable[[], object]:
+        _chores[name] = Chore(name=name, every_s=seconds, run=run)
+        return run
+
+    return register
+
+
+def chores() -> tuple[Chore, ...]:
+    """Return all chores in order of name."""
+    return tuple(_chores[name] for name in sorted(_chores))

@@ -1,0 +1,42 @@
+"""Business time: machine time plus one stored offset; a rehearsal may advance it, nothing may turn it back."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from core.errors import ClockFixed
+from core.models import Installation, Mode
+
+
+def business_now() -> datetime:
+    """Return business time, aware, in UTC: for deadlines, soak, test windows, day 30/60/90, digests."""
+    offset_ms = Installation.objects.values_list("clock_offset_ms", flat=True).first() or 0
+    return timezone.now() + timedelta(milliseconds=offset_ms)
+
+
+def advance_to(moment: datetime) -> None:
+    """Move business time forward to `moment`; a moment already past changes nothing.
+
+    Raises:
+        ClockFixed: the factory is real.
+    """
+    ahead_ms = int((moment - timezone.now()).total_seconds() * 1000)
+    moved = Installation.objects.filter(mode=Mode.REHEARSAL, clock_offset_ms__lt=ahead_ms)
+    if (
+        not moved.update(clock_offset_ms=ahead_ms)
+        and not Installation.objects.filter(mode=Mode.REHEARSAL).exists()
+    ):
+        raise ClockFixed(wanted=moment.isoformat())
+
+
+def start_clock_at(moment: datetime) -> None:
+    """Set a fresh rehearsal's business clock, also into the past; only before anything happened.
+
+    Raises:
+        ClockFixed: the factory is real, or its clock was already set.
+    """
+    ahead_ms = int((moment - timezone.now()).total_seconds() * 1000)
+    fresh = Installation.objects.filter(mode=Mode.REHEARSAL, clock_offset_ms=0)
+    if not fresh.update(clock_offset_ms=F("clock_offset_ms") + ahead_ms):
+        raise ClockFixed(wanted=moment.isoformat())

@@ -1,0 +1,74 @@
+"""The outbox: publish a fact, relay it to whoever handles its kind."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.adapters import wake
+from core.ids import correlation
+from core.models import Event
+from core.ports import Handler
+
+logger = logging.getLogger(__name__)
+
+MAX_TRIES = 10
+_handlers: defaultdict[str, list[Handler]] = defaultdict(list)
+
+
+def handles(kind: str) -> Callable[[Handler], Handler]:
+    """Register a function of some `handlers.py` for every event of `kind`."""
+
+    def register(handler: Handler) -> Handler:
+        _handlers[kind].append(handler)
+        return handler
+
+    return register
+
+
+def publish(kind: str, **facts: str | int | None) -> Event:
+    """Write one fact; call it inside the transaction that made the fact true."""
+    event = Event.objects.create(kind=kind, facts=facts, correlation_id=correlation.get())
+    transaction.on_commit(wake.ring)
+    return event
+
+
+def relay_event(event: Event) -> bool:
+    """Hand `event` to its handlers, all in one transaction; say whether it was delivered by us.
+
+    A handler that fails undoes the whole delivery; the event is tried again later, and parked after the last try.
+    """
+    token = correlation.set(event.correlation_id)
+    try:
+        with transaction.atomic():
+            if not Event.objects.waiting().filter(pk=event.pk).update(delivered_at=timezone.now()):
+                return False
+            for handler in _handlers[event.kind]:
+                handler(event)
+    except Exception as error:  # noqa: BLE001 (the relay's outermost loop: one bad handler must not stop the rest)
+        _put_off(event, error)
+        return False
+    finally:
+        correlation.reset(token)
+    return True
+
+
+def _put_off(event: Event, error: Exception) -> None:
+    logger.error(
+        "outbox.delivery_failed", exc_info=error, extra={"event": event.kind, "tries": event.tries + 1}
+    )
+    tries, now = event.tries + 1, timezone.now()
+    Event.objects.waiting().filter(pk=event.pk).update(
+        tries=tries,
+        error=f"{type(error).__name__}: {error}"[:500],
+        next_try_at=now + timedelta(seconds=min(2**tries, 300)),
+        parked_at=now if tries >= MAX_TRIES else None,
+    )
+
+
+def relay_waiting(*, at_most: int = 200) -> int:
+    """Deliver what is due, oldest first; return how many events were delivered. Safe to run twice."""
+    return sum(relay_event(event) for event in Event.objects.due()[:at_most])

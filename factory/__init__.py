@@ -1,0 +1,1 @@
+"""The platform: settings, addresses and the apps of the factory."""

@@ -1,0 +1,1 @@
+"""Releases: preview, switch, roll back."""

@@ -1,0 +1,1 @@
+"""Every number of the factory, computed from ledger and event rows."""

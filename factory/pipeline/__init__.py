@@ -1,0 +1,1 @@
+"""Kev proposes, rules decide: scan, validate, build, launch, grow."""

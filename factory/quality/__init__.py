@@ -1,0 +1,1 @@
+"""Hawk: plan, break, measure; the verdict is computed by code."""

@@ -1,0 +1,1 @@
+"""Product repositories, templates and the merge lane."""

@@ -1,0 +1,211 @@
+"""Every setting of the factory, with its default: `FACTORY_*` in the environment or in `.env`, `_FILE` for secrets."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+from csp.constants import NONE, SELF
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Env(BaseSettings):
+    """What may be set from outside; an unknown or unreadable name stops the start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FACTORY_", env_file=BASE_DIR / ".env", extra="forbid", hide_input_in_errors=True
+    )
+
+    mode: Literal["auto", "rehearsal", "real"] = Field(
+        "auto", description="auto: real with a model key, else rehearsal"
+    )
+    home: Path | None = Field(
+        default=None, description="where database, files, repositories and products stand"
+    )
+    shared: Path = Field(
+        BASE_DIR / "var" / "shared",
+        description="product environments and the text model, shared by all modes",
+    )
+    host: str = Field(default="127.0.0.1", description="address the pages are served on")
+    port: int = Field(default=8000, ge=1, le=65535, description="port the pages are served on")
+    product_ports: str = Field(
+        "8100-8199", pattern=r"^\d+-\d+$", description="ports products may be served on"
+    )
+    allowed_hosts: str = Field(
+        "localhost,127.0.0.1,[::1]", description="host names of the pages, with commas"
+    )
+    https: bool = Field(default=False, description="true behind a TLS proxy: secure cookies, HSTS, redirect")
+    secret_key: SecretStr | None = Field(default=None, description="made and kept in home when not given")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    rehearsal_seed: str = Field(default="7", description="seed of the rehearsal's dice")
+    worker_threads: int = Field(default=3, ge=1, le=32, description="tasks carried out at once by factoryd")
+
+
+def read_env() -> Env:
+    """Read the settings, or stop with a sentence that says what to write."""
+    known = {f"FACTORY_{name.upper()}" for name in Env.model_fields}
+    for name in [name for name in os.environ if name.startswith("FACTORY_") and name.endswith("_FILE")]:
+        os.environ[name.removesuffix("_FILE")] = Path(os.environ.pop(name)).read_text().strip()
+    if strange := {name for name in os.environ if name.startswith("FACTORY_")} - known:
+        sys.exit(f"Unknown setting {', '.join(sorted(strange))}. Known: {', '.join(sorted(known))}.")
+    try:
+        return Env()
+    except ValidationError as error:
+        said = "; ".join(
+            f"FACTORY_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()
+        )
+        sys.exit(f"A setting cannot be used. {said}.")
+
+
+ENV = read_env()
+MODEL_KEYS = {
+    provider: key
+    for provider, name in (("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY"))
+    if (key := os.environ.get(name, "").strip())
+}
+MODE = ENV.mode if ENV.mode != "auto" else "real" if MODEL_KEYS else "rehearsal"
+HOME = (ENV.home or BASE_DIR / "var" / MODE).resolve()
+HOME.mkdir(parents=True, exist_ok=True)
+BLOBS_DIR, REPOS_DIR, PRODUCTS_DIR, WORK_DIR = (
+    HOME / "blobs",
+    HOME / "repos",
+    HOME / "products",
+    HOME / "work",
+)
+SHARED_DIR = ENV.shared.resolve()
+DATA_DIR = BASE_DIR / "data"
+REHEARSAL_SEED = ENV.rehearsal_seed
+WORKER_THREADS = ENV.worker_threads
+FACTORY_HOST, FACTORY_PORT = ENV.host, ENV.port
+PRODUCT_PORTS = range(int(ENV.product_ports.split("-")[0]), int(ENV.product_ports.split("-")[1]) + 1)
+
+
+def kept_secret(path: Path) -> str:
+    """Return the secret kept in `path`, made at the first call and readable by its owner alone."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(64))
+    except FileExistsError:
+        pass
+    return path.read_text()
+
+
+SECRET_KEY = ENV.secret_key.get_secret_value() if ENV.secret_key else kept_secret(HOME / "secret_key")
+DEBUG = False
+ALLOWED_HOSTS = [host.strip() for host in ENV.allowed_hosts.split(",")]
+ROOT_URLCONF = "factory.urls"
+ASGI_APPLICATION = "factory.asgi.application"
+AUTH_USER_MODEL = "core.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ, TIME_ZONE, LANGUAGE_CODE, USE_I18N = True, "UTC", "en", False
+LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "login", "home", "login"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "csp",
+    "core",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = HOME / "static"
+WHITENOISE_USE_FINDERS = True
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": HOME / "db.sqlite3",
+        "TEST": {"NAME": HOME / "test.sqlite3"},
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        },
+    },
+}
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENV.https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.https else None
+SECURE_HSTS_SECONDS = 31_536_000 if ENV.https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENV.https
+SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    },
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": [
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        },
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": ENV.log_level},
+    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+}

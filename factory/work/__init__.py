@@ -1,0 +1,1 @@
+"""Durable tasks and graphs: claim, lease, fence, retry; artifacts."""
