@@ -1,0 +1,30 @@
+# The factory's commands. A fresh machine needs Python 3.11 or newer and git; everything else is installed into .venv.
+.PHONY: demo run install install-dev test drill check
+PY = .venv/bin/python
+
+demo: install ## one idea from signals to a live product, in rehearsal
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/demo $(PY) manage.py factory demo --fresh $(if $(EXIT),--exit) $(if $(PRODUCT),--product "$(PRODUCT)") $(if $(IDEA),--idea "$(IDEA)")
+
+run: install ## the factory as a service on http://localhost:8000
+	@$(PY) manage.py factory run
+
+install: ## the environment and .venv/bin/factory
+	@scripts/install requirements.txt
+
+install-dev:
+	@scripts/install requirements-dev.txt
+
+test: install-dev ## what people rely on, on SQLite, no service needed
+	@FACTORY_HOME=var/test $(PY) -m pytest -n 2
+
+drill: install-dev ## the slow proofs
+	@FACTORY_HOME=var/test $(PY) -m pytest -m drill
+
+check: install-dev ## style, types, the order of the house, deployment settings, migrations
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy .
+	@.venv/bin/lint-imports
+	@.venv/bin/djade --check $$(git ls-files 'templates/*.html')
+	@FACTORY_HOME=var/check FACTORY_HTTPS=true $(PY) manage.py check --deploy --fail-level WARNING
+	@FACTORY_HOME=var/check $(PY) manage.py makemigrations --check --dry-run

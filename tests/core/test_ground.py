@@ -1,0 +1,100 @@
+"""Clock, stop, blobs, money and registries."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from core import clock, money
+from core.errors import BadArguments, BlobDamaged, ClockFixed, NotRegistered
+from core.ids import digest_of, new_id
+from core.models import Blob, Installation, Mode
+from core.registry import check_arguments, find_action, register_action
+from core.services import (
+    advance_to,
+    blobs,
+    business_now,
+    found_installation,
+    put_blob,
+    read_blob,
+    start_clock_at,
+)
+
+
+@pytest.mark.django_db
+def test_business_time_starts_where_it_is_set_and_only_moves_forward() -> None:
+    found_installation(Mode.REHEARSAL)
+    start_clock_at(datetime(2026, 9, 30, tzinfo=UTC))
+    advance_to(datetime(2026, 10, 2, tzinfo=UTC))
+
+    advance_to(datetime(2026, 10, 1, tzinfo=UTC))
+
+    assert timedelta(0) <= business_now() - datetime(2026, 10, 2, tzinfo=UTC) < timedelta(minutes=1)
+    with pytest.raises(ClockFixed):
+        start_clock_at(datetime(2026, 9, 30, tzinfo=UTC))
+
+
+@pytest.mark.django_db
+def test_a_real_factory_has_real_time() -> None:
+    found_installation(Mode.REAL)
+
+    with pytest.raises(ClockFixed):
+        advance_to(timezone.now() + timedelta(days=1))
+    with pytest.raises(IntegrityError):
+        Installation.objects.update(clock_offset_ms=1)
+
+
+@pytest.mark.django_db
+def test_a_stored_file_is_checked_at_every_reading(settings: Settings, tmp_path: Any) -> None:
+    settings.BLOBS_DIR = tmp_path
+    blob, again = put_blob(b"evidence"), put_blob(b"evidence")
+
+    assert (read_blob(blob.sha256), blob, Blob.objects.count()) == (b"evidence", again, 1)
+    blobs.path_of(blob.sha256).write_bytes(b"evidencE")
+    with pytest.raises(BlobDamaged):
+        read_blob(blob.sha256)
+
+
+@given(st.decimals(min_value=0, max_value=10_000, places=9))
+def test_a_bound_never_shrinks_on_its_way_into_micro_dollars(usd: Decimal) -> None:
+    assert usd <= money.to_usd(money.to_microusd(usd)) < usd + Decimal("0.000001")
+
+
+def test_money_is_said_in_words() -> None:
+    said = [money.in_words(amount) for amount in (None, 0, 1, 1_234_560_000, -400_000)]
+
+    assert said == ["not known yet", "$0.00", "under $0.01", "$1,234.56", "−$0.40"]
+
+
+@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001
+def test_every_moment_lies_in_its_day_and_month(moment: datetime) -> None:
+    assert clock.start_of_day(moment) <= moment < clock.end_of_day(moment)
+    assert clock.start_of_month(moment) <= moment < clock.end_of_month(moment)
+
+
+def test_ids_are_version_seven_and_digests_ignore_key_order() -> None:
+    fresh = new_id()
+
+    assert (type(fresh), fresh.version) == (UUID, 7)
+    assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1}) != digest_of({"a": 2, "b": 1})
+
+
+def test_an_action_checks_its_arguments_and_an_unknown_one_is_refused() -> None:
+    def nothing(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
+        """Do nothing."""
+
+    register_action("test.act", schema={"type": "object", "required": ["slug"]}, on_no=nothing)(nothing)
+
+    check_arguments(find_action("test.act").schema, {"slug": "linkly"})
+    with pytest.raises(BadArguments, match="slug"):
+        check_arguments(find_action("test.act").schema, {})
+    with pytest.raises(NotRegistered):
+        find_action("test.unheard")
