@@ -1,0 +1,1 @@
+"""What every product must do."""

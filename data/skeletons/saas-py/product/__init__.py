@@ -1,0 +1,1 @@
+"""The project: settings, routes, and the texts and prices of this product."""
