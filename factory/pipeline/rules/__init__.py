@@ -1,0 +1,1 @@
+"""What a proposal must satisfy, whoever proposes it."""
