@@ -42,7 +42,12 @@ def _has_left(one: Delivery) -> bool:
     notice = one.notice
     if one.way == Delivery.Way.WEBHOOK:
         hook = Webhook.objects.filter(owner=notice.owner).first()
-        facts = {"id": notice.pk, "subject": notice.subject, "text": notice.text, "at": notice.created_at.isoformat()}
+        facts = {
+            "id": notice.pk,
+            "subject": notice.subject,
+            "text": notice.text,
+            "at": notice.created_at.isoformat(),
+        }
         return hook is None or 200 <= fetch.post(hook.address, facts)[0] < 300
     try:
         send_mail(notice.subject, notice.text, None, [notice.owner.email])

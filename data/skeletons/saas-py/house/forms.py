@@ -14,9 +14,7 @@ class SignUp(forms.Form):
     """A new account by e-mail address."""
 
     email = forms.EmailField(label="E-mail", max_length=150)
-    password = forms.CharField(
-        widget=forms.PasswordInput, max_length=200, help_text="At least 8 characters."
-    )
+    password = forms.CharField(widget=forms.PasswordInput, max_length=200, help_text="At least 8 characters.")
 
     def clean_email(self) -> str:
         """The address, in small letters, of nobody yet."""

@@ -28,7 +28,9 @@ def person(request: HttpRequest) -> str:
     return str(request.user.pk)
 
 
-def limited(name: str, *, times: int, seconds: int, by: Callable[[HttpRequest], str]) -> Callable[[View], View]:
+def limited(
+    name: str, *, times: int, seconds: int, by: Callable[[HttpRequest], str]
+) -> Callable[[View], View]:
     """Refuse (429) more than `times` POSTs in `seconds` of the same `by`."""
 
     def around(view: View) -> View:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 logger = logging.getLogger(__name__)
-STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "status_code"}
+STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request"}
 
 
 class RequestLog:
@@ -46,12 +46,12 @@ class JsonLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The event's name and facts; of an error its kind and places."""
-        # Other people's messages may carry addresses as arguments: theirs stay unfilled.
-        own = record.name.startswith(("house", "uvicorn"))
+        # Django fills addresses into its messages: only the logger's name is kept of those.
+        own = not record.name.startswith("django")
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "event": record.getMessage() if own else str(record.msg),
+            "event": record.getMessage() if own else record.name,
             "release": settings.RELEASE,
             **{name: value for name, value in vars(record).items() if name not in STANDARD},
         }
@@ -65,5 +65,9 @@ def _error(problem: BaseException) -> dict[str, object]:
     """What went wrong and where; the message, which may hold personal data, in test mode only."""
     frames = traceback.extract_tb(problem.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(settings.BASE_DIR)]
-    places = [f"{Path(f.filename).relative_to(settings.BASE_DIR)}:{f.lineno} {f.name}" for f in ours or frames[:0]]
-    return {"error": type(problem).__name__, "where": places} | ({"message": str(problem)} if settings.TEST else {})
+    places = [
+        f"{Path(f.filename).relative_to(settings.BASE_DIR)}:{f.lineno} {f.name}" for f in ours or frames[:0]
+    ]
+    return {"error": type(problem).__name__, "where": places} | (
+        {"message": str(problem)} if settings.TEST else {}
+    )

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model, login, logout
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -20,9 +20,9 @@ from house.models import Notice, Webhook
 @limited("sign-up", times=settings.SIGNUPS_PER_HOUR, seconds=3600, by=address)
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Make an account, welcome its owner, and open it."""
-    form = SignUp(request.POST or None)
+    form = SignUp(_sent(request))
     with transaction.atomic():
-        if request.method == "POST" and form.is_valid():
+        if form.is_valid():
             email = form.cleaned_data["email"]
             made = get_user_model().objects.create_user(email, email, form.cleaned_data["password"])
             login(request, made)
@@ -38,8 +38,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 @limited("log-in-anywhere", times=100, seconds=300, by=address)
 def log_in(request: HttpRequest) -> HttpResponse:
     """Open the account, and go on to where the person wanted to be."""
-    form = LogIn(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = LogIn(_sent(request))
+    if form.is_valid():
         login(request, form.person)
         wanted = request.GET.get("next", "")
         is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
@@ -81,13 +81,18 @@ def pay(request: HttpRequest) -> HttpResponse:
 def notices(request: HttpRequest) -> HttpResponse:
     """What we told this owner, newest first, and where else to send it."""
     hook = Webhook.objects.filter(owner=request.user).first() or Webhook(owner=request.user)
-    form = WebhookForm(request.POST or None, instance=hook)
-    if request.method == "POST" and form.is_valid():
+    form = WebhookForm(_sent(request), instance=hook)
+    if form.is_valid():
         _keep_webhook(request, form.cleaned_data["address"])
         return redirect("/notices/")
     told = Notice.objects.filter(owner=request.user).order_by("-id")[:200]
     status = 400 if form.errors else 200
     return render(request, "house/notices.html", {"notices": told, "form": form}, status=status)
+
+
+def _sent(request: HttpRequest) -> QueryDict | None:
+    """The form as sent; None when the page is only looked at."""
+    return request.POST if request.method == "POST" else None
 
 
 def _keep_webhook(request: HttpRequest, where: str) -> None:

@@ -10,6 +10,7 @@ from product.domain import APPS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TEST = os.environ.get("PRODUCT_TEST") == "1"
+LOG_LEVEL = os.environ.get("PRODUCT_LOG", "INFO")
 HTTPS = os.environ.get("PRODUCT_HTTPS") == "1"
 
 
@@ -117,10 +118,11 @@ LOGGING = {
         "out": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"},
         "none": {"class": "logging.NullHandler"},
     },
-    "root": {"handlers": ["out"], "level": "INFO"},
+    "root": {"handlers": ["out"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.request": {"level": "ERROR"},
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "django.request": {"level": "ERROR"},  # refusals are in the line of their request
+        "django.security": {"level": "ERROR"},
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.error": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},  # it writes addresses and queries
