@@ -1,0 +1,1 @@
+"""Git repositories of products, and the environments they run in."""
