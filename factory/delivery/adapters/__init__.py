@@ -1,0 +1,1 @@
+"""How delivery touches the outside world, one file per thing."""

@@ -1,0 +1,271 @@
+"""Makes what runs equal to what was asked, and says what is true. It never chooses a release, a weight or a rollback."""
+
+import asyncio
+import errno
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from . import child
+from .caddy import Caddy, Ports
+from .control import listen
+from .guard import DOUBLE, lock_home
+from .launch import Launch
+from .process import write_private
+from .table import Route, Spec, Table, key_of, next_route, parse_table
+from .tally import Tally
+
+TICK_S, COUNT_EVERY_S, QUIET_S = 0.1, 1.0, 0.5
+PATH_BYTES = 107 - len("/caddy-12345678.sock")
+
+
+class Keeper:
+    """Owns the launches, the listening sockets and the Caddy of one home folder."""
+
+    def __init__(self, home: Path, caddy: str) -> None:
+        self.home, self.run = home, run_folder(home)
+        self.table = Table(generation=0, sites={}, raw={"generation": 0, "products": {}})
+        self.routes: dict[str, Route] = {}
+        self.launches: dict[str, Launch] = {}
+        self.probes: dict[str, asyncio.Task[dict[str, Any]]] = {}
+        self.troubles: dict[str, str] = {}
+        self.ports, self.caddy = Ports(), Caddy(caddy, home=home, run=self.run)
+        self.tally = Tally(home, subject_of=self._key_behind)
+        self.count_at = 0.0
+        self.wake, self.turn, self.over = asyncio.Event(), asyncio.Lock(), asyncio.Event()
+
+    def _key_behind(self, address: str) -> str:
+        stem = Path(address).stem
+        return next((key for key in self.launches if key.endswith(f".{stem}")), stem)
+
+    # --- after a crash ---
+
+    def take_over(self) -> None:
+        """Adopt what a dead keeper left: its last orders, its launches and its Caddy."""
+        orders = self.home / "desired.json"
+        if orders.exists():  # one that cannot be read must end us: an empty table would stop every product
+            self.table = parse_table(json.loads(orders.read_text()))
+        for folder in (self.home / "launches").glob("*"):
+            if launch := Launch.found(self.home, self.run, folder=folder):
+                self.launches[launch.key] = launch
+            elif folder.name not in self.wanted():
+                shutil.rmtree(folder, ignore_errors=True)
+        self.routes = self.caddy.adopt(self.ports)
+
+    # --- towards what was asked ---
+
+    def wanted(self) -> dict[str, tuple[str, Spec]]:
+        """Launches that were asked for: product and spec by key."""
+        slots = [
+            (name, spec) for name, site in self.table.sites.items() for spec in (site.stable, site.candidate)
+        ]
+        return {key_of(name, spec): (name, spec) for name, spec in slots if spec}
+
+    async def step(self) -> None:
+        """One step towards the table, one at a time: start, prove, route, and only then drain and stop."""
+        async with self.turn:
+            now, wanted = time.monotonic(), self.wanted()
+            for key, (name, spec) in wanted.items():
+                if key not in self.launches:
+                    self.launches[key] = Launch(self.home, self.run, product=name, spec=spec)
+                self.launches[key].leaving = self.launches[key].killed = None
+            for launch in self.launches.values():
+                self._look_after(launch, now=now, wanted=launch.key in wanted)
+            await self._route()
+            routed = {key for route in self.routes.values() for key in (route.stable, route.candidate)}
+            leaving = [
+                launch for key, launch in self.launches.items() if key not in wanted and key not in routed
+            ]
+            if leaving:
+                await self._let_go(leaving, now=now)
+            if now > self.count_at:
+                self.tally.read()
+                self.count_at = now + COUNT_EVERY_S
+
+    def _look_after(self, launch: Launch, *, now: float, wanted: bool) -> None:
+        """Notice an end, start what should run, ask what did not prove itself yet."""
+        if (
+            launch.has_ended()
+            and not (launch.last_exit == child.TAKEN and launch.adopt())
+            and not launch.leaving
+        ):
+            launch.note_crash(now)
+        if wanted and launch.pid is None and now >= launch.retry_at:
+            launch.start()
+        asking = launch.key in self.probes and not self.probes[launch.key].done()
+        if launch.pid and not launch.ready and not asking and now >= launch.probe_at:
+            self.probes[launch.key] = asyncio.create_task(self._prove(launch))
+        launch.rotate_log()
+
+    async def _prove(self, launch: Launch) -> dict[str, Any]:
+        evidence = await launch.probe()
+        if launch.ready:
+            self.wake.set()
+        return evidence
+
+    async def _route(self) -> None:
+        """Bring the routes that may be in force into force; what hinders it is a trouble, not an end."""
+        known = self.launches.keys()
+        ready = {key for key, launch in self.launches.items() if launch.ready}
+        routes = {
+            name: next_route(name, site, was=self.routes.get(name), ready=ready, known=known)
+            for name, site in self.table.sites.items()
+        }
+        wanted = {int(port) for route in routes.values() for port in route.ports}
+        self.troubles = self.ports.serve(wanted)
+        open_routes = {
+            name: Route(
+                **{
+                    **vars(route),
+                    "ports": {p: k for p, k in route.ports.items() if int(p) in self.ports.open},
+                }
+            )
+            for name, route in routes.items()
+        }
+        try:
+            await self.caddy.carry(open_routes, self.ports)
+        except (OSError, ValueError) as error:
+            self.troubles["proxy"] = f"The proxy does not obey: {error}."
+            return
+        if self.caddy.told == open_routes:
+            self.routes = open_routes
+            self.ports.close_others(wanted)
+
+    async def _let_go(self, leaving: list[Launch], *, now: float) -> None:
+        """Drain, then ask, then force; forget each launch when nothing of it lives."""
+        flying = await self.caddy.in_flight()
+        for launch in leaving:
+            launch.leaving = launch.leaving or now
+            waited = now - launch.leaving
+            # A request that read the slot's file a moment ago is not counted yet: a zero is believed after QUIET_S.
+            idle = flying is not None and not flying.get(launch.address, 0) and waited > QUIET_S
+            if launch.pid is None:
+                self.tally.read()
+                launch.forget()
+                del self.launches[launch.key]
+            elif launch.killed is None and (idle or waited > launch.spec.drain_s):
+                launch.killed = now
+                launch.signal(signal.SIGTERM)
+            elif launch.killed is not None and now - launch.killed > launch.spec.stop_s:
+                launch.signal(signal.SIGKILL)
+
+    # --- what is asked over the control socket ---
+
+    async def apply(self, raw: dict[str, Any]) -> dict[str, Any]:
+        """Take over a whole table of a higher generation; the state after a first step. The same table twice is well."""
+        table, mine = parse_table(raw), self.table.generation
+        if table.generation < mine or (table.generation == mine and table.raw != self.table.raw):
+            return {"error": "STALE_GENERATION", "generation": mine}
+        write_private(self.home / "desired.json", raw)
+        self.table = table
+        await self.step()
+        return self.state()
+
+    def state(self) -> dict[str, Any]:
+        """The actual state; what a site serves is what Caddy was told, not what was asked."""
+        now = time.monotonic()
+        caddy = self.caddy.who["pid"] if self.caddy.is_alive else None
+        return {
+            "generation": self.table.generation,
+            "keeper_pid": os.getpid(),
+            "proxy_pid": caddy,
+            "run_folder": str(self.run),
+            "sites": {name: self._site(name) for name in self.table.sites},
+            "launches": {key: launch.report(now) for key, launch in self.launches.items()},
+            "troubles": self.troubles,
+        }
+
+    def _site(self, name: str) -> dict[str, Any]:
+        site, route = self.table.sites[name], self.routes.get(name)
+        stable, candidate = (key_of(name, s) if s else None for s in (site.stable, site.candidate))
+        listening = {str(port) for port in (site.port, site.preview_port) if port}
+        settled = (
+            route is not None
+            and self.caddy.is_alive
+            and (route.stable, route.candidate) == (stable, candidate)
+            and route.weight == (site.weight if candidate else 0)
+            and route.ports.keys() == listening
+        )
+        return {
+            "port": site.port,
+            "preview_port": site.preview_port,
+            "stable": stable,
+            "candidate": candidate,
+            "serving": route.stable if route else None,
+            "previewing": route.candidate if route else None,
+            "weight": route.weight if route else 0,
+            "settled": settled,
+        }
+
+    def stats(self) -> dict[str, Any]:
+        """Cumulative counters by launch and site, and what is in flight by launch."""
+        self.tally.read()
+        return self.tally.counts
+
+    async def probe(self, key: str) -> dict[str, Any]:
+        """Fresh evidence about one launch; of one that does not run, why it ended."""
+        launch = self.launches.get(key)
+        if launch is None:
+            return {"error": "UNKNOWN_LAUNCH"}
+        return await launch.probe() if launch.pid else launch.evidence
+
+    async def stop(self) -> dict[str, Any]:
+        """Close the ports, let Caddy finish and end; the products stay and are adopted by the next edge."""
+        async with self.turn:
+            self.ports.close_others(set())
+            self.caddy.stop()
+            self.over.set()
+        return {"stopped": os.getpid()}
+
+    # --- the loop ---
+
+    async def work(self) -> None:
+        """Take over, listen, then step at every tick and every wake until told to stop."""
+        self.take_over()
+        door = await listen(self, self.run / "control.sock")
+        while not self.over.is_set():
+            try:
+                await self.step()
+            except OSError as error:  # a full disk, or no room for a process: it may pass
+                self.troubles["edge"] = f"The edge cannot work: {error.strerror or error}."
+            try:
+                await asyncio.wait_for(self.wake.wait(), TICK_S)
+            except TimeoutError:
+                continue
+            self.wake.clear()
+        door.close()
+
+
+def run_folder(home: Path) -> Path:
+    """Where the unix sockets lie: `HOME/run`, or, when that is too long for a socket's path, a short folder behind it.
+
+    The link `HOME/run` names the short folder, so it is found again under another TMPDIR.
+    """
+    link = home / "run"
+    if len(os.fsencode(link)) <= PATH_BYTES:
+        link.mkdir(mode=0o700, exist_ok=True)
+        return link
+    if not link.is_symlink():
+        digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+        link.symlink_to(Path(tempfile.gettempdir(), f"edge-{os.getuid()}-{digest}"))
+    folder = link.readlink()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():
+        raise PermissionError(errno.EACCES, "not ours alone", str(folder))
+    return folder
+
+
+def main(home: Path, caddy: str) -> None:
+    """Run the one keeper of a home folder."""
+    os.umask(0o077)
+    if lock_home(home / "keeper.lock") is None:
+        sys.exit(DOUBLE)
+    asyncio.run(Keeper(home, caddy).work())

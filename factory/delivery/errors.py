@@ -1,0 +1,36 @@
+"""Why a release could not be delivered."""
+
+from core.errors import FactoryError
+
+
+class EdgeUnavailable(FactoryError):
+    """The process that serves the products does not answer."""
+
+    code = "EDGE_UNAVAILABLE"
+    http_status = 503
+
+
+class TableRefused(FactoryError):
+    """The edge does not understand what it was asked to run."""
+
+    code = "TABLE_REFUSED"
+    http_status = 400
+
+
+class StaleGeneration(FactoryError):
+    """The edge already follows a newer table; read its state and decide again."""
+
+    code = "STALE_GENERATION"
+
+
+class UnknownLaunch(FactoryError):
+    """The edge runs no such launch."""
+
+    code = "UNKNOWN_LAUNCH"
+    http_status = 404
+
+
+class PortTaken(FactoryError):
+    """The product's port is not to be had."""
+
+    code = "PORT_TAKEN"

@@ -1,0 +1,68 @@
+"""A product as small as can be: health with proof, orders in a file, and faults on demand.
+
+Environment: ORDERS (file of taken orders), FAULT (`boot`: ends at once with words, `post`: fails on POST, `half`: every
+second page fails, `late`: does not listen), RED (a file: while it exists, health answers 503).
+"""
+
+import asyncio
+import hmac
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+RELEASE, KEY = os.environ.get("PRODUCT_RELEASE", ""), os.environ.get("PRODUCT_PROOF_KEY", "")
+FAULT, ORDERS, RED = os.environ.get("FAULT", ""), os.environ["ORDERS"], os.environ.get("RED", "/nowhere")
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+pages = 0
+
+
+def health(nonce: str) -> tuple[int, bytes]:
+    """Who answers, to this very question."""
+    proof = hmac.new(KEY.encode(), f"{nonce}{RELEASE}".encode(), "sha256").hexdigest()
+    well = not Path(RED).exists()
+    return 200 if well else 503, json.dumps({"ok": well, "release": RELEASE, "proof": proof}).encode()
+
+
+def page() -> tuple[int, bytes]:
+    """Who we are and what we were given."""
+    global pages  # noqa: PLW0603 - every second one
+    pages += 1
+    return 500 if FAULT == "half" and pages % 2 else 200, json.dumps(
+        {"pid": os.getpid(), "env": sorted(os.environ)}
+    ).encode()
+
+
+def take_order(number: str) -> tuple[int, bytes]:
+    """An order is written down before it is confirmed."""
+    if FAULT == "post":
+        return 500, b"no"
+    with Path(ORDERS).open("a") as file:
+        file.write(f"{number} {RELEASE}\n")
+    return 201, number.encode()
+
+
+async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Send) -> None:
+    """The ASGI application."""
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await asyncio.sleep(3600 if FAULT == "late" else 0)
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    asked = {key: values[0] for key, values in parse_qs(scope["query_string"].decode()).items()}
+    await asyncio.sleep(float(asked.get("s", 0)))
+    if scope["path"] == "/health":
+        status, body = health(asked.get("nonce", ""))
+    else:
+        status, body = take_order(asked["id"]) if scope["method"] == "POST" else page()
+    headers = [(b"content-length", str(len(body)).encode()), (b"x-release", RELEASE.encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+if FAULT == "boot":
+    sys.exit("the settings lack a secret")
