@@ -121,6 +121,7 @@ INSTALLED_APPS = [
     "template_partials",
     "csp",
     "core",
+    "approvals",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
