@@ -1,0 +1,1 @@
+"""The outside that is measured: running products, scanners, test runs."""
