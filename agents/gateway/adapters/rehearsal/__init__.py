@@ -1,0 +1,1 @@
+"""A model without a key: two providers' wires, one pure function of request and seed."""

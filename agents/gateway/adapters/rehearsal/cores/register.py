@@ -1,0 +1,133 @@
+"""Register: records with dates, reminders and an export."""
+
+from .criteria import criterion, shared, step, tick
+from .frame import SHARED_DEFECTS
+from .product import Core, Defect, Field, Json, Product
+
+_FIELDS = (
+    Field("name", "text", {"en": "Name", "de": "Name", "fr": "Nom", "es": "Nombre"}, "First one"),
+    Field("due_on", "date", {"en": "Due on", "de": "Fällig am", "fr": "Échéance", "es": "Vence el"}, "2030-03-31"),
+    Field("remind_days", "count", {"en": "Remind (days before)", "de": "Erinnern (Tage vorher)", "fr": "Rappel (jours avant)", "es": "Avisar (días antes)"}, "30"),
+)  # fmt: skip
+_SLOTS = {
+    "columns_more": "\n    reminded_for = models.DateField(null=True, editable=False)",
+    "json_more": ' "reminded_for"',
+    "rules": '''
+
+def remind_on(due_on, remind_days):
+    """The day on which the owner is told."""
+    return date.fromordinal(max(1, due_on.toordinal() - remind_days))
+
+
+def plain(value):
+    """A cell that no spreadsheet runs."""
+    text = str(value)
+    return "'" + text if text.startswith(("=", "+", "-", "@")) else text
+
+
+def renew(item, due_on):
+    """Set a new date for `item`; gives False when `due_on` is none."""
+    now = {name: getattr(item, name) for name in ($names,)}
+    form = ${Entity}Form({**now, "due_on": due_on}, instance=item)
+    if not form.is_valid():
+        return False
+    note(form.save(), "$say_renewed")
+    return True
+
+
+@every_tick
+def remind():
+    """Tell owners once, some days before the date."""
+    today = clock.now().date()
+    for item in $Entity.objects.select_related("owner"):
+        if item.reminded_for == item.due_on:
+            continue
+        if remind_on(item.due_on, item.remind_days) <= today:
+            $Entity.objects.filter(pk=item.pk).update(reminded_for=item.due_on)
+            note(item, "$say_due")
+            Notice.send(item.owner, subject=f"{item.name} $say_due", text=f"{item.due_on:%Y-%m-%d}")
+''',
+    "page_imports": "import csv\nfrom django.http import HttpResponse",
+    "page_views": '''
+
+@login_required
+def export(request):
+    """All of the owner's own as CSV."""
+    answer = HttpResponse(content_type="text/csv; charset=utf-8")
+    rows = csv.writer(answer)
+    rows.writerow([$names])
+    for item in $Entity.objects.of(request.user).order_by("due_on"):
+        rows.writerow([rules.plain(getattr(item, name)) for name in ($names,)])
+    return answer
+
+
+@login_required
+@require_POST
+def renew(request, pk):
+    """Set a new date for one of the owner's own."""
+    item = get_object_or_404($Entity.objects.of(request.user), pk=pk)
+    if not rules.renew(item, request.POST.get("due_on")):
+        return HttpResponse("no such date", status=400)
+    return redirect("/$app/")
+''',
+    "page_urls": '\n    path("$app/export.csv", export),\n    path("$app/<int:pk>/renew", renew),',
+    "row": '<form method="post" action="/$app/{{ item.pk }}/renew">{% csrf_token %}<input type="date" name="due_on" required><button>&#8635;</button></form> ',
+    "rule_tests": '''
+    def test_the_reminder_comes_before_the_date(self):
+        self.assertLess(rules.remind_on(date(2030, 3, 31), 30), date(2030, 3, 31))
+
+    def test_a_word_stays_a_word(self):
+        self.assertEqual(rules.plain("word"), "word")
+''',
+    "page_tests": '''
+    def test_the_export_has_a_line_for_each(self):
+        self.client.post("/$app/", SAMPLE)
+
+        self.assertContains(self.client.get("/$app/export.csv"), SAMPLE["name"])
+''',
+}  # fmt: skip
+_DEFECTS = (
+    *SHARED_DEFECTS,
+    Defect("reminded_a_day_late", "rules.py", "item.remind_days) <= today:", "item.remind_days) < today:"),
+    Defect("reminded_again", "rules.py", "        if item.reminded_for == item.due_on:\n            continue\n", ""),
+    Defect("export_of_all", "pages.py", 'for item in $Entity.objects.of(request.user).order_by("due_on")', 'for item in $Entity.objects.order_by("due_on")'),
+    Defect("export_runs_formulas", "rules.py", 'text.startswith(("=", "+", "-", "@"))', 'text.startswith(("+", "-", "@"))'),
+)  # fmt: skip
+
+
+def _criteria(product: Product) -> list[Json]:
+    at, sample = f"/{product.app}/", REGISTER.sample(product)
+    add, told = step("anna", "POST", at, form=sample), step("anna", "GET", "/notices/")
+    say = f"First one {product.phrases['due']}"
+    before, day, after = (f"2030-{d}T07:00:00+00:00" for d in ("02-28", "03-01", "03-02"))
+    row = step("anna", "GET", at, keep=rf"{at}(\d+)/renew")
+    renewed = step("anna", "POST", at + "{kept}/renew", form={"due_on": "2031-03-31"})
+    export = f"{at}export.csv"
+    formula = step("anna", "POST", at, form={**sample, "name": "=1+1"})
+    return [
+        *shared(product, sample),
+        criterion("no-date-is-refused", 1, [], step("anna", "POST", at, form={**sample, "due_on": "2030-02-31"}), status=400),
+        criterion("quiet-before-the-day", 2, [add, tick(before)], told, absent=say),
+        criterion("reminded-once-on-the-day", 2, [add, tick(day), tick(day)], told, text=say, times=1),
+        criterion("not-reminded-again", 2, [add, tick(day), tick(after)], told, text=say, times=1),
+        criterion("reminded-again-after-renewal", 2, [add, row, tick(day), renewed, tick("2031-03-01T07:00:00+00:00")], told, text=say, times=2),
+        criterion("export-is-own", 3, [add], step("bert", "GET", export), absent="First one"),
+        criterion("export-runs-no-formula", 3, [formula], step("anna", "GET", export), text="'=1+1"),
+    ]  # fmt: skip
+
+
+REGISTER = Core(
+    kind="register",
+    cues=(
+        r"remind", r"renew", r"expir", r"deadline", r"due\b", r"keep track|track of", r"register|registry|inventory|records?\b", r"proof|dated", r"licen[cs]e", r"\btrack\b", r"vaccin|insurance|certificat", r"lapse",
+        r"erinner", r"ablauf|ablaufend", r"frist", r"nachweis", r"verzeichnis", r"im blick", r"prüf|wartung|impf|versicherung|zertifikat", r"rappel", r"échéance", r"suivi", r"registre", r"preuve",
+        r"recordatorio|recordar", r"registro", r"vencim|vence", r"caduc", r"comprobante",
+    ),
+    fields=_FIELDS,
+    features=("One reminder before the date, again after a renewal", "An export as CSV that is safe to open"),
+    alert="due",
+    prices=(9, 19, 39),
+    slots=_SLOTS,
+    defects=_DEFECTS,
+    criteria=_criteria,
+)  # fmt: skip

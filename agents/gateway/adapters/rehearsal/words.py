@@ -1,0 +1,151 @@
+"""What an idea says: its language, the core that fits, the thing it is about, and what it asks beyond that."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from .cores import CORES
+from .cores.product import Field
+from .lexicon import AUDIENCE, BEYOND, EXTRA_FIELDS, LANGUAGE_MARKS, NOTHING_NAMED, RESERVED, STOP, THINGS, VERBS
+from .prices import Plan, counted_noun, read_plans
+
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_LONG_WORDS = 30
+
+
+@dataclass(frozen=True)
+class Idea:
+    """An idea, read; `leftovers` are its words that nothing here will serve."""
+
+    text: str
+    name: str
+    language: str
+    core: str
+    is_fit: bool
+    label: str
+    app: str
+    entity: str
+    fields: tuple[Field, ...]
+    plans: tuple[Plan, ...]
+    leftovers: tuple[str, ...]
+
+
+def find_idea(text: str) -> str:
+    """The idea inside a longer message, or "" when none is marked as such."""
+    if found := re.search(r"<idea>\s*(.+?)\s*</idea>", text, re.I | re.S):
+        return found[1]
+    found = re.search(r"^\s*(?:idea|idee|idée|opportunity)\s*:\s*(.+)$", text, re.I | re.M)
+    return found[1].strip() if found else ""
+
+
+def find_evidence(text: str) -> str:
+    """What the messages show as signals, or ""."""
+    return "\n".join(re.findall(r"<(?:signals?|evidence)\b[^>]*>\s*(.+?)\s*</(?:signals?|evidence)>", text, re.I | re.S))
+
+
+def read_idea(text: str, *, evidence: str = "") -> Idea:
+    """The idea as something that can be built; `evidence` helps where the idea alone says little."""
+    language = _language(text)
+    core, is_known = _core(text, evidence)
+    label, used = _thing(text, evidence, language)
+    extra = tuple(field for cue, field in EXTRA_FIELDS if cue.search(text))
+    own = CORES[core].fields
+    fields = (*own, *(f for f in extra if f.name not in {g.name for g in own}))[:5]
+    app = slug(label) or "records"
+    return Idea(
+        text, _name(text, label), language, core, is_known and not BEYOND.search(text), label, app, entity_of(app, language=language),
+        fields, read_plans(text, usual=CORES[core].prices), _leftovers(text, language, used),
+    )  # fmt: skip
+
+
+def slug(label: str) -> str:
+    """`label` as a name for files, tables and addresses; "" when no Latin letter is in it."""
+    german = label.lower().translate({228: "ae", 246: "oe", 252: "ue", 223: "ss"})
+    plain = unicodedata.normalize("NFKD", german).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "_", plain)[:40].strip("_0123456789")
+    return f"{name}_list" if name in RESERVED else name
+
+
+def entity_of(app: str, *, language: str = "en") -> str:
+    """`app` as a class name, one of them where English shows how."""
+    if language == "en":
+        app = re.sub(r"(?<=[^aeiou])ies$|(?<=x|h|s)es$|(?<=[^su])s$", lambda m: "y" if m[0] == "ies" else "", app)
+    return "".join(part.capitalize() for part in app.split("_"))
+
+
+def _core(text: str, evidence: str) -> tuple[str, bool]:
+    """The core whose cues the words hold most, and whether they hold any."""
+    scores = {
+        name: sum(3 * len(re.findall(cue, text, re.I)) + len(re.findall(cue, evidence, re.I)) for cue in core.cues)
+        for name, core in CORES.items()
+    }
+    best = max(scores, key=lambda name: (scores[name], name == "register"))
+    return (best, True) if scores[best] else ("register", False)
+
+
+def _language(text: str) -> str:
+    words = [w.lower() for w in _WORD.findall(text)]
+    score = {
+        lang: 2 * sum(w in stop for w in words) + len(re.findall(LANGUAGE_MARKS[lang], text, re.I))
+        for lang, stop in STOP.items()
+    }
+    return max(score, key=lambda lang: (score[lang], lang == "en"))
+
+
+def _content(text: str, language: str) -> list[str]:
+    """The words that carry meaning, in their order."""
+    clean = re.sub(r"\b([dlqn])['\u2019]", r"\1 ", text, flags=re.I) if language == "fr" else text
+    clean = re.sub(r"[^\W\d_]+['\u2019]s\b", " ", clean)
+    return [w for w in _WORD.findall(clean) if w.lower() not in STOP[language] | VERBS and len(w) > 2]
+
+
+def _name(text: str, label: str) -> str:
+    """The name that the idea gives itself, or ""."""
+    found = re.search(r"[\"\u201c\u201e\u00ab]\s?([A-Z][\w ]{2,28}?)\s?[\"\u201d\u201c\u00bb]|\b([A-Z][a-z]+[A-Z][a-z]+)\b", text)
+    return (found[1] or found[2]) if found else ""
+
+
+def _thing(text: str, evidence: str, language: str) -> tuple[str, set[str]]:
+    """The thing that the idea is about, and which words said so."""
+    if counted := counted_noun(text):
+        return counted.capitalize(), {counted.lower()}
+    whole = f"{text} {text} {text} {evidence}"
+    if evidence or len(text.split()) > _LONG_WORDS:
+        counts = {labels[language]: len(re.findall(cue, whole, re.I)) for cue, labels in THINGS.items()}
+        best = max(counts, key=lambda label: counts[label])
+        if counts[best] > 1:
+            return best, {w.lower() for w in _WORD.findall(best)}
+    return _own_words(text, language)
+
+
+def _own_words(text: str, language: str) -> tuple[str, set[str]]:
+    """The first noun that is not whom it is for, with what belongs to it."""
+    words = _content(text, language)
+    audience = {found.lower() for found in AUDIENCE.findall(text)}
+    nouns = [w for w in words if w[0].isupper()] if language == "de" else words
+    nouns = [w for w in nouns if w.lower() not in audience] or nouns
+    if not nouns:
+        return NOTHING_NAMED[language], set()
+    label = _compound(nouns[0], text, words, language)
+    label = label[0].upper() + label[1:]
+    return label, {w.lower() for w in _WORD.findall(label)} | {nouns[0].lower()}
+
+
+def _compound(head: str, text: str, words: list[str], language: str) -> str:
+    if language in ("fr", "es"):
+        pair = re.search(rf"{re.escape(head)}\s+(?:de\s+|d['\u2019]\s*)([^\W\d_]+)", text, re.I)
+        return pair[0] if pair and pair[1].lower() not in STOP[language] else head
+    label = head
+    for _ in range(2 if language == "en" else 0):  # the words that follow at once
+        pair = re.search(rf"\b{re.escape(label)}\s+([^\W\d_]+)", text)
+        fits = pair and pair[1] in words and not pair[1].endswith(("ing", "ed", "ly"))
+        label = f"{label} {pair[1]}" if pair and fits and not label.endswith("s") else label
+    return f"{label}s" if language == "en" and label.isascii() and not label.endswith("s") else label
+
+
+def _leftovers(text: str, language: str, used: set[str]) -> tuple[str, ...]:
+    """Content words that no core, field or label took up."""
+    cues = [cue for core in CORES.values() for cue in core.cues]
+    rest = [w for w in _content(text, language) if w.lower() not in used and not w[0].isdigit()]
+    rest = [w for w in rest if not any(cue.search(w) for cue, _ in EXTRA_FIELDS)]
+    return tuple(dict.fromkeys(w for w in rest if not any(re.search(cue, w, re.I) for cue in cues)))
