@@ -122,6 +122,7 @@ INSTALLED_APPS = [
     "csp",
     "core",
     "approvals",
+    "billing",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,6 +1,6 @@
 """Every address of the factory."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("ops/", admin.site.urls)]
+urlpatterns = [path("ops/", admin.site.urls), path("", include("billing.urls"))]

@@ -4,6 +4,8 @@ from typing import Any
 
 from approvals.models import Request
 from approvals.services import ask_owner
+from billing.models import Scope
+from billing.services import factory_scope, open_scope, set_limit
 from core.ids import new_id
 from core.models import User
 
@@ -20,3 +22,19 @@ def a_request(*, action: str, arguments: dict[str, Any] | None = None, **card: A
         "on_no": "Nothing is built.", "worst_case_microusd": 70_000_000, "key": str(new_id()),
     }  # fmt: skip
     return ask_owner(action=action, arguments=arguments or {}, **{**said, **card})
+
+
+def a_scope(*, kind: str = Scope.Kind.TASK, ref: str = "", **caps_microusd: int) -> Scope:
+    """Return an address of money with the limits of the table, and with these instead: `life=1_000_000`."""
+    name = ref or f"{kind}-{new_id()}"
+    scope = open_scope(kind=kind, ref=name, label=f"{kind.capitalize()} {name}")
+    for period, cap_microusd in caps_microusd.items():
+        set_limit(scope, period=period, cap_microusd=cap_microusd)
+    return scope
+
+
+def a_factory_limit(**caps_microusd: int) -> Scope:
+    """Return the factory's scope with these limits: `day=1_000_000`."""
+    for period, cap_microusd in caps_microusd.items():
+        set_limit(factory_scope(), period=period, cap_microusd=cap_microusd)
+    return factory_scope()

@@ -1,0 +1,1 @@
+"""The table of limits and the processor's secret, on disk."""

@@ -1,0 +1,44 @@
+"""Is the money in order?"""
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from billing.models import Entry, Hold, Overage, Period, RevenueEvent, Scope, Window
+from core.registry import Finding, register_check
+
+
+@register_check("ledger")
+def ledger() -> Finding:
+    """The factory's months and the ledger must tell the same sum."""
+    months = Window.objects.filter(scope__kind=Scope.Kind.FACTORY, period=Period.MONTH)
+    spent = months.aggregate(total=Sum("spent_microusd"))["total"] or 0
+    booked = Entry.objects.filter(kind=Entry.Kind.MODEL_CALL).total_microusd()
+    if spent != booked:
+        return Finding(
+            "fail", f"Windows say {spent}, the ledger {booked} millionths of a dollar.", "Stop and look."
+        )
+    return Finding("fine", "Every cent of the limits stands in the ledger.")
+
+
+@register_check("holds")
+def holds() -> Finding:
+    """No hold may be left over."""
+    late = Hold.objects.overdue(timezone.now()).count()
+    if late:
+        return Finding(
+            "warn", f"{late} holds are overdue.", "The ticker books them; is `factory factoryd` running?"
+        )
+    return Finding("fine", "No hold is overdue.")
+
+
+@register_check("bills")
+def bills() -> Finding:
+    """Bills above what was authorised, and money of unknown products, are for a person."""
+    overages, unplaced = Overage.objects.count(), RevenueEvent.objects.unplaced().count()
+    if overages or unplaced:
+        return Finding(
+            "warn",
+            f"{overages} bills above their bound, {unplaced} payments of unknown products.",
+            "Look at /ops/.",
+        )
+    return Finding("fine", "No bill was above what was authorised.")

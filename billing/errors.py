@@ -1,0 +1,62 @@
+"""Why money is refused."""
+
+from core.errors import FactoryError
+
+
+class BudgetExceeded(FactoryError):
+    """This call would pass a hard limit."""
+
+    code = "BUDGET_EXCEEDED"
+    http_status = 402
+
+
+class BudgetBusy(BudgetExceeded):
+    """This call fits the limit, but not beside what is held for other calls right now."""
+
+
+class CeilingPassed(FactoryError):
+    """No day may cost more than the ceiling; no setting changes that."""
+
+    code = "CEILING_PASSED"
+    http_status = 422
+
+
+class LimitsUnreadable(FactoryError):
+    """The table of limits cannot be read, so nothing may be spent."""
+
+    code = "LIMITS_UNREADABLE"
+    http_status = 503
+
+
+class HoldSettled(FactoryError):
+    """This hold was settled another way already."""
+
+    code = "HOLD_SETTLED"
+
+
+class SignatureBad(FactoryError):
+    """This message is not signed by the payment processor."""
+
+    code = "SIGNATURE_BAD"
+    http_status = 401
+
+
+class SignatureOld(FactoryError):
+    """This message was signed too long ago, or in the future."""
+
+    code = "SIGNATURE_OLD"
+    http_status = 400
+
+
+class PaymentUnreadable(FactoryError):
+    """This payment message cannot be read."""
+
+    code = "PAYMENT_UNREADABLE"
+    http_status = 400
+
+
+class CurrencyUnknown(FactoryError):
+    """There is no rate for this currency, so its value is unknown."""
+
+    code = "CURRENCY_UNKNOWN"
+    http_status = 422

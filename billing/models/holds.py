@@ -1,0 +1,76 @@
+"""Money kept aside for a call that is on its way."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from billing.models.scopes import Window
+from core.ids import new_id
+
+
+class HoldQuerySet(models.QuerySet["Hold"]):
+    """Questions about holds."""
+
+    def open(self) -> "HoldQuerySet":
+        """Return the holds that nobody settled yet."""
+        return self.filter(state=Hold.State.HELD)
+
+    def overdue(self, now: datetime) -> "HoldQuerySet":
+        """Return the open holds whose caller should long have settled them."""
+        return self.open().filter(expires_at__lte=now)
+
+
+class Hold(models.Model):
+    """The worst case of one call, kept aside in every window it counts in."""
+
+    class State(models.TextChoices):
+        """How it ended."""
+
+        HELD = "held"
+        CAPTURED = "captured"
+        RELEASED = "released"
+        EXPIRED = "expired", "lost: booked at the bound"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    call_id = models.UUIDField(unique=True, help_text="Whose hold this is; a repeat returns the first.")
+    bound_microusd = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.HELD)
+    owner = models.CharField(max_length=160, help_text="The process that waits: host:pid:nonce.")
+    correlation_id = models.UUIDField(null=True)
+    expires_at = models.DateTimeField(help_text="Machine time.")
+    placed_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
+    settled_at = models.DateTimeField(null=True, help_text="Machine time.")
+    windows = models.ManyToManyField(Window, through="HoldPart", related_name="holds")
+
+    objects = HoldQuerySet.as_manager()
+
+    class Meta:
+        """The sweeper asks only for what is open."""
+
+        indexes = [models.Index(name="hold_open", fields=["expires_at"], condition=Q(state="held"))]
+        constraints = [
+            models.CheckConstraint(name="hold_not_negative", condition=Q(bound_microusd__gte=0)),
+            models.CheckConstraint(
+                name="hold_settled_has_time", condition=Q(state="held") ^ Q(settled_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hold of call {self.call_id}: {self.state}"
+
+
+class HoldPart(models.Model):
+    """One window a hold stands in; it belongs there past midnight too."""
+
+    hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="parts")
+    window = models.ForeignKey(Window, on_delete=models.PROTECT, related_name="parts")
+
+    class Meta:
+        """A hold stands in a window once."""
+
+        constraints = [models.UniqueConstraint(name="one_part_per_window", fields=["hold", "window"])]
+
+    def __str__(self) -> str:
+        return f"{self.hold} in {self.window}"

@@ -1,0 +1,139 @@
+"""What was spent and what came in: rows are added, never changed; a correction is one more row."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Sum
+
+from billing.models.scopes import Scope
+from core.ids import new_id
+from core.models import Mode
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    """Questions about costs."""
+
+    def between(self, start: datetime, end: datetime) -> "EntryQuerySet":
+        """Return the entries of business time from `start` to before `end`."""
+        return self.filter(at__gte=start, at__lt=end)
+
+    def of_story(self, correlation_id: UUID) -> "EntryQuerySet":
+        """Return the entries of one story, from first signal to last cent."""
+        return self.filter(correlation_id=correlation_id)
+
+    def lost(self) -> "EntryQuerySet":
+        """Return what was booked at its bound because nobody knows the real cost, and corrections of that."""
+        return self.filter(is_lost=True)
+
+    def total_microusd(self) -> int:
+        """Return the sum of these costs."""
+        return self.aggregate(total=Sum("amount_microusd"))["total"] or 0
+
+
+class Entry(models.Model):
+    """One cost, booked once."""
+
+    class Kind(models.TextChoices):
+        """What was paid for; a processor's fee is a negative revenue event. Source: R-18.4."""
+
+        MODEL_CALL = "model_call", "model"
+        HOSTING = "hosting"
+        DOMAIN = "domain"
+        MAIL = "mail"
+        TOOLS = "tools"
+        MARKETING = "marketing"
+        VALIDATION = "validation"
+        OTHER = "other"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="entries")
+    kind = models.CharField(max_length=20, choices=Kind)
+    ref = models.CharField(max_length=120, unique=True, help_text="What was paid, so that it is booked once.")
+    amount_microusd = models.BigIntegerField(help_text="Cost; negative when it corrects an earlier one.")
+    is_lost = models.BooleanField(default=False, help_text="Booked at the bound: the real cost is unknown.")
+    at = models.DateTimeField(db_index=True, help_text="Business time.")
+    call_id = models.UUIDField(null=True, db_index=True)
+    agent = models.CharField(max_length=40, blank=True, db_index=True)
+    correlation_id = models.UUIDField(null=True, db_index=True)
+    mode = models.CharField(max_length=10, choices=Mode)
+    facts = models.JSONField(default=dict)
+
+    objects = EntryQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.ref}"
+
+
+class Overage(models.Model):
+    """What a bill said above what was authorised; a person looks at every one. Source: U-5a."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    call_id = models.UUIDField(unique=True)
+    scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="overages")
+    bound_microusd = models.BigIntegerField()
+    excess_microusd = models.BigIntegerField()
+    at = models.DateTimeField(help_text="Business time.")
+    facts = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"overage of call {self.call_id}"
+
+
+class RevenueQuerySet(models.QuerySet["RevenueEvent"]):
+    """Questions about revenue."""
+
+    def between(self, start: datetime, end: datetime) -> "RevenueQuerySet":
+        """Return the events of business time from `start` to before `end`."""
+        return self.filter(at__gte=start, at__lt=end)
+
+    def unplaced(self) -> "RevenueQuerySet":
+        """Return the money that belongs to no product we know: each one is for the owner. Source: U-26."""
+        return self.filter(scope__kind=Scope.Kind.FACTORY)
+
+    def total_microusd(self) -> int:
+        """Return what these events add to profit."""
+        return self.aggregate(total=Sum("amount_microusd"))["total"] or 0
+
+
+class RevenueEvent(models.Model):
+    """One thing a payment processor told us, kept once. Source: R-10.24."""
+
+    class Kind(models.TextChoices):
+        """What happened; refunds, disputes and fees are negative."""
+
+        PAYMENT = "payment"
+        REFUND = "refund"
+        DISPUTE = "dispute"
+        FEE = "fee"
+        AFFILIATE = "affiliate"
+        ADS = "ads"
+        UNKNOWN = "unknown", "not understood yet"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="revenue")
+    provider = models.CharField(max_length=40)
+    provider_event_id = models.CharField(max_length=120)
+    kind = models.CharField(max_length=10, choices=Kind)
+    amount_minor = models.BigIntegerField(help_text="As the processor said it: cents, never negative.")
+    currency = models.CharField(max_length=10)
+    amount_microusd = models.BigIntegerField(help_text="What it adds to profit.")
+    at = models.DateTimeField(db_index=True, help_text="Business time.")
+    correlation_id = models.UUIDField(null=True, db_index=True)
+    mode = models.CharField(max_length=10, choices=Mode)
+    facts = models.JSONField(default=dict)
+
+    objects = RevenueQuerySet.as_manager()
+
+    class Meta:
+        """A repeated message is one row."""
+
+        constraints = [
+            models.UniqueConstraint(name="one_row_per_event", fields=["provider", "provider_event_id"]),
+            models.CheckConstraint(
+                name="revenue_minor_not_negative", condition=models.Q(amount_minor__gte=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.provider_event_id}"

@@ -1,0 +1,18 @@
+"""Money moves here and nowhere else."""
+
+from billing.services.holds import (
+    capture_hold,
+    expire_holds,
+    lose_hold,
+    place_hold,
+    process_name,
+    release_hold,
+    settle_orphans,
+)
+from billing.services.revenue import receive_payment, record_revenue
+from billing.services.scopes import call_cap, factory_scope, give_limits, open_scope, open_windows, set_limit
+
+__all__ = [
+    "call_cap", "capture_hold", "expire_holds", "factory_scope", "give_limits", "lose_hold", "open_scope",
+    "open_windows", "place_hold", "process_name", "receive_payment", "record_revenue", "release_hold", "set_limit", "settle_orphans",
+]  # fmt: skip
