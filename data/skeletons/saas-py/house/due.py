@@ -19,8 +19,7 @@ LONGEST_S = 20  # a slow receiver must not hold up the next tick
 def deliver() -> None:
     """Send what has not left yet, oldest first."""
     deadline = time.monotonic() + LONGEST_S
-    waiting = Delivery.objects.filter(sent_at=None, tries__lt=Delivery.MOST_TRIES)
-    for one in waiting.select_related("notice__owner").order_by("tries", "id")[:200]:
+    for one in Delivery.objects.due().select_related("notice__owner").order_by("due_at", "id")[:200]:
         if time.monotonic() > deadline:
             return
         if not one.claim():

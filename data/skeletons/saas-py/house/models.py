@@ -1,5 +1,6 @@
 """What the house keeps: notices and their delivery, payments, events, answers given once."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -40,6 +41,14 @@ class Webhook(models.Model):
         return self.address
 
 
+class DeliveryQuery(models.QuerySet["Delivery"]):
+    """Questions about what has to leave."""
+
+    def due(self) -> "DeliveryQuery":
+        """What has not left, may be tried again, and has waited long enough."""
+        return self.filter(sent_at=None, tries__lt=Delivery.MOST_TRIES, due_at__lte=clock.now())
+
+
 class Delivery(models.Model):
     """One way a notice leaves the house; `sent_at` None: not yet."""
 
@@ -50,10 +59,14 @@ class Delivery(models.Model):
         WEBHOOK = "webhook"
 
     MOST_TRIES = 5
+    PAUSE = timedelta(minutes=5)  # longer than a tick, so that two ticks at once do not send the same
     notice = models.ForeignKey(Notice, on_delete=models.CASCADE)
     way = models.CharField(max_length=10, choices=Way.choices)
     tries = models.PositiveSmallIntegerField(default=0)
-    sent_at = models.DateTimeField(null=True, db_index=True)
+    due_at = models.DateTimeField(default=clock.now, db_index=True)
+    sent_at = models.DateTimeField(null=True)
+
+    objects = DeliveryQuery.as_manager()
 
     def __str__(self) -> str:
         return f"{self.way} of {self.notice_id}"
@@ -61,7 +74,7 @@ class Delivery(models.Model):
     def claim(self) -> bool:
         """Take this try; False when another tick was first."""
         mine = Delivery.objects.filter(pk=self.pk, sent_at=None, tries=self.tries)
-        return bool(mine.update(tries=self.tries + 1))
+        return bool(mine.update(tries=self.tries + 1, due_at=clock.now() + self.PAUSE * 2**self.tries))
 
 
 class Payment(models.Model):

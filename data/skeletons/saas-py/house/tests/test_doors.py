@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import TestCase, override_settings
+from django.test import Client, TestCase, override_settings
 
 from house import events, tick
 from house.logs import JsonLine
@@ -128,6 +128,9 @@ class PagesTest(TestCase):
 
                 self.assertEqual(answer.status_code, 200)
                 self.assertIn("default-src 'none'", answer["Content-Security-Policy"])
+                self.assertEqual(
+                    answer["Cache-Control"], "public, max-age=86400" if path == "/house.css" else "no-store"
+                )
                 self.assertNotIn("<script", answer.text)
                 self.assertNotIn("style=", answer.text)
 
@@ -136,6 +139,11 @@ class PagesTest(TestCase):
     )
     def test_the_texts_come_from_the_copy(self) -> None:
         self.assertContains(self.client.get("/"), '<a href="/things/">Things</a>')
+
+    def test_a_form_from_elsewhere_is_refused(self) -> None:
+        answer = Client(enforce_csrf_checks=True).post("/signup/", {"email": "anna@example.org"})
+
+        self.assertContains(answer, "Please try again", status_code=403)
 
     def test_a_missing_page_says_so(self) -> None:
         self.assertContains(self.client.get("/nothing/"), "There is nothing here", status_code=404)

@@ -2,15 +2,16 @@
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.test import TestCase, override_settings
 
-from house import fetch
+from house import clock, fetch
 from house.models import Delivery, Notice, Webhook
 from house.tick import run_all
 
@@ -39,6 +40,21 @@ class Site(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Stay quiet."""
+
+
+class SlowMail(EmailBackend):
+    """So slow that the next tick begins meanwhile."""
+
+    def send_messages(self, messages: Any) -> int:
+        run_all()
+        return super().send_messages(messages)
+
+
+class NoMail(EmailBackend):
+    """Its server is down."""
+
+    def send_messages(self, messages: Any) -> int:
+        raise ConnectionRefusedError
 
 
 class SiteTest(TestCase):
@@ -71,10 +87,33 @@ class DeliveryTest(SiteTest):
         Webhook.objects.create(owner=self.anna, address=f"{self.site}/broken")
         Notice.send(self.anna, subject="Door open", text="since 8")
 
+        run_all()
+        run_all()
+        tries_now = len(Site.posted)
         for _ in range(Delivery.MOST_TRIES + 2):
+            Delivery.objects.update(due_at=clock.now())
             run_all()
 
-        self.assertEqual(len(Site.posted), Delivery.MOST_TRIES)
+        self.assertEqual((tries_now, len(Site.posted)), (1, Delivery.MOST_TRIES))
+        self.assertEqual(len(mail.outbox), 1)
+
+    def test_a_tick_during_a_tick_sends_nothing_twice(self) -> None:
+        for subject in ("Door open", "Door shut"):
+            Notice.send(self.anna, subject=subject, text="since 8")
+
+        with override_settings(EMAIL_BACKEND=f"{__name__}.SlowMail"):
+            run_all()
+
+        self.assertEqual(sorted(letter.subject for letter in mail.outbox), ["Door open", "Door shut"])
+
+    def test_mail_that_nobody_takes_is_tried_again_later(self) -> None:
+        Notice.send(self.anna, subject="Door open", text="since 8")
+
+        with override_settings(EMAIL_BACKEND=f"{__name__}.NoMail"), self.assertLogs("house.due", "WARNING"):
+            run_all()
+        Delivery.objects.update(due_at=clock.now())
+        run_all()
+
         self.assertEqual(len(mail.outbox), 1)
 
     def test_one_try_is_claimed_once(self) -> None:
@@ -103,13 +142,14 @@ class DeliveryTest(SiteTest):
         self.client.post("/signup/", sign_up, headers={"X-Test-Now": "2030-01-07T08:00:00Z"})
 
         self.assertEqual(Notice.objects.get().created_at, datetime(2030, 1, 7, 8, tzinfo=UTC))
+        self.assertLess(clock.now() - datetime.now(UTC), timedelta(minutes=1))
 
     def test_nobody_else_may(self) -> None:
         with override_settings(TEST=False):
-            self.client.post("/notices/", {"address": ""}, headers={"X-Test-Now": "nonsense"})
-        refused = self.client.get("/", headers={"X-Test-Now": "nonsense"})
+            for_real = self.client.get("/", headers={"X-Test-Now": "nonsense"})
+        in_tests = self.client.get("/", headers={"X-Test-Now": "nonsense"})
 
-        self.assertEqual(refused.status_code, 400)
+        self.assertEqual((for_real.status_code, in_tests.status_code), (200, 400))
 
 
 class FetchTest(SiteTest):
@@ -146,6 +186,11 @@ class FetchTest(SiteTest):
         for url in odd:
             with self.subTest(url=url):
                 self.assertEqual(fetch.get(url), (0, "This is not a public web address."))
+
+    @override_settings(ALLOWED_FETCH="http://127.0.0.1:80")
+    def test_the_allowed_one_does_not_open_its_neighbour(self) -> None:
+        self.assertTrue(fetch.may_fetch("http://127.0.0.1:80/a"))
+        self.assertFalse(fetch.may_fetch("http://127.0.0.1:8080/a"))
 
     def test_public_ones_are_allowed(self) -> None:
         self.assertTrue(fetch.may_fetch("https://93.184.216.34/a?b=c"))
