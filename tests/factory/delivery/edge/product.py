@@ -1,7 +1,8 @@
 """A product as small as can be: health with proof, orders in a file, and faults on demand.
 
 Environment: ORDERS (file of taken orders), FAULT (`boot`: ends at once with words, `post`: fails on POST, `half`: every
-second page fails, `late`: does not listen), RED (a file: while it exists, health answers 503).
+second page fails, `late`: does not listen, `liar`: proves with a key of its own), RED (a file: while it exists, health
+answers 503).
 """
 
 import asyncio
@@ -22,14 +23,15 @@ pages = 0
 
 def health(nonce: str) -> tuple[int, bytes]:
     """Who answers, to this very question."""
-    proof = hmac.new(KEY.encode(), f"{nonce}{RELEASE}".encode(), "sha256").hexdigest()
+    key = "guessed" if FAULT == "liar" else KEY
+    proof = hmac.new(key.encode(), f"{nonce}{RELEASE}".encode(), "sha256").hexdigest()
     well = not Path(RED).exists()
     return 200 if well else 503, json.dumps({"ok": well, "release": RELEASE, "proof": proof}).encode()
 
 
 def page() -> tuple[int, bytes]:
     """Who we are and what we were given."""
-    global pages  # noqa: PLW0603 - every second one
+    global pages
     pages += 1
     return 500 if FAULT == "half" and pages % 2 else 200, json.dumps(
         {"pid": os.getpid(), "env": sorted(os.environ)}
@@ -54,7 +56,11 @@ async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, A
         await send({"type": "lifespan.shutdown.complete"})
         return
     asked = {key: values[0] for key, values in parse_qs(scope["query_string"].decode()).items()}
-    await asyncio.sleep(float(asked.get("s", 0)))
+    if "s" in asked:
+        Path(ORDERS).with_suffix(".begun").touch()
+        await asyncio.sleep(float(asked["s"]))
+    if scope["path"] == "/spawn":  # a child that leaves our session and holds none of our files
+        await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True, close_fds=True)
     if scope["path"] == "/health":
         status, body = health(asked.get("nonce", ""))
     else:

@@ -1,0 +1,253 @@
+"""What dies is started again, what lives is found again, and what is removed leaves nothing."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from factory.delivery.adapters.keeper import KeeperEdge
+from factory.delivery.errors import EdgeUnavailable, PortTaken, StaleGeneration, TableRefused, UnknownLaunch
+from factory.delivery.ports import EdgeState, Site, Table
+from tests.factory.delivery.edge.stage import (
+    Stage,
+    Users,
+    ask,
+    bearers,
+    is_running,
+    kill,
+    parent_of,
+    until,
+)
+
+ROOT = Path(__file__).parents[4]
+
+
+def test_products_and_users_do_not_notice_that_the_factory_is_killed_with_its_group(tmp_path: Path) -> None:
+    stage = Stage(folder=tmp_path)
+    start = (
+        "import sys, threading; from pathlib import Path; from factory.delivery.adapters.keeper import KeeperEdge;"
+        "KeeperEdge(Path(sys.argv[1])).ensure(); print('up', flush=True); threading.Event().wait()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", start, str(stage.edge.home)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as factory:
+        assert factory.stdout is not None
+        factory.stdout.readline()
+        stage.bring(stage.spec("v1"))
+        with Users(stage.port).at_work() as users:
+            users.meet("v1")
+            os.killpg(factory.pid, signal.SIGKILL)
+            factory.wait()
+            users.meet("v1")
+
+    assert users.failed == []
+    stage.end()
+
+
+def test_a_killed_keeper_comes_back_adopts_the_same_processes_and_goes_on(stage: Stage) -> None:
+    old, new = stage.spec("v1"), stage.spec("v2")
+    stage.bring(old)
+    before = stage.bring(old, new, weight=50)
+
+    with Users(stage.port).at_work() as users:
+        users.meet("v2", times=5)
+        kill(before.keeper_pid)
+        until(lambda: keeper_of(stage) not in (0, before.keeper_pid))
+        after = stage.edge.state()
+        stage.bring(new)
+        until(lambda: len(stage.edge.state().launches) == 1)
+
+    assert all(it.adopted and it.ready for it in after.launches.values())
+    assert pids(after) == pids(before)
+    assert after.proxy_pid == before.proxy_pid
+    assert users.failed == []
+
+
+def pids(state: EdgeState) -> dict[str, int | None]:
+    """Processes by launch."""
+    return {key: launch.pid for key, launch in state.launches.items()}
+
+
+def keeper_of(stage: Stage) -> int:
+    """The keeper's pid; 0 while none answers."""
+    try:
+        return stage.edge.state().keeper_pid
+    except EdgeUnavailable:
+        return 0
+
+
+def test_a_product_that_crashes_is_started_again_while_its_users_wait(stage: Stage) -> None:
+    before = stage.bring(stage.spec("v1")).stable_of("shop")
+    assert before is not None
+
+    with Users(stage.port, methods=("GET",)).at_work() as users:
+        users.meet("v1")
+        kill(before.pid)
+        until(lambda: (it := stage.edge.state().stable_of("shop")) and it.crashes and it.ready)
+        users.meet("v1")
+
+    after = stage.edge.state().stable_of("shop")
+    assert after is not None
+    assert (after.crashes, after.last_exit) == (1, -signal.SIGKILL)
+    assert after.pid != before.pid
+    assert users.failed == []
+
+
+def test_a_killed_proxy_is_replaced_on_the_same_sockets(stage: Stage) -> None:
+    before = stage.bring(stage.spec("v1"))
+
+    kill(before.proxy_pid)
+    answers = [ask(stage.port, number=str(n)) for n in range(20)]
+
+    assert all(answer.is_promised for answer in answers)
+    assert stage.edge.state().proxy_pid not in (None, before.proxy_pid)
+    assert stage.edge.state().launches.keys() == before.launches.keys()
+
+
+def test_keeper_and_proxy_killed_at_once_leave_the_ports_open(stage: Stage) -> None:
+    before = stage.bring(stage.spec("v1"))
+
+    kill(before.keeper_pid, before.proxy_pid)
+    answers = [ask(stage.port, number=str(n)) for n in range(20)]
+
+    assert all(answer.is_promised for answer in answers)
+    until(lambda: keeper_of(stage) not in (0, before.keeper_pid))
+
+
+def test_after_guard_and_keeper_are_killed_a_new_edge_adopts_the_product_and_takes_the_ports_back(
+    stage: Stage,
+) -> None:
+    before = stage.bring(stage.spec("v1"))
+
+    kill(parent_of(before.keeper_pid), before.keeper_pid)
+    stage.edge.ensure()
+    until(lambda: stage.edge.state().sites["shop"].settled)
+
+    assert pids(stage.edge.state()) == pids(before)
+    assert ask(stage.port).is_promised
+
+
+def test_stopping_the_edge_keeps_the_product_and_finishes_what_was_begun(stage: Stage) -> None:
+    before = stage.bring(stage.spec("v1"))
+
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(ask, stage.port, "/orders", method="POST", number="1&s=1")
+        until(lambda: begun(stage))
+        stage.edge.stop()
+        refused = ask(stage.port)
+        stage.edge.ensure()
+        until(lambda: stage.edge.state().sites["shop"].settled)
+
+    assert slow.result().is_promised
+    assert refused.status == 0
+    assert pids(stage.edge.state()) == pids(before)
+    assert ask(stage.port).is_promised
+
+
+def begun(stage: Stage) -> bool:
+    """True when the product has taken an order in hand."""
+    return stage.orders.with_suffix(".begun").exists()
+
+
+def test_a_removed_product_leaves_no_process_no_port_and_no_file(stage: Stage) -> None:
+    state = stage.bring(stage.spec("v1"))
+    ask(stage.port, "/spawn")
+    launch = state.stable_of("shop")
+    assert launch is not None
+    processes = bearers("PRODUCT_RELEASE=v1")
+
+    stage.edge.apply(Table(generation=2, products={}))
+    until(lambda: not stage.edge.state().launches)
+
+    assert len(processes) == 2
+    assert [pid for pid in processes if is_running(pid)] == []
+    assert ask(stage.port).status == 0
+    assert ask(stage.preview).status == 0
+    assert not Path(launch.address).exists()
+    assert not Path(launch.log).exists()
+    left = [path for path in stage.edge.home.rglob("*") if path.is_file() and b"ORDERS" in path.read_bytes()]
+    assert left == []
+    stage.generation = 2
+
+
+def test_a_product_is_given_nothing_of_the_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACTORY_SECRET", "must stay here")
+    stage = Stage(folder=tmp_path)
+    stage.edge.ensure()
+    state = stage.bring(stage.spec("v1"))
+
+    said = ask(stage.port).body.decode()
+    descriptors = Path(f"/proc/{state.launches[str(state.sites['shop'].stable)].pid}/fd")
+    sockets = [fd for fd in descriptors.iterdir() if "socket" in str(fd.readlink())]
+
+    assert "PRODUCT_PROOF_KEY" in said
+    assert "FACTORY_SECRET" not in said
+    assert len(sockets) <= 4  # its own listener and the loop's; a leaked listener of ours would be hundreds
+    stage.end()
+
+
+def test_a_taken_port_is_told_in_a_sentence_and_served_when_it_is_free(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", stage.port)):
+        stage.ask_for(stage.spec("v1"))
+        until(lambda: (it := stage.edge.state().stable_of("shop")) and it.ready)
+        state = stage.edge.state()
+        with pytest.raises(PortTaken, match=str(stage.port)):
+            state.require_ports("shop")
+    until(lambda: stage.edge.state().sites["shop"].settled)
+
+    assert state.troubles[f"port {stage.port}"].startswith(f"Port {stage.port} is taken by another program")
+    assert not state.sites["shop"].settled
+    stage.edge.state().require_ports("shop")
+    assert ask(stage.port).is_promised
+
+
+def test_a_home_folder_too_long_for_sockets_gets_a_short_folder_for_them(tmp_path: Path) -> None:
+    deep = tmp_path / ("deep" * 20) / "with a space" / "ümlaut"
+    stage = Stage(folder=deep)
+    stage.edge.ensure()
+
+    state = stage.bring(stage.spec("v1"))
+
+    assert len(state.run_folder) < 60
+    assert (deep / "home" / "run").readlink() == Path(state.run_folder)
+    assert ask(stage.port).is_promised
+    stage.end()
+    for left in Path(state.run_folder).iterdir():
+        left.unlink()
+    Path(state.run_folder).rmdir()
+
+
+def test_an_older_table_is_refused_and_the_same_one_is_not(stage: Stage) -> None:
+    table = Table(generation=5, products={})
+    stage.edge.apply(table)
+    stage.edge.apply(table)
+
+    with pytest.raises(StaleGeneration):
+        stage.edge.apply(Table(generation=4, products={}))
+    with pytest.raises(StaleGeneration):
+        stage.edge.apply(Table(generation=5, products={"shop": Site(port=stage.port)}))
+    stage.generation = 5
+
+
+def test_a_malformed_table_is_refused_with_a_reason_and_changes_nothing(stage: Stage) -> None:
+    with pytest.raises(TableRefused, match="101 is not a weight"):
+        stage.edge.apply(Table(generation=1, products={"shop": Site(port=stage.port, weight=101)}))
+
+    assert stage.edge.state().generation == 0
+
+
+def test_an_edge_that_does_not_run_and_a_launch_that_does_not_exist_are_named(
+    stage: Stage, tmp_path: Path
+) -> None:
+    with pytest.raises(EdgeUnavailable):
+        KeeperEdge(tmp_path / "elsewhere").state()
+    with pytest.raises(UnknownLaunch):
+        stage.edge.probe("shop.0")
