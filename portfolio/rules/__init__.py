@@ -1,0 +1,1 @@
+"""What the portfolio computes from its arguments alone: signals, words, verdicts, scores, counts."""
