@@ -5,13 +5,15 @@ import ipaddress
 import json
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
 from django.conf import settings
 
-TIMEOUT_S = 10
 MOST_BYTES = 1_000_000
 
 
@@ -34,14 +36,14 @@ def _ask(method: str, url: str, *, body: bytes | None) -> tuple[int, str]:
     address = _public_address(url)
     if address is None:
         return 0, "This is not a public web address."
-    parts, deadline = urlsplit(url), time.monotonic() + TIMEOUT_S
+    parts, deadline = urlsplit(url), time.monotonic() + settings.FETCH_TIMEOUT_S
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
     headers = {"User-Agent": "Mozilla/5.0 (compatible; product)", "Accept-Encoding": "identity"}
     if body is not None:
         headers["Content-Type"] = "application/json"
     try:
         line = _connect(parts, address)
-        with line.sock:
+        with line.sock, _cut_at(deadline, line.sock):
             line.request(method, target, body=body, headers=headers)
             answer = line.getresponse()
             return answer.status, _read(answer, deadline)
@@ -75,10 +77,21 @@ def _connect(parts: SplitResult, address: str) -> http.client.HTTPConnection:
     secure = parts.scheme == "https"
     line = http.client.HTTPConnection(parts.hostname or "", parts.port or (443 if secure else 80))
     line.default_port = 443 if secure else 80
-    plain = socket.create_connection((address, line.port), timeout=TIMEOUT_S)
+    plain = socket.create_connection((address, line.port), timeout=settings.FETCH_TIMEOUT_S)
     context = ssl.create_default_context()
     line.sock = context.wrap_socket(plain, server_hostname=parts.hostname) if secure else plain
     return line
+
+
+@contextmanager
+def _cut_at(deadline: float, wire: socket.socket) -> Iterator[None]:
+    """Close `wire` at the deadline, also to one who sends a byte now and then."""
+    timer = threading.Timer(deadline - time.monotonic(), wire.shutdown, [socket.SHUT_RDWR])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _read(answer: http.client.HTTPResponse, deadline: float) -> str:
@@ -86,6 +99,6 @@ def _read(answer: http.client.HTTPResponse, deadline: float) -> str:
     kept = b""
     while len(kept) < MOST_BYTES and (piece := answer.read1(65_536)):
         kept += piece
-        if time.monotonic() > deadline:
-            raise TimeoutError
+    if time.monotonic() > deadline:
+        raise TimeoutError
     return kept[:MOST_BYTES].decode(answer.headers.get_content_charset("utf-8"), "replace")

@@ -24,6 +24,7 @@ TICK_KEY = _secret("PRODUCT_TICK_KEY")
 PROOF_KEY = _secret("PRODUCT_PROOF_KEY")
 VERSION = "1"
 RELEASE = os.environ.get("PRODUCT_RELEASE", "dev")
+FETCH_TIMEOUT_S = 10
 ALLOWED_FETCH = os.environ.get("PRODUCT_ALLOWED_FETCH", "")
 COPY = json.loads((BASE_DIR / "product" / "copy.json").read_text("utf-8"))
 PLANS = json.loads((BASE_DIR / "product" / "plans.json").read_text("utf-8"))

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,12 +18,15 @@ from house.tick import run_all
 
 
 class Site(BaseHTTPRequestHandler):
-    """A small web site: /hook keeps what is posted, /broken fails, /away sends elsewhere."""
+    """A small web site: /hook keeps what is posted, /broken fails, /away sends elsewhere, /drip never ends."""
 
     posted: list[Any] = []
 
     def do_GET(self) -> None:
-        self._answer(302 if self.path == "/away" else 200, b"<p>news</p>" + b"x" * 2_000_000)
+        while self.path == "/drip" and self._send(b"X"):
+            time.sleep(0.05)
+        if self.path != "/drip":
+            self._answer(302 if self.path == "/away" else 200, b"<p>news</p>" + b"x" * 2_000_000)
 
     def do_POST(self) -> None:
         self.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -33,10 +37,14 @@ class Site(BaseHTTPRequestHandler):
         self.send_header("Location", "/")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self._send(body)
+
+    def _send(self, body: bytes) -> bool:
         try:
             self.wfile.write(body)
         except OSError:
-            self.close_connection = True  # the reader has had enough
+            return False  # the reader has had enough
+        return True
 
     def log_message(self, *_: Any) -> None:
         """Stay quiet."""
@@ -194,6 +202,10 @@ class FetchTest(SiteTest):
 
     def test_public_ones_are_allowed(self) -> None:
         self.assertTrue(fetch.may_fetch("https://93.184.216.34/a?b=c"))
+
+    @override_settings(FETCH_TIMEOUT_S=0.3)
+    def test_one_who_drips_is_cut(self) -> None:
+        self.assertEqual(fetch.get(f"{self.site}/drip")[0], 0)
 
     def test_silence_is_status_0(self) -> None:
         with override_settings(ALLOWED_FETCH="http://127.0.0.1:1"):
