@@ -34,7 +34,6 @@ SUPPORT_MAIL = os.environ.get("PRODUCT_SUPPORT_MAIL", "support@localhost")
 DEBUG = False
 ALLOWED_HOSTS = ["*"]  # the proxy in front chooses the names; no link is ever built from the Host header
 ROOT_URLCONF = "product.urls"
-ASGI_APPLICATION = "product.asgi.application"
 INSTALLED_APPS = [  # the domain first: at a tick the house then delivers what the domain has just said
     "django.contrib.auth",
     "django.contrib.contenttypes",
