@@ -123,6 +123,8 @@ INSTALLED_APPS = [
     "core",
     "approvals",
     "billing",
+    "agents.roster",
+    "agents.gateway",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,0 +1,85 @@
+"""Why no model answers."""
+
+from core.errors import FactoryError
+
+
+class NoCapableModel(FactoryError):
+    """No model that is switched on can do this."""
+
+    code = "NO_CAPABLE_MODEL"
+    http_status = 422
+
+
+class PriceUnknown(FactoryError):
+    """Nobody knows what this model costs, so it is not called; write its price into data/prices.yaml."""
+
+    code = "PRICE_UNKNOWN"
+    http_status = 422
+
+
+class PricesUnreadable(FactoryError):
+    """The table of prices cannot be used."""
+
+    code = "PRICES_UNREADABLE"
+    http_status = 503
+
+
+class ReviewerUnavailable(FactoryError):
+    """Only the author's own provider is switched on, so nobody else can review."""
+
+    code = "REVIEWER_UNAVAILABLE"
+    http_status = 422
+
+
+class AllProvidersDown(FactoryError):
+    """No provider answered this call."""
+
+    code = "ALL_PROVIDERS_DOWN"
+    http_status = 503
+
+
+class RateLimited(FactoryError):
+    """The only provider asks to wait; this is not an outage."""
+
+    code = "RATE_LIMITED"
+    http_status = 429
+
+
+class Stopped(FactoryError):
+    """Everything is stopped, or this piece of work is: no model is called."""
+
+    code = "STOPPED"
+
+
+class InvalidAnswer(FactoryError):
+    """The model's answer does not fit its schema, also after a repair and one tier up."""
+
+    code = "INVALID_ANSWER"
+    http_status = 422
+
+
+class BadAsk(FactoryError):
+    """This request lacks what every model call must say; nothing was called."""
+
+    code = "BAD_ASK"
+    http_status = 400
+
+
+class ProviderFault(FactoryError):
+    """This attempt of a call failed.
+
+    Attributes:
+        kind: `rate_limited`, `server`, `unreachable`, `refused_us`, `refused_request`, `silent`, `cut` or `garbled`.
+        is_free: the provider surely billed nothing.
+        retry_after_s: how long it asks to wait; None: it did not say.
+        words: what it said, shortened, without any key.
+    """
+
+    code = "PROVIDER_FAULT"
+    http_status = 502
+
+    def __init__(
+        self, kind: str, *, is_free: bool, words: str = "", retry_after_s: float | None = None
+    ) -> None:
+        self.kind, self.is_free, self.words, self.retry_after_s = kind, is_free, words[:300], retry_after_s
+        super().__init__(kind=kind, words=self.words)

@@ -1,0 +1,188 @@
+"""Who can be asked, at what price, and every attempt that was made."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q, Sum
+from django.utils import timezone
+
+from agents.gateway.rules.money import Tariff, Usage
+from agents.gateway.rules.route import TIERS
+from core.ids import new_id
+from core.models import Mode
+
+
+class Provider(models.Model):
+    """One address that serves models."""
+
+    class Protocol(models.TextChoices):
+        """How it is spoken to."""
+
+        OPENAI = "openai"
+        ANTHROPIC = "anthropic"
+
+    name = models.CharField(max_length=40, primary_key=True)
+    protocol = models.CharField(max_length=10, choices=Protocol)
+    base_url = models.URLField()
+    is_enabled = models.BooleanField(default=True)
+    stopped_because = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModelEntry(models.Model):
+    """One model, as its provider calls it."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="entries")
+    name = models.CharField(max_length=80)
+    tier = models.CharField(max_length=10, choices=[(tier, tier) for tier in TIERS])
+    window_tokens = models.PositiveIntegerField()
+    max_output_tokens = models.PositiveIntegerField()
+    capabilities = models.JSONField(default=list, help_text="tools, json, vision")
+
+    class Meta:
+        """A name means one model at its provider."""
+
+        constraints = [models.UniqueConstraint(name="one_row_per_model", fields=["provider", "name"])]
+
+    def __str__(self) -> str:
+        return f"{self.provider_id}/{self.name}"
+
+
+class PriceQuerySet(models.QuerySet["Price"]):
+    """Questions about prices."""
+
+    def on(self, day: date) -> "PriceQuerySet":
+        """Return the prices that had begun on `day`, newest first."""
+        return self.filter(valid_from__lte=day).order_by("-valid_from")
+
+
+class Price(models.Model):
+    """What a model costs from one day on, in micro-dollars per million tokens; a landed row never changes."""
+
+    model = models.ForeignKey(ModelEntry, on_delete=models.PROTECT, related_name="prices")
+    valid_from = models.DateField()
+    input_microusd = models.BigIntegerField()
+    output_microusd = models.BigIntegerField()
+    cached_microusd = models.BigIntegerField()
+    cache_write_microusd = models.BigIntegerField()
+
+    objects = PriceQuerySet.as_manager()
+
+    class Meta:
+        """One price at a time, and none below zero."""
+
+        constraints = [
+            models.UniqueConstraint(name="one_price_per_day", fields=["model", "valid_from"]),
+            models.CheckConstraint(
+                name="price_not_negative",
+                condition=Q(
+                    input_microusd__gte=0,
+                    output_microusd__gte=0,
+                    cached_microusd__gte=0,
+                    cache_write_microusd__gte=0,
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} from {self.valid_from}"
+
+    @property
+    def tariff(self) -> Tariff:
+        """This price as rules see it."""
+        return Tariff(
+            input=self.input_microusd,
+            output=self.output_microusd,
+            cached=self.cached_microusd,
+            cache_write=self.cache_write_microusd,
+        )
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    """Questions about calls."""
+
+    def of_story(self, correlation_id: UUID) -> "CallQuerySet":
+        """Return the calls of one story."""
+        return self.filter(correlation_id=correlation_id)
+
+    def of_assignment(self, assignment_id: UUID) -> "CallQuerySet":
+        """Return the calls of one attempt, in order."""
+        return self.filter(assignment_id=assignment_id).order_by("started_at", "id")
+
+    def since(self, moment: datetime) -> "CallQuerySet":
+        """Return the calls begun at machine time `moment` or later."""
+        return self.filter(started_at__gte=moment)
+
+    def total_microusd(self) -> int:
+        """Return what these calls cost, lost ones at their bound; open ones are not known yet."""
+        return self.aggregate(total=Sum("cost_microusd"))["total"] or 0
+
+
+class Call(models.Model):
+    """One attempt of one model call; failures too. Its id is the id of its hold. Source: R-02.23."""
+
+    class Status(models.TextChoices):
+        """How it ended."""
+
+        OPEN = "open"
+        ANSWERED = "answered"
+        FAILED = "failed"
+        LOST = "lost", "lost: cost unknown, booked at its bound"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.CharField(max_length=40, db_index=True)
+    assignment_id = models.UUIDField(db_index=True)
+    step_key = models.CharField(max_length=80, blank=True)
+    correlation_id = models.UUIDField(null=True, db_index=True)
+    model = models.ForeignKey(ModelEntry, on_delete=models.PROTECT, related_name="calls")
+    served_model = models.CharField(max_length=80, blank=True, help_text="Who answered, in its own words.")
+    tier = models.CharField(max_length=10)
+    task_type = models.CharField(max_length=20)
+    reason = models.CharField(max_length=200, help_text="Why this model.")
+    fallback_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="fallbacks")
+    status = models.CharField(max_length=10, choices=Status, default=Status.OPEN, db_index=True)
+    fault = models.CharField(max_length=20, blank=True)
+    words = models.CharField(max_length=300, blank=True, help_text="What the provider said when it failed.")
+    stop = models.CharField(max_length=10, blank=True)
+    bound_microusd = models.BigIntegerField()
+    cost_microusd = models.BigIntegerField(null=True, help_text="None: not known yet.")
+    prompt_tokens = models.PositiveIntegerField(null=True)
+    completion_tokens = models.PositiveIntegerField(null=True)
+    cached_tokens = models.PositiveIntegerField(null=True)
+    cache_write_tokens = models.PositiveIntegerField(null=True)
+    reasoning_tokens = models.PositiveIntegerField(null=True)
+    prompt_sha256 = models.CharField(max_length=64)
+    mode = models.CharField(max_length=10, choices=Mode)
+    started_at = models.DateTimeField(default=timezone.now, db_index=True, help_text="Machine time.")
+    ended_at = models.DateTimeField(null=True, help_text="Machine time.")
+
+    objects = CallQuerySet.as_manager()
+
+    class Meta:
+        """A settled call has a cost and an end."""
+
+        constraints = [
+            models.CheckConstraint(
+                name="settled_call_is_complete",
+                condition=Q(status="open") | Q(cost_microusd__isnull=False, ended_at__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} asks {self.model}: {self.status}"
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens as billed; None: the provider did not say."""
+        if self.prompt_tokens is None or self.completion_tokens is None:
+            return None
+        return Usage(
+            prompt=self.prompt_tokens,
+            completion=self.completion_tokens,
+            cached=self.cached_tokens or 0,
+            cache_write=self.cache_write_tokens or 0,
+            reasoning=self.reasoning_tokens,
+        )

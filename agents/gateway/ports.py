@@ -1,0 +1,148 @@
+"""What is asked of a model, what it answers, and what a provider's protocol must do."""
+
+import threading
+from dataclasses import dataclass
+from typing import Literal, Protocol
+from uuid import UUID
+
+from agents.gateway.rules.money import Usage
+from agents.gateway.rules.route import Intent
+from core.registry import Json, Tool
+
+__all__ = [
+    "Ask", "Ear", "Intent", "Message", "Patience", "Reply", "Said", "Stop", "ToolCall", "Usage", "Wire",
+]  # fmt: skip
+
+Stop = threading.Event
+Role = Literal["user", "assistant", "tool"]
+StopReason = Literal["end", "tools", "length"]
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One call a model wants; `arguments` None: what it wrote (`raw`) is not a JSON object."""
+
+    id: str
+    name: str
+    arguments: Json | None
+    raw: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message; a `tool` message answers the call `tool_call_id`."""
+
+    role: Role
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    is_error: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One model call, complete in itself.
+
+    Attributes:
+        assignment_id: the attempt it belongs to.
+        scopes: ids of the billing scopes that pay; the factory's is added.
+        answer_schema: the JSON schema of the answer; None: free text or tool calls.
+        max_tokens: the most it may write, reasoning included.
+        step_key: names the paid step, so that whoever stores answers finds this one again.
+    """
+
+    agent: str
+    assignment_id: UUID
+    scopes: tuple[UUID, ...]
+    system: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    intent: Intent
+    tools: tuple[Tool, ...] = ()
+    answer_schema: Json | None = None
+    step_key: str = ""
+    correlation_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered.
+
+    Attributes:
+        tool_calls: empty when the answer was cut (`length`): half a call is never carried out.
+        usage: None: the provider did not say; the call is then booked at its bound.
+        model: who really served it.
+    """
+
+    text: str
+    tool_calls: tuple[ToolCall, ...]
+    stop: StopReason
+    usage: Usage | None
+    cost_microusd: int
+    provider: str
+    model: str
+    tier: str
+    call_id: UUID
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer as a provider's protocol told it."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...]
+    stop: StopReason
+    usage: Usage | None
+    model: str
+
+
+class Ear(Protocol):
+    """Hears one answer, event by event; an event of another shape raises KeyError, TypeError or ValueError."""
+
+    def hear(self, event: Json, /) -> None:
+        """Take in one event.
+
+        Raises:
+            ProviderFault: the event tells of a failure.
+        """
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the provider said that the answer is over."""
+
+    def said(self) -> Said:
+        """Return the answer."""
+
+
+class Wire(Protocol):
+    """One provider's protocol: how to ask and how to listen."""
+
+    @property
+    def path(self) -> str:
+        """Where to post, below the provider's address."""
+
+    def headers(self, key: str, /) -> dict[str, str]:
+        """Return what authorises the call."""
+
+    def write(self, ask: Ask, *, model: str, max_tokens: int) -> Json:
+        """Return the body of the request."""
+
+    def listen(self) -> Ear:
+        """Return an ear for one answer."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a call may take, in seconds of machine time. Source: R-02.10, U-5a.
+
+    Attributes:
+        first_token_s: until the answer begins.
+        silence_s: between two signs of life.
+        total_s: in all; must stay below the life of a hold.
+        budget_s: until money held by other calls is free again.
+    """
+
+    first_token_s: float = 30
+    silence_s: float = 30
+    total_s: float = 600
+    budget_s: float = 30

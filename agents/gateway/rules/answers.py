@@ -1,0 +1,74 @@
+"""Schemas as providers take them, and answers as we take them."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+
+Json = dict[str, Any]
+_BOUNDS = frozenset({"minLength", "maxLength", "uniqueItems", "minProperties", "maxProperties"})
+_MORE_BOUNDS = frozenset(
+    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "maxItems", "minItems"}
+)
+OPENAI_DROPS = _BOUNDS
+ANTHROPIC_DROPS = _BOUNDS | _MORE_BOUNDS
+_MAPS = frozenset({"properties", "$defs", "definitions"})
+_DATA = frozenset({"enum", "const", "required", "default", "examples"})
+_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+_FAULTS_SHOWN = 5
+
+
+def wire_schema(schema: Json, *, drops: frozenset[str]) -> Json:
+    """Return `schema` as a strict provider takes it: closed objects, every key required, `drops` told in words.
+
+    Whatever fits the result fits `schema` too, but for the dropped bounds: check the answer against `schema` itself.
+    """
+    made = {key: _wire_part(key, value, drops=drops) for key, value in schema.items() if key not in drops}
+    if "properties" in made:
+        made |= {"additionalProperties": False, "required": list(made["properties"])}
+    if told := [f"{key} {json.dumps(schema[key])}" for key in sorted(drops & schema.keys())]:
+        made["description"] = f"{made.get('description', '')} ({', '.join(told)})".strip()
+    return made
+
+
+def _wire_part(key: str, value: Any, *, drops: frozenset[str]) -> Any:
+    if key in _DATA:
+        return value
+    if isinstance(value, list):
+        return [_wire_part("", part, drops=drops) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if key in _MAPS:
+        return {name: _wire_part("", part, drops=drops) for name, part in value.items()}
+    return wire_schema(value, drops=drops)
+
+
+def schema_name(schema: Json) -> str:
+    """Return a name for `schema` that every provider accepts."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", str(schema.get("title", "")))[:64] or "answer"
+
+
+def read_answer(text: str, *, schema: Json) -> tuple[Json | None, tuple[str, ...]]:
+    """Return the object in `text` and no faults, or None and what is wrong with it, in words a model can use."""
+    try:
+        found = json.loads(_bare(text))
+    except ValueError as problem:
+        return None, (f"it is not valid JSON: {problem}",)
+    faults = tuple(_faults(found, schema))
+    return (None, faults) if faults or not isinstance(found, dict) else (found, ())
+
+
+def _bare(text: str) -> str:
+    """The JSON inside a fence when the model wrapped it in prose, else the text."""
+    fenced = _FENCED.search(text)
+    return fenced.group(1) if fenced else text
+
+
+def _faults(found: object, schema: Json) -> Iterator[str]:
+    if not isinstance(found, dict):
+        yield "at $: it must be an object"
+        return
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(found), key=lambda e: e.json_path)
+    yield from (f"at {error.json_path}: {error.message[:200]}" for error in errors[:_FAULTS_SHOWN])

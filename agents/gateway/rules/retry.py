@@ -1,0 +1,46 @@
+"""After a failed attempt: the same model again, the next one, or none. Source: R-02.10, U-8."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_ATTEMPTS = 3
+BACKOFF_S = 0.5
+_ONCE_MORE = frozenset({"server", "unreachable"})
+_DEFAULT_WAIT_S, _LONGEST_WAIT_S = 2.0, 30.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One attempt that failed: which place in the order of routes, how, and how long to wait."""
+
+    place: int
+    kind: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to try next, and how long to wait before."""
+
+    place: int
+    wait_s: float = 0.0
+
+
+def next_step(failures: Sequence[Failure], *, providers: Sequence[str]) -> Step | None:
+    """Return the next attempt over routes at these `providers`, in order; None: give up.
+
+    429 goes on at once; a broken server gets one more try; everything else goes on. Where only one provider is
+    left, a 429 at the end of the line waits as long as it asks.
+    """
+    if not failures:
+        return Step(0) if providers else None
+    last = failures[-1]
+    if len(failures) >= MAX_ATTEMPTS:
+        return None
+    if last.kind in _ONCE_MORE and sum(failure.place == last.place for failure in failures) == 1:
+        return Step(last.place, BACKOFF_S)
+    if last.place + 1 < len(providers):
+        return Step(last.place + 1)
+    if last.kind == "rate_limited" and len(set(providers)) == 1:
+        return Step(0, min(_LONGEST_WAIT_S, last.retry_after_s or _DEFAULT_WAIT_S))
+    return None
