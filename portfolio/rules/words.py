@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 LETTERS: Final = re.compile(r"[^\W\d_]+")
 CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+FILE_ENDING: Final = re.compile(r"\.(html?|php|aspx?|md)/?$")
 TEXT_LIMIT_CHARS: Final = 4000
 
 
@@ -56,7 +57,9 @@ def _host_words(host: str, *, lists: WordLists) -> Iterable[str]:
 
 
 def _path_words(path: str) -> Iterable[str]:
-    return [word for piece in re.split(r"[^\w]+|_", path) for word in _natural_words(piece)]
+    return [
+        word for piece in re.split(r"[^\w]+|_", FILE_ENDING.sub("", path)) for word in _natural_words(piece)
+    ]
 
 
 def _natural_words(piece: str) -> Iterable[str]:
