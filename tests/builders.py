@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from agents.roster.models import Agent, AgentVersion
+from agents.roster.rules import Definition
 from approvals.models import Request
 from approvals.services import ask_owner
 from billing.models import Scope
 from billing.services import factory_scope, open_scope, set_limit
-from core.ids import new_id
+from core.ids import digest_of, new_id
 from core.models import User
 
 
@@ -38,3 +40,22 @@ def a_factory_limit(**caps_microusd: int) -> Scope:
     for period, cap_microusd in caps_microusd.items():
         set_limit(factory_scope(), period=period, cap_microusd=cap_microusd)
     return factory_scope()
+
+
+def an_agent(
+    name: str = "Rex", *, front: dict[str, Any] | None = None, version: AgentVersion | None = None
+) -> Agent:
+    """Return a member of staff who works, with what `front` says and every default."""
+    said = Definition.model_validate({"name": name, "role": "tester", **(front or {})}).model_dump(
+        mode="json"
+    )
+    made = version or AgentVersion.objects.create(
+        name=name, sha256=digest_of([str(new_id())]), front=said, body=f"You are {name}."
+    )
+    return Agent.objects.create(
+        name=name,
+        role="tester",
+        is_enabled=True,
+        version=made,
+        scope=a_scope(kind=Scope.Kind.AGENT, ref=name),
+    )

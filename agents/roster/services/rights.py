@@ -1,0 +1,69 @@
+"""Who may do what: one token for one attempt, one audit row for every decision."""
+
+import secrets
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from django.utils import timezone
+
+from agents.roster.errors import ToolDenied
+from agents.roster.models import Agent, CapabilityToken
+from agents.roster.rules import why_denied
+from core.models import AuditRow
+from core.services import audit
+
+
+def issue_token(*, agent: Agent, assignment_id: UUID, expires_at: datetime) -> str:
+    """Return a secret that opens the agent's own tools for this attempt, until `expires_at` (machine time)."""
+    token = secrets.token_urlsafe(32)
+    CapabilityToken.objects.create(
+        token_sha256=_digest(token),
+        assignment_id=assignment_id,
+        agent=agent,
+        tools=list(agent.definition.tools),
+        expires_at=expires_at,
+    )
+    return token
+
+
+def revoke_tokens(assignment_id: UUID) -> int:
+    """Close everything this attempt may do, from now on; return how many tokens ended. Safe to run twice."""
+    return CapabilityToken.objects.filter(assignment_id=assignment_id, revoked_at=None).update(
+        revoked_at=timezone.now()
+    )
+
+
+def authorize(token: str, *, tool: str, subject: str) -> Agent:
+    """Allow one use of `tool` on `subject`, or refuse it; either way one audit row says so.
+
+    Raises:
+        ToolDenied: unknown or ended token, agent switched off, or a tool that is not in its list.
+    """
+    found = CapabilityToken.objects.select_related("agent").filter(token_sha256=_digest(token)).first()
+    why = "no such token" if found is None else _why_denied(found, tool)
+    audit(
+        actor=f"agent:{found.agent.name}" if found else "agent:unknown",
+        verb=f"tool.{tool}"[:80],
+        subject=subject,
+        outcome=AuditRow.Outcome.DENIED if why else AuditRow.Outcome.DONE,
+        **{"assignment_id": str(found.assignment_id)} if found else {},
+        **{"why": why} if why else {},
+    )
+    if found is None or why:
+        raise ToolDenied(tool=tool[:80], why=why)
+    return found.agent
+
+
+def _why_denied(token: CapabilityToken, tool: str) -> str:
+    return why_denied(
+        tool=tool,
+        allowed=token.tools,
+        is_enabled=token.agent.is_enabled,
+        ends_at=token.ends_at,
+        now=timezone.now(),
+    )
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
