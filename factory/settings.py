@@ -125,6 +125,8 @@ INSTALLED_APPS = [
     "billing",
     "agents.roster",
     "agents.gateway",
+    "agents.runtime",
+    "portfolio",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -31,22 +31,19 @@ class TrafficUnreadable(FactoryError):
     http_status = 400
 
 
-class IdeaTooLong(FactoryError):
-    """An idea fits in 4,000 characters."""
+class ScanOvertaken(FactoryError):
+    """Another scan ended while this one was grouping; scan again."""
 
-    code = "IDEA_TOO_LONG"
-    http_status = 413
-
-
-class IdeaUnclear(FactoryError):
-    """Say in a sentence what the product does and for whom."""
-
-    code = "IDEA_UNCLEAR"
-    http_status = 400
+    code = "SCAN_OVERTAKEN"
 
 
-class IdeaExcluded(FactoryError):
-    """The factory does not build this, by rule."""
+class NotToValidate(FactoryError):
+    """This opportunity is not ready for a test."""
 
-    code = "IDEA_EXCLUDED"
-    http_status = 409
+    code = "NOT_TO_VALIDATE"
+
+
+class NotToBuild(FactoryError):
+    """A product needs an opportunity that passed its test."""
+
+    code = "NOT_TO_BUILD"

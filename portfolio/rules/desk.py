@@ -27,8 +27,8 @@ class DeskCheck:
     reason: str
 
 
-def check_desk(*, points: float | None, parts: Sequence[Part]) -> DeskCheck:
-    """Give the desk check of an opportunity with `points` and stored `parts`."""
+def check_desk(*, points: float | None, parts: Sequence[Part], is_owners: bool = False) -> DeskCheck:
+    """Give the desk check of an opportunity with `points` and stored `parts`; an owner's idea needs no points."""
     found = {part.name: part.found for part in parts if part.value is not None}
     lines = (
         DeskLine("How many look for it?", found.get("demand")),
@@ -38,6 +38,8 @@ def check_desk(*, points: float | None, parts: Sequence[Part]) -> DeskCheck:
         DeskLine("How hard is it to be found by searching?", None),
         DeskLine("How large is the market?", None),
     )
+    if is_owners:
+        return DeskCheck(lines, passed=True, reason="the owner asked for it")
     if points is None or points < PASSING_POINTS:
         return DeskCheck(lines, passed=False, reason=f"a score of {PASSING_POINTS} is needed")
     return DeskCheck(lines, passed=True, reason=f"{points:g} points")
