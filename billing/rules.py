@@ -40,11 +40,6 @@ def headroom(rooms: Iterable[Room]) -> int:
     return min((room.left for room in rooms), default=0)
 
 
-def amount_after(*, cap: int, spent: int, held: int) -> int:
-    """Return what a window may hold once its cap is `cap`: what is committed stays. Source: U-5a."""
-    return max(cap, spent + held)
-
-
 def period_bounds(period: str, moment: datetime) -> tuple[datetime, datetime | None]:
     """Return the first instant of the `period` that holds `moment`, and of the next one; a life has no next."""
     if period == "day":

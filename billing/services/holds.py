@@ -15,6 +15,7 @@ from django.utils import timezone
 from billing.errors import BudgetBusy, BudgetExceeded, HoldSettled, LimitsUnreadable
 from billing.models import Entry, Hold, HoldPart, HoldQuerySet, Overage, Period, Scope, Window
 from billing.services.scopes import call_cap, factory_scope, open_windows
+from billing.rules import headroom
 from core.errors import BadArguments, NotFound
 from core.ids import correlation
 from core.money import in_words
@@ -25,13 +26,21 @@ _PAYERS = (Scope.Kind.PRODUCT, Scope.Kind.DAG, Scope.Kind.TASK, Scope.Kind.FACTO
 """Whose cost it is, first match: an entry stands in one scope, so that sums add up."""
 
 
-def place_hold(*, scopes: Sequence[UUID], bound_microusd: int, call_id: UUID, seconds: int = 900) -> Hold:
+def place_hold(
+    *,
+    scopes: Sequence[UUID],
+    bound_microusd: int,
+    call_id: UUID,
+    correlation_id: UUID | None = None,
+    seconds: int = 900,
+) -> Hold:
     """Hold `bound_microusd` in every window of `scopes` and of the factory, or in none.
 
     Args:
         scopes: ids of the billing scopes that pay.
         bound_microusd: worst-case price of the call in millionths of a US dollar.
         call_id: idempotency key; a repeat returns the first hold.
+        correlation_id: the story it belongs to; None: the one that is running.
         seconds: machine time after which nobody is believed to settle it any more.
 
     Raises:
@@ -40,7 +49,13 @@ def place_hold(*, scopes: Sequence[UUID], bound_microusd: int, call_id: UUID, se
         LimitsUnreadable: the factory has no limit for its day; nothing was held.
     """
     try:
-        return _place_hold(set(scopes), bound_microusd=bound_microusd, call_id=call_id, seconds=seconds)
+        return _place_hold(
+            set(scopes),
+            bound_microusd=bound_microusd,
+            call_id=call_id,
+            correlation_id=correlation_id or correlation.get(),
+            seconds=seconds,
+        )
     except IntegrityError:  # the same call came twice at the same instant
         if first := Hold.objects.filter(call_id=call_id).first():
             return first
@@ -48,7 +63,9 @@ def place_hold(*, scopes: Sequence[UUID], bound_microusd: int, call_id: UUID, se
 
 
 @transaction.atomic
-def _place_hold(scopes: set[UUID], *, bound_microusd: int, call_id: UUID, seconds: int) -> Hold:
+def _place_hold(
+    scopes: set[UUID], *, bound_microusd: int, call_id: UUID, correlation_id: UUID | None, seconds: int
+) -> Hold:
     if first := Hold.objects.filter(call_id=call_id).first():
         return first
     if bound_microusd < 0:
@@ -65,7 +82,7 @@ def _place_hold(scopes: set[UUID], *, bound_microusd: int, call_id: UUID, second
         call_id=call_id,
         bound_microusd=bound_microusd,
         owner=process_name(),
-        correlation_id=correlation.get(),
+        correlation_id=correlation_id,
         expires_at=timezone.now() + timedelta(seconds=seconds),
     )
     HoldPart.objects.bulk_create(HoldPart(hold=hold, window=window) for window in windows)
@@ -105,7 +122,7 @@ def _refusal(ids: Sequence[UUID], bound_microusd: int) -> BudgetExceeded:
     return reason(
         layer=str(short),
         needed=in_words(bound_microusd),
-        left=in_words(short.room.left),
+        left=in_words(headroom(window.room for window in windows)),
         resets_at=short.ends_at.isoformat() if short.ends_at else "never",
     )
 
@@ -165,10 +182,15 @@ def lose_hold(call_id: UUID, *, agent: str = "", facts: Mapping[str, Any] | None
 
 @transaction.atomic
 def release_hold(call_id: UUID) -> None:
-    """Give a hold back whole: the provider surely did not start. A hold settled already stays. Safe to run twice."""
+    """Give a hold back whole: the provider surely did not start. Safe to run twice; a captured hold stays."""
     hold = _find(call_id)
     if _claim(hold, old=Hold.State.HELD, new=Hold.State.RELEASED):
         _move(hold, held=-hold.bound_microusd)
+    elif _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.RELEASED):
+        _move(hold, spent=-hold.bound_microusd)
+        _Story(hold, facts={"why": "it was free"}).book(
+            -hold.bound_microusd, suffix=":reversed", is_lost=True
+        )
 
 
 def expire_holds() -> int:
@@ -217,7 +239,8 @@ def _move(hold: Hold, *, held: int = 0, spent: int = 0) -> None:
 
 
 def _first_entry(hold: Hold) -> Entry:
-    entry = Entry.objects.filter(call_id=hold.call_id).order_by("id").last()
+    ref = f"call:{hold.call_id}"
+    entry = Entry.objects.filter(ref__in=(ref, f"{ref}:found")).order_by("ref").last()
     if entry is None:
         raise HoldSettled(call=hold.call_id)
     return entry

@@ -153,6 +153,18 @@ def test_a_cost_found_after_its_hold_was_lost_corrects_window_and_ledger() -> No
     assert Entry.objects.lost().total_microusd() == 0
 
 
+def test_a_call_found_to_be_free_after_its_hold_was_lost_costs_nothing() -> None:
+    task = a_scope()
+    call_id = hold(task)
+    services.lose_hold(call_id)
+
+    services.release_hold(call_id)
+    services.release_hold(call_id)
+
+    assert taken(task) == (0, 0)
+    assert Entry.objects.total_microusd() == Entry.objects.lost().total_microusd() == 0
+
+
 def test_holds_of_dead_processes_are_settled_at_start_and_ours_are_not() -> None:
     task = a_scope()
     dead, ours = hold(task), hold(task)
