@@ -25,10 +25,13 @@ def wire_schema(schema: Json, *, drops: frozenset[str]) -> Json:
 
     Whatever fits the result fits `schema` too, but for the dropped bounds: check the answer against `schema` itself.
     """
-    made = {key: _wire_part(key, value, drops=drops) for key, value in schema.items() if key not in drops}
+    dropped = [
+        key for key in sorted(drops & schema.keys()) if not (key == "minItems" and schema[key] in (0, 1))
+    ]
+    made = {key: _wire_part(key, part, drops=drops) for key, part in schema.items() if key not in dropped}
     if "properties" in made:
         made |= {"additionalProperties": False, "required": list(made["properties"])}
-    if told := [f"{key} {json.dumps(schema[key])}" for key in sorted(drops & schema.keys())]:
+    if told := [f"{key} {json.dumps(schema[key])}" for key in dropped]:
         made["description"] = f"{made.get('description', '')} ({', '.join(told)})".strip()
     return made
 

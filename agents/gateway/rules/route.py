@@ -1,5 +1,6 @@
 """The table of routes: which models may serve an intent, cheapest first, then what stands in for them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ Quality = Literal["best", "good", "acceptable"]
 
 TIERS = ("local", "budget", "mid", "premium", "frontier")
 _BY_QUALITY = {"best": ("premium", "frontier"), "good": ("mid", "premium"), "acceptable": ("local", "budget")}
+_DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _UNSAFE = frozenset({"local", "budget"})
 
 
@@ -82,6 +84,11 @@ def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]
         key=lambda c: (c.bound_microusd, c.provider, c.model),
     )
     return [c for group in tier_groups(intent) for c in priced if c.tier in group]
+
+
+def names_of(served: str) -> tuple[str, ...]:
+    """Return the names under which the price of a served model may stand: its own, then without its date."""
+    return tuple(dict.fromkeys((served, _DATED.sub("", served))))
 
 
 def reason_for(intent: Intent, candidate: Candidate) -> str:

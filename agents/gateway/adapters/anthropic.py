@@ -1,0 +1,157 @@
+"""Anthropic messages: what is sent, and how the stream is heard."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from agents.gateway.adapters.openai import arguments_of
+from agents.gateway.errors import ProviderFault
+from agents.gateway.ports import Ask, Message, Said, StopReason, ToolCall, Usage
+from agents.gateway.rules.answers import ANTHROPIC_DROPS, wire_schema
+from core.registry import Json, Tool
+
+VERSION = "2023-06-01"
+_STOPS: dict[str, StopReason] = {
+    "tool_use": "tools",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+}
+_NOTHING = "(nothing)"  # an empty text block is refused
+
+
+class AnthropicWire:
+    """The protocol of `/v1/messages`."""
+
+    path = "/v1/messages"
+
+    def headers(self, key: str, /) -> dict[str, str]:
+        """Return what authorises the call."""
+        return {"x-api-key": key, "anthropic-version": VERSION}
+
+    def write(self, ask: Ask, *, model: str, max_tokens: int) -> Json:
+        """Return the body of the request; results of tools travel together in one message of the user."""
+        groups = groupby(ask.messages, key=lambda message: message.role == "tool")
+        body: Json = {
+            "model": model,
+            "max_tokens": max_tokens,
+            "messages": [
+                made for is_tool, group in groups for made in _messages(tuple(group), is_tool=is_tool)
+            ],
+            "stream": True,
+        }
+        if ask.system:
+            body["system"] = ask.system
+        if ask.tools:
+            body["tools"] = [_tool(tool) for tool in ask.tools]
+        if ask.answer_schema is not None:
+            shape = wire_schema(ask.answer_schema, drops=ANTHROPIC_DROPS)
+            body["output_config"] = {"format": {"type": "json_schema", "schema": shape}}
+        return body
+
+    def listen(self) -> "AnthropicEar":
+        """Return an ear for one answer."""
+        return AnthropicEar()
+
+
+def _messages(group: Sequence[Message], *, is_tool: bool) -> list[Json]:
+    if is_tool:
+        return [{"role": "user", "content": [_result(message) for message in group]}]
+    return [{"role": message.role, "content": _blocks(message)} for message in group]
+
+
+def _result(message: Message) -> Json:
+    return {
+        "type": "tool_result",
+        "tool_use_id": message.tool_call_id,
+        "content": message.text or _NOTHING,
+        "is_error": message.is_error,
+    }
+
+
+def _blocks(message: Message) -> list[Json]:
+    calls: list[Json] = [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments or {}}
+        for call in message.tool_calls
+    ]
+    if message.text.strip() or not calls:
+        return [{"type": "text", "text": (message.text.strip() and message.text) or _NOTHING}, *calls]
+    return calls
+
+
+def _tool(tool: Tool) -> Json:
+    return {"name": tool.name, "description": tool.description, "input_schema": dict(tool.schema)}
+
+
+@dataclass
+class _Block:
+    kind: str
+    id: str = ""
+    name: str = ""
+    parts: list[str] = field(default_factory=list)
+
+
+@dataclass
+class AnthropicEar:
+    """Hears one stream of events."""
+
+    _blocks: dict[int, _Block] = field(default_factory=dict)
+    _usage: dict[str, Any] = field(default_factory=dict)
+    _stop: str = ""
+    _model: str = ""
+    _is_over: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the message was ended by the provider."""
+        return self._is_over
+
+    def hear(self, event: Json, /) -> None:
+        """Take in one event; kinds that are new to us say nothing."""
+        match event["type"]:
+            case "message_start":
+                self._model = event["message"]["model"]
+                self._usage |= event["message"].get("usage") or {}
+            case "content_block_start":
+                block = event["content_block"]
+                self._blocks[event["index"]] = _Block(
+                    block["type"], block.get("id", ""), block.get("name", "")
+                )
+            case "content_block_delta":
+                self._hear_delta(event["index"], event["delta"])
+            case "message_delta":
+                self._stop = event["delta"].get("stop_reason") or self._stop
+                self._usage |= event.get("usage") or {}
+            case "message_stop":
+                self._is_over = True
+            case "error":
+                raise ProviderFault("server", is_free=False, words=event["error"].get("message", ""))
+
+    def _hear_delta(self, index: int, delta: Json) -> None:
+        part = delta.get("text") or delta.get("partial_json")
+        if part:
+            self._blocks[index].parts.append(part)
+
+    def said(self) -> Said:
+        """Return the answer."""
+        blocks = [block for _, block in sorted(self._blocks.items())]
+        text = "".join("".join(block.parts) for block in blocks if block.kind == "text")
+        calls = tuple(_call(block) for block in blocks if block.kind == "tool_use")
+        return Said(text, calls, _STOPS.get(self._stop, "end"), self._heard_usage(), self._model)
+
+    def _heard_usage(self) -> Usage | None:
+        """Fresh, read from the cache and written to it are told apart on this wire."""
+        told = self._usage
+        if told.get("input_tokens") is None or told.get("output_tokens") is None:
+            return None
+        cached, written = (
+            told.get("cache_read_input_tokens") or 0,
+            told.get("cache_creation_input_tokens") or 0,
+        )
+        prompt = told["input_tokens"] + cached + written
+        return Usage(prompt=prompt, completion=told["output_tokens"], cached=cached, cache_write=written)
+
+
+def _call(block: _Block) -> ToolCall:
+    raw = "".join(block.parts)
+    return ToolCall(block.id, block.name, arguments_of(raw), raw)

@@ -1,0 +1,140 @@
+"""OpenAI chat completions: what is sent, and how the stream is heard."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.gateway.errors import ProviderFault
+from agents.gateway.ports import Ask, Message, Said, StopReason, ToolCall, Usage
+from agents.gateway.rules.answers import OPENAI_DROPS, schema_name, wire_schema
+from core.registry import Json, Tool
+
+_STOPS: dict[str, StopReason] = {"stop": "end", "tool_calls": "tools", "length": "length"}
+
+
+class OpenAIWire:
+    """The protocol of `/v1/chat/completions`."""
+
+    path = "/v1/chat/completions"
+
+    def headers(self, key: str, /) -> dict[str, str]:
+        """Return what authorises the call."""
+        return {"Authorization": f"Bearer {key}"}
+
+    def write(self, ask: Ask, *, model: str, max_tokens: int) -> Json:
+        """Return the body of the request; usage is asked for, else no stream would tell it."""
+        system = [{"role": "system", "content": ask.system}] if ask.system else []
+        body: Json = {
+            "model": model,
+            "messages": system + [_message(message) for message in ask.messages],
+            "max_completion_tokens": max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if ask.tools:
+            body["tools"] = [_tool(tool) for tool in ask.tools]
+        if ask.answer_schema is not None:
+            body["response_format"] = _format(ask.answer_schema)
+        return body
+
+    def listen(self) -> "OpenAIEar":
+        """Return an ear for one answer."""
+        return OpenAIEar()
+
+
+def _message(message: Message) -> Json:
+    if message.role == "tool":
+        text = f"error: {message.text}" if message.is_error else message.text
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
+    if not message.tool_calls:
+        return {"role": message.role, "content": message.text}
+    calls = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw}}
+        for call in message.tool_calls
+    ]
+    return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
+
+
+def _tool(tool: Tool) -> Json:
+    shape = {"name": tool.name, "description": tool.description, "parameters": dict(tool.schema)}
+    return {"type": "function", "function": shape}
+
+
+def _format(schema: Json) -> Json:
+    shape = wire_schema(schema, drops=OPENAI_DROPS)
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": schema_name(schema), "schema": shape, "strict": True},
+    }
+
+
+@dataclass
+class _Call:
+    id: str
+    name: str
+    raw: str = ""
+
+
+@dataclass
+class OpenAIEar:
+    """Hears one stream of chunks."""
+
+    _text: list[str] = field(default_factory=list)
+    _calls: dict[int, _Call] = field(default_factory=dict)
+    _finish: str = ""
+    _usage: Usage | None = None
+    _model: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the provider gave a reason for the end."""
+        return bool(self._finish)
+
+    def hear(self, event: Json, /) -> None:
+        """Take in one chunk."""
+        if error := event.get("error"):
+            raise ProviderFault("server", is_free=False, words=str(error.get("message", "")))
+        self._model = event.get("model") or self._model
+        if usage := event.get("usage"):
+            self._usage = _usage(usage)
+        for choice in event["choices"]:
+            self._hear_delta(choice.get("delta") or {})
+            self._finish = choice.get("finish_reason") or self._finish
+
+    def _hear_delta(self, delta: Json) -> None:
+        self._text += [part for part in (delta.get("content"), delta.get("refusal")) if part]
+        for piece in delta.get("tool_calls") or ():
+            shape = piece.get("function") or {}
+            call = self._calls.setdefault(
+                piece["index"], _Call(piece.get("id") or "", shape.get("name") or "")
+            )
+            call.raw += shape.get("arguments") or ""
+
+    def said(self) -> Said:
+        """Return the answer."""
+        calls = tuple(
+            ToolCall(call.id, call.name, arguments_of(call.raw), call.raw)
+            for _, call in sorted(self._calls.items())
+        )
+        stop = _STOPS.get(self._finish, "end")
+        return Said("".join(self._text), calls, stop, self._usage, self._model)
+
+
+def arguments_of(raw: str) -> Json | None:
+    """Return the object that `raw` holds, or None: it is not readable as one."""
+    try:
+        found = json.loads(raw or "{}")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _usage(told: dict[str, Any]) -> Usage:
+    prompt = told.get("prompt_tokens_details") or {}
+    completion = told.get("completion_tokens_details") or {}
+    return Usage(
+        prompt=told["prompt_tokens"],
+        completion=told["completion_tokens"],
+        cached=prompt.get("cached_tokens") or 0,
+        reasoning=completion.get("reasoning_tokens"),
+    )

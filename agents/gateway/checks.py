@@ -1,0 +1,33 @@
+"""Can models be called, and do calls and ledger agree?"""
+
+from agents.gateway.adapters.transport import has_line
+from agents.gateway.models import Call, ModelEntry, Provider
+from billing.models import Entry
+from core.registry import Finding, register_check
+from core.services import current_mode
+
+
+@register_check("models")
+def models() -> Finding:
+    """At least one priced model must be in reach."""
+    mode = current_mode()
+    lines = [p.name for p in Provider.objects.filter(is_enabled=True) if has_line(p.name, mode=mode)]
+    stopped = list(Provider.objects.filter(is_enabled=False).values_list("name", flat=True))
+    priced = ModelEntry.objects.filter(provider__in=lines, prices__isnull=False).distinct().count()
+    if not priced:
+        return Finding("fail", "No priced model is in reach.", "Set a key, or look at data/prices.yaml.")
+    if stopped:
+        return Finding("warn", f"Stopped: {', '.join(stopped)}.", "Look at the bill, then start it again.")
+    return Finding("fine", f"{priced} priced models in reach at {', '.join(lines)} ({mode}).")
+
+
+@register_check("calls")
+def calls() -> Finding:
+    """Settled calls and the ledger must tell the same sum."""
+    booked = Entry.objects.filter(kind=Entry.Kind.MODEL_CALL).total_microusd()
+    settled = Call.objects.total_microusd()
+    if booked != settled:
+        return Finding(
+            "fail", f"Calls say {settled}, the ledger {booked} millionths of a dollar.", "Stop and look."
+        )
+    return Finding("fine", "Every call stands in the ledger.")

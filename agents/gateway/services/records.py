@@ -1,0 +1,131 @@
+"""The row of every attempt, and the money that belongs to it: written together."""
+
+from hashlib import sha256
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.gateway.errors import ProviderFault
+from agents.gateway.models import Call, ModelEntry
+from agents.gateway.ports import Ask, Reply, Said
+from agents.gateway.rules.money import Usage, cost_microusd
+from agents.gateway.rules.route import names_of
+from agents.gateway.services.prices import stop_provider
+from agents.gateway.services.routes import Route, tariffs_on
+from billing.models import Entry
+from billing.services import capture_hold, lose_hold, place_hold, release_hold
+from core.ids import correlation, new_id
+from core.services import business_now, current_mode, publish
+
+
+@transaction.atomic(durable=True)
+def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
+    """Hold the worst case and write the row, for good, before anything leaves.
+
+    Raises:
+        BudgetBusy, BudgetExceeded: nothing was held, nothing written.
+    """
+    call_id = new_id()
+    story = ask.correlation_id or correlation.get()
+    place_hold(scopes=ask.scopes, bound_microusd=route.bound_microusd, call_id=call_id, correlation_id=story)
+    return Call.objects.create(
+        id=call_id,
+        agent=ask.agent,
+        assignment_id=ask.assignment_id,
+        step_key=ask.step_key,
+        correlation_id=story,
+        model=route.model,
+        tier=route.model.tier,
+        task_type=ask.intent.task_type,
+        reason=route.reason,
+        fallback_from=fallback_from,
+        bound_microusd=route.bound_microusd,
+        prompt_sha256=sha256(route.body).hexdigest(),
+        mode=current_mode(),
+    )
+
+
+@transaction.atomic
+def close_answered(call: Call, said: Said) -> Reply:
+    """Book what the model that served it costs; an unknown cost is booked at the bound."""
+    usage = said.usage if said.usage and said.usage.is_plausible else None
+    cost = _cost(call.model, said.model, usage)
+    if cost is None:
+        entry = lose_hold(call.id, agent=call.agent, facts={"why": "no bill", "served": said.model})
+        status = Call.Status.LOST
+    else:
+        entry = _capture(call, cost, served=said.model)
+        status = Call.Status.ANSWERED
+    _close(call, status=status, entry=entry, usage=usage, served_model=said.model[:80], stop=said.stop)
+    calls = () if said.stop == "length" else said.tool_calls
+    return Reply(
+        text=said.text,
+        tool_calls=calls,
+        stop=said.stop,
+        usage=usage,
+        cost_microusd=entry.amount_microusd,
+        provider=call.model.provider_id,
+        model=said.model or call.model.name,
+        tier=call.tier,
+        call_id=call.id,
+    )
+
+
+def _capture(call: Call, cost: int, *, served: str) -> Entry:
+    if cost > call.bound_microusd:
+        stop_provider(call.model.provider_id, because=f"the bill of call {call.id} was above its bound")
+    return capture_hold(
+        call.id,
+        cost_microusd=cost,
+        agent=call.agent,
+        correlation_id=call.correlation_id,
+        facts={"provider": call.model.provider_id, "model": served, "asked": call.model.name},
+    )
+
+
+def _cost(asked: ModelEntry, served: str, usage: Usage | None) -> int | None:
+    """Return the cost at the price of who served, which may be a dated name of who was asked; None: unknown."""
+    names = names_of(served or asked.name)
+    model = ModelEntry.objects.filter(provider=asked.provider_id, name__in=names).order_by("name").last()
+    tariff = tariffs_on(business_now().date()).get(model.id) if model else None
+    return cost_microusd(usage, tariff) if usage and tariff else None
+
+
+@transaction.atomic
+def close_failed(call: Call, fault: ProviderFault) -> None:
+    """Give the hold back when the provider surely billed nothing, else book it at its bound."""
+    if fault.is_free:
+        release_hold(call.id)
+        _close(call, status=Call.Status.FAILED, fault=fault.kind, words=fault.words)
+    else:
+        entry = lose_hold(call.id, agent=call.agent, facts={"why": fault.kind})
+        _close(call, status=Call.Status.LOST, entry=entry, fault=fault.kind, words=fault.words)
+    if fault.kind == "refused_us":
+        publish("gateway.provider_refused", provider=call.model.provider_id, words=fault.words)
+
+
+@transaction.atomic
+def settle_lost(call_id: UUID, *, cost_microusd: int) -> None:
+    """Close the row of a call whose hold was given up as lost. Safe to run twice; a closed row stays."""
+    Call.objects.filter(id=call_id, status=Call.Status.OPEN).update(
+        status=Call.Status.LOST, cost_microusd=cost_microusd, ended_at=timezone.now()
+    )
+
+
+def _close(
+    call: Call, *, status: str, entry: Entry | None = None, usage: Usage | None = None, **said: str
+) -> None:
+    cost = entry.amount_microusd if entry else 0
+    Call.objects.filter(id=call.id).update(
+        status=status,
+        cost_microusd=cost,
+        ended_at=timezone.now(),
+        prompt_tokens=usage and usage.prompt,
+        completion_tokens=usage and usage.completion,
+        cached_tokens=usage and usage.cached,
+        cache_write_tokens=usage and usage.cache_write,
+        reasoning_tokens=usage and usage.reasoning,
+        **said,
+    )
+    publish("gateway.call_settled", call_id=str(call.id), status=status, cost_microusd=cost)
