@@ -29,9 +29,9 @@ class Door:
     base: str = "http://localhost"
 
 
-def last_part(criterion: Criterion) -> str:
-    """The name under which the last request of a journey is noted apart."""
-    return f"{criterion.id} last"
+def last_part(journey: str) -> str:
+    """Give the name under which the last request of a journey is noted apart."""
+    return f"{journey} last"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Trip:
                 answer = self._take(step, self.criterion.id)
                 if answer.status_code >= 400:
                     raise _Ended(step, expected=200, status=answer.status_code)
-            answer = self._take(self.criterion.when, last_part(self.criterion))
+            answer = self._take(self.criterion.when, last_part(self.criterion.id))
         except _Ended as end:
             said = f"{end.step.method} {end.step.path} answered {end.status or 'nothing'}"
             return Journey(self.criterion, said, end.step, end.expected, end.status)
@@ -107,7 +107,7 @@ class _Trip:
     def _ask(self, step: Step, name: str) -> httpx.Response:
         headers = self._filled(step.headers)
         person = self._person(step.who, headers, name)
-        headers |= {"X-Journey": name, "X-CSRFToken": person.cookies.get("csrftoken", "")}
+        headers |= {"X-Journey": name, "X-CSRFToken": person.cookies.get("csrftoken") or ""}
         form, json = self._filled(step.form), self._filled(step.json)
         # Only path and query: what a product printed may not send its journey to another host.
         address = urlsplit(self._fill(step.path))._replace(scheme="", netloc="", fragment="").geturl() or "/"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +10,7 @@ from typing import Any
 
 from factory.quality.adapters.child import Done, run_child
 from factory.quality.ports import Build
+from factory.quality.rules.blame import Line, Spectrum, rank_lines, shape_of
 from factory.quality.rules.evidence import Evidence, Fault, Severity
 
 _TIMEOUT_S = 300
@@ -20,13 +22,15 @@ _SETTINGS = """[run]
 source = .
 omit = {omit}
 data_file = {folder}/data
+dynamic_context = test_function
 [report]
 exclude_lines = (?!)
 [json]
 output = {folder}/report.json
+show_contexts = True
 """
 _RAN = re.compile(r"^Ran (\d+) tests? in", re.M)
-_BROKEN = re.compile(r"^(?:FAIL|ERROR): (\S+).*?^-{70}$(.*?)(?=^={70}$|^-{70}$)", re.M | re.S)
+_BROKEN = re.compile(r"^(?:FAIL|ERROR): \S+ \(([^)]+)\).*?^-{70}$(.*?)(?=^={70}$|^-{70}$)", re.M | re.S)
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
@@ -59,8 +63,8 @@ def _judge(build: Build, done: Done, lines: dict[str, Any] | None) -> Evidence:
     ran = _RAN.search(done.err)
     if done.code is None or ran is None or lines is None:
         what = "took too long" if done.code is None else f"did not run: {done.err[-300:]}"
-        return Evidence("tests", None, f"the tests {what}", tuple(_faults(done.err, build.tree)))
-    broken = tuple(_faults(done.err, build.tree))
+        return Evidence("tests", None, f"the tests {what}", tuple(_faults(done.err, build.tree, lines)))
+    broken = tuple(_faults(done.err, build.tree, lines))
     share, new_share = _shares(lines, build.skeleton)
     numbers = {"total": int(ran[1]), "failed": len(broken), "line_share": share, "new_line_share": new_share}
     gaps = _gaps(lines, build.skeleton) if new_share < _LEAST_NEW_SHARE or share < _LEAST_SHARE else ()
@@ -69,14 +73,29 @@ def _judge(build: Build, done: Done, lines: dict[str, Any] | None) -> Evidence:
     return Evidence("tests", is_fine, summary, (*broken, *gaps), numbers)
 
 
-def _faults(printed: str, tree: Path) -> Iterator[Fault]:
-    """One fault per broken test, at its innermost place in the product."""
-    for name, trace in _BROKEN.findall(f"{printed}\n{'=' * 70}\n"):
+def _faults(printed: str, tree: Path, lines: dict[str, Any] | None) -> Iterator[Fault]:
+    """One fault per broken test, at the line that broken tests alone run; else at the test itself."""
+    broken = dict(_BROKEN.findall(f"{printed}\n{'=' * 70}\n"))
+    spectrum = _spectrum(lines or {"files": {}}, tree, failed=list(broken))
+    for name, trace in broken.items():
         ours = [frame for frame in _FRAME.findall(trace) if Path(frame[0]).is_relative_to(tree)]
-        file, line = ours[-1] if ours else ("", "0")
-        said = trace.strip().splitlines()[-1] if trace.strip() else "failed"
-        place = str(Path(file).relative_to(tree)) if file else ""
-        yield Fault(Severity.HIGH, f"{name}: {said}", file=place, line=int(line))
+        place = (str(Path(ours[-1][0]).relative_to(tree)), int(ours[-1][1])) if ours else ("", 0)
+        said = f"{name} ({place[0]}:{place[1]}): {(trace.strip().splitlines() or ['failed'])[-1]}"
+        if suspects := rank_lines(name, spectrum) if name in spectrum.ran else []:
+            place = suspects[0].file, suspects[0].line
+        yield Fault(Severity.HIGH, said, file=place[0], line=place[1])
+
+
+def _spectrum(lines: dict[str, Any], tree: Path, *, failed: list[str]) -> Spectrum:
+    """Which test ran which line of the product."""
+    ran = defaultdict[str, set[Line]](set)
+    for file, item in lines["files"].items():
+        for line, tests in item["contexts"].items():
+            for test in tests:
+                ran[test].add((file, int(line)))
+    ran.pop("", None)
+    shapes = {file: shape_of((tree / file).read_text(), is_python=True) for file in lines["files"]}
+    return Spectrum(ran, [name for name in failed if name in ran], shapes=shapes)
 
 
 def _shares(lines: dict[str, Any], skeleton: Path) -> tuple[float, float]:

@@ -1,15 +1,18 @@
 """The promised journeys against a running copy, and the line that each broken one points at."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 
-from factory.quality.adapters.journeys import Journey, last_part
+from factory.quality.adapters.journeys import Journey
 from factory.quality.adapters.running import Traces, running
 from factory.quality.errors import ProductNotRunning
 from factory.quality.ports import Build
-from factory.quality.rules.blame import Line, rank_lines
+from factory.quality.rules.blame import Line, Shape, Spectrum, Suspect, rank_lines, shape_of
 from factory.quality.rules.evidence import Evidence, Fault, Severity
 from factory.quality.rules.house import HOUSE
+
+_MOST_SUSPECTS = 3
 
 
 def drive_promises(build: Build, /) -> Evidence:
@@ -21,13 +24,15 @@ def drive_promises(build: Build, /) -> Evidence:
             traces = product.traces()
     except ProductNotRunning as fault:
         return _not_running(fault)
-    found = tuple(_fault(journey, journeys, traces) for journey in journeys if journey.fault)
+    found = _found(build, journeys, traces)
     names = {fault.criterion.id for fault in found if fault.criterion}
     passed = sum(criterion.id not in names for criterion in build.criteria)
     promised = len(build.criteria)
     numbers = {"promised": promised, "passed": passed, "seconds": round(monotonic() - began, 1)}
     first = f", first {found[0].text}" if found else ""
-    return Evidence("journeys", not found and promised > 0, f"{passed} of {promised} hold{first}", found, numbers)
+    return Evidence(
+        "journeys", not found and promised > 0, f"{passed} of {promised} hold{first}", found, numbers
+    )
 
 
 def _not_running(fault: ProductNotRunning) -> Evidence:
@@ -37,13 +42,35 @@ def _not_running(fault: ProductNotRunning) -> Evidence:
     return Evidence("journeys", False, text, (place,))
 
 
-def _fault(journey: Journey, journeys: Sequence[Journey], traces: Traces) -> Fault:
-    file, line, why = _place(journey, journeys, traces)
+def _found(build: Build, journeys: Sequence[Journey], traces: Traces) -> tuple[Fault, ...]:
+    """One finding for each journey that failed."""
+    spectrum = Spectrum(
+        ran={journey.criterion.id: traces.of(journey.criterion.id) for journey in journeys},
+        failed=[journey.criterion.id for journey in journeys if journey.fault],
+        last={journey.criterion.id: traces.last_of(journey.criterion.id) for journey in journeys},
+        shapes=_shapes(build, traces),
+    )
+    return tuple(
+        _fault(journey, replace(spectrum, likely=_likely(journey, build, spectrum)), traces)
+        for journey in journeys
+        if journey.fault
+    )
+
+
+def _likely(journey: Journey, build: Build, spectrum: Spectrum) -> list[str]:
+    """The house breaks its own promises; the rest is the work of who built on it."""
+    is_house = journey.criterion in HOUSE
+    return [file for file in spectrum.shapes if (build.skeleton / file).exists() == is_house]
+
+
+def _fault(journey: Journey, spectrum: Spectrum, traces: Traces) -> Fault:
+    suspects = _suspects(journey, spectrum, traces)
+    others = "".join(f", or {other.file}:{other.line}" for other in suspects[1:_MOST_SUSPECTS])
     return Fault(
         Severity.HIGH,
-        f"{journey.criterion.id}: {journey.fault}{why}",
-        file=file,
-        line=line,
+        f"{journey.criterion.id}: {journey.fault}{others}",
+        file=suspects[0].file if suspects else "",
+        line=suspects[0].line if suspects else 0,
         method=journey.step.method,
         path=journey.step.path,
         expected=journey.expected,
@@ -52,17 +79,33 @@ def _fault(journey: Journey, journeys: Sequence[Journey], traces: Traces) -> Fau
     )
 
 
-def _place(journey: Journey, journeys: Sequence[Journey], traces: Traces) -> tuple[str, int, str]:
-    """Where it broke: the place of an error nobody handled, else the line that only broken journeys ran."""
-    name, last = journey.criterion.id, last_part(journey.criterion)
-    if raised := traces.raised.get(last) or traces.raised.get(name):
-        return raised.file, raised.line, f" ({raised.text})"
-    ran = {other.criterion.id: _lines(other, traces) for other in journeys}
-    failed = [other.criterion.id for other in journeys if other.fault]
-    suspects = rank_lines(name, ran=ran, failed=failed, last=traces.lines.get(last, frozenset()))
-    return (suspects[0].file, suspects[0].line, "") if suspects else ("", 0, "")
+def _suspects(journey: Journey, spectrum: Spectrum, traces: Traces) -> list[Suspect]:
+    """Where it may have broken, best first, one line a file."""
+    name, best = journey.criterion.id, dict[str, Suspect]()
+    if place := _told_place(journey, traces):
+        best[place[0]] = Suspect(*place, 1.0)
+    for suspect in rank_lines(name, spectrum):
+        if _may_cause(suspect, journey):
+            best.setdefault(suspect.file, suspect)
+    return list(best.values())
 
 
-def _lines(journey: Journey, traces: Traces) -> frozenset[Line]:
-    name = journey.criterion.id
-    return traces.lines.get(name, frozenset()) | traces.lines.get(last_part(journey.criterion), frozenset())
+def _told_place(journey: Journey, traces: Traces) -> Line | None:
+    """The place of an error that nobody handled, or where a refusal that nobody promised was made."""
+    if raised := traces.raised_in(journey.criterion.id):
+        return raised.place
+    is_refusal = journey.status >= 400 and journey.status != journey.expected
+    return traces.answered_in(journey.criterion.id, status=journey.status) if is_refusal else None
+
+
+def _may_cause(suspect: Suspect, journey: Journey) -> bool:
+    """Words that must not stand there were given to the template; only markup is its own fault."""
+    then = journey.criterion.then
+    is_too_much = bool(then.absent or then.times) and journey.status == then.status
+    return suspect.file.endswith(".py") or not is_too_much or "<" in then.absent
+
+
+def _shapes(build: Build, traces: Traces) -> dict[str, Shape]:
+    """What stands in each file of which a line ran."""
+    files = {file for lines in traces.lines.values() for file, _ in lines}
+    return {file: shape_of((build.tree / file).read_text(), is_python=file.endswith(".py")) for file in files}

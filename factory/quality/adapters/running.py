@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from factory.quality.adapters.journeys import Door, Journey, drive
+from factory.quality.adapters.journeys import Door, Journey, drive, last_part
 from factory.quality.adapters.site import fake_site
 from factory.quality.errors import ProductNotRunning
 from factory.quality.ports import Build
@@ -35,13 +35,38 @@ class Raised:
     line: int
     text: str
 
+    @property
+    def place(self) -> Line:
+        """Give its file and line."""
+        return self.file, self.line
+
 
 @dataclass(frozen=True)
 class Traces:
-    """What the product ran: lines and errors by journey."""
+    """What the product ran, by journey: lines, errors, and by status where an answer was made."""
 
     lines: Mapping[str, frozenset[Line]]
     raised: Mapping[str, Raised]
+    answered: Mapping[str, Mapping[int, Line]]
+
+    def of(self, journey: str) -> frozenset[Line]:
+        """Give all lines that a journey ran."""
+        return self.lines.get(journey, frozenset()) | self.last_of(journey)
+
+    def last_of(self, journey: str) -> frozenset[Line]:
+        """Give the lines of a journey's last request."""
+        return self.lines.get(last_part(journey), frozenset())
+
+    def answered_in(self, journey: str, *, status: int) -> Line | None:
+        """Give where a journey's last answer of that status was made."""
+        for name in (last_part(journey), journey):
+            if place := self.answered.get(name, {}).get(status):
+                return place
+        return None
+
+    def raised_in(self, journey: str) -> Raised | None:
+        """Give the error of a journey that nobody handled."""
+        return self.raised.get(last_part(journey)) or self.raised.get(journey)
 
 
 @dataclass(frozen=True)
@@ -65,7 +90,12 @@ class Running:
         asker = httpx.Client(transport=self.door.transport, trust_env=False, timeout=60)
         told = asker.get(f"{self.door.base}/-/traces").json()
         lines = {name: frozenset((file, line) for file, line in ran) for name, ran in told["lines"].items()}
-        return Traces(lines, {name: Raised(*place) for name, place in told["raised"].items()})
+        raised = {name: Raised(*place) for name, place in told["raised"].items()}
+        answered = {
+            name: {int(status): (file, line) for status, (file, line) in places.items()}
+            for name, places in told["answered"].items()
+        }
+        return Traces(lines, raised, answered)
 
 
 @contextmanager
@@ -148,4 +178,8 @@ def _last_words(log: str, tree: Path) -> dict[str, object]:
     ours = [frame for frame in _FRAME.findall(log) if Path(frame[0]).is_relative_to(tree)]
     file, line = ours[-1] if ours else ("", 0)
     said = log.strip().splitlines() or ["nothing"]
-    return {"text": said[-1][:300], "file": str(Path(file).relative_to(tree)) if file else "", "line": int(line)}
+    return {
+        "text": said[-1][:300],
+        "file": str(Path(file).relative_to(tree)) if file else "",
+        "line": int(line),
+    }

@@ -13,11 +13,13 @@ import traceback
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import coverage
 import uvicorn
 from django.core.management import call_command
+from django.http.response import HttpResponseBase
 from django.template.base import Node
 
 Wire = Callable[..., Awaitable[None]]
@@ -35,6 +37,7 @@ class Traces(logging.Handler):
         )
         self.shown: dict[str, set[Place]] = defaultdict(set)
         self.raised: dict[str, list[str | int]] = {}
+        self.answered: dict[str, dict[int, Place]] = defaultdict(dict)
         self.journey = ""
 
     def follow(self, journey: str) -> None:
@@ -63,7 +66,23 @@ class Traces(logging.Handler):
                 )
             return render(node, context)
 
-        Node.render_annotated = noted  # type: ignore[method-assign]
+        Node.render_annotated = noted  # type: ignore[method-assign, assignment]
+
+    def note_answers(self) -> None:
+        """Note where in a view each answer is made; what a middleware answers has no place."""
+        make = HttpResponseBase.__init__
+
+        def noted(answer: Any, *args: Any, **kwargs: Any) -> None:
+            make(answer, *args, **kwargs)
+            frame: FrameType | None = sys._getframe(1)
+            while frame and "/django/core/handlers/" not in frame.f_code.co_filename:
+                if Path(frame.f_code.co_filename).is_relative_to(TREE):
+                    file = str(Path(frame.f_code.co_filename).relative_to(TREE))
+                    self.answered[self.journey][answer.status_code] = (file, frame.f_lineno)
+                    return
+                frame = frame.f_back
+
+        HttpResponseBase.__init__ = noted  # type: ignore[method-assign, assignment]
 
     def dump(self) -> bytes:
         """All of it as JSON."""
@@ -73,7 +92,7 @@ class Traces(logging.Handler):
                 for journey in journeys:
                     ran[journey].add((str(Path(path).relative_to(TREE)), line))
         lines = {journey: sorted(places) for journey, places in ran.items()}
-        return json.dumps({"lines": lines, "raised": self.raised}).encode()
+        return json.dumps({"lines": lines, "raised": self.raised, "answered": self.answered}).encode()
 
 
 def followed(application: Wire, traces: Traces) -> Wire:
@@ -101,6 +120,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     logging.getLogger().addHandler(traces)
     traces.note_templates()
+    traces.note_answers()
     config = uvicorn.Config(followed(application, traces), log_config=None, lifespan="off", ws="none")
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 

@@ -1,10 +1,16 @@
 """Blame: which line a failing journey points at, from the lines that each journey ran."""
 
+import ast
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 
 Line = tuple[str, int]
+# Below this share of failing journeys among those that ran a line, one line does not explain them all.
+_LEAST_COMMON_SHARE = 0.15
+_TEMPLATE_TAG = re.compile(r"{{|{%")
 
 
 @dataclass(frozen=True)
@@ -14,6 +20,28 @@ class Suspect:
     file: str
     line: int
     score: float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What stands in a file: how much on each line, and for each branching line where its body begins."""
+
+    size: Mapping[int, int] = field(default_factory=dict)
+    bodies: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The lines that every journey ran, and in its last request, the names of those that failed, the files.
+
+    `likely` names the files in which the cause is looked for first.
+    """
+
+    ran: Mapping[str, Collection[Line]]
+    failed: Collection[str]
+    last: Mapping[str, Collection[Line]] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    likely: Collection[str] = ()
 
 
 def ochiai(*, failed_here: int, passed_here: int, failed: int) -> float:
@@ -26,24 +54,49 @@ def ochiai(*, failed_here: int, passed_here: int, failed: int) -> float:
     return failed_here / sqrt(failed * (failed_here + passed_here))
 
 
-def rank_lines(
-    journey: str, *, ran: Mapping[str, Collection[Line]], failed: Collection[str], last: Collection[Line] = ()
-) -> list[Suspect]:
+def rank_lines(journey: str, spectrum: Spectrum) -> list[Suspect]:
     """Give the lines that the failing `journey` ran, most suspicious first.
 
-    `ran` has the lines of every journey by its name, `failed` the names of all that failed, `last` the lines
-    of this one's last request: of equally suspicious lines these come first.
+    One fault is taken to be behind all failures while some line that all of them ran can explain them; else
+    each journey is judged alone. Of equally suspicious lines those of the likely files come first, then those
+    where this journey left the way of the passing ones, those of its last request, those that do most.
     """
-    fine = [set(lines) for name, lines in ran.items() if name not in failed]
-    alike = [set(lines) for name, lines in ran.items() if name in failed]
+    passed = Counter(
+        line for name, lines in spectrum.ran.items() if name not in spectrum.failed for line in lines
+    )
+    failed = _explained_with(journey, spectrum, passed)
+    failed_here = Counter(line for name in failed for line in spectrum.ran[name])
+    mine, last = set(spectrum.ran[journey]), spectrum.last.get(journey, ())
 
-    def place(line: Line) -> tuple[float, float, bool, str, int]:
-        passed_here = sum(line in lines for lines in fine)
-        alone = ochiai(failed_here=1, passed_here=passed_here, failed=1)
-        together = ochiai(
-            failed_here=sum(line in lines for lines in alike), passed_here=passed_here, failed=len(alike)
+    def place(line: Line) -> tuple[float, bool, bool, bool, int, str, int]:
+        shape = spectrum.shapes.get(line[0], Shape())
+        score = ochiai(failed_here=failed_here[line], passed_here=passed[line], failed=len(failed))
+        body = (line[0], shape.bodies.get(line[1], 0))
+        has_turned = body not in mine and bool(passed[body])
+        is_unlikely = line[0] not in spectrum.likely
+        return -score, is_unlikely, not has_turned, line not in last, -shape.size.get(line[1], 0), *line
+
+    ranked = sorted((place(line), line) for line in mine if failed_here[line] == len(failed))
+    return [Suspect(*line, -score) for (score, *_), line in ranked]
+
+
+def shape_of(source: str, *, is_python: bool) -> Shape:
+    """Read what stands where in `source`: parts of the syntax tree, or tags of a template."""
+    if not is_python:
+        return Shape(
+            {n: len(_TEMPLATE_TAG.findall(text)) for n, text in enumerate(source.splitlines(), start=1)}
         )
-        return -alone, -together, line not in last, line[0], line[1]
+    nodes = list(ast.walk(ast.parse(source)))
+    branches = [node for node in nodes if isinstance(node, ast.If | ast.For | ast.While)]
+    return Shape(
+        Counter(getattr(node, "lineno", 0) for node in nodes),
+        {node.lineno: node.body[0].lineno for node in branches},
+    )
 
-    ranked = sorted((place(line), line) for line in set(ran.get(journey, ())))
-    return [Suspect(file, number, -score[0]) for score, (file, number) in ranked]
+
+def _explained_with(journey: str, spectrum: Spectrum, passed: Counter[Line]) -> list[str]:
+    """All failed journeys when one line may explain them, else this one alone."""
+    failed = list(spectrum.failed)
+    common = set.intersection(*(set(spectrum.ran[name]) for name in failed))
+    best = max((len(failed) / (len(failed) + passed[line]) for line in common), default=0)
+    return failed if best >= _LEAST_COMMON_SHARE else [journey]

@@ -158,7 +158,9 @@ def _criterion(item: Json, where: str) -> Criterion:
     steps = [_step(step, f"{where}.given[{number}]") for number, step in enumerate(item["given"])]
     when, then = _step(item["when"], f"{where}.when"), Then(**item["then"])
     if when.who == "site" and when.method != "GET":
-        raise CriterionInvalid(where=f"{where}.when.as", why="the last step asks: the product, or what reached the site")
+        raise CriterionInvalid(
+            where=f"{where}.when.as", why="the last step asks: the product, or what reached the site"
+        )
     return Criterion(item["id"], item["feature"], tuple(steps), when, then)
 
 
