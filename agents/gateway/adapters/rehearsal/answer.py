@@ -14,7 +14,9 @@ def answer(path: str, body: bytes, *, seed: Seed) -> speak.Reply:
         ask = wire.read(path, body)
     except wire.Refused as problem:
         return speak.refuse(path, str(problem))
-    dice = Dice(seed.number, ask.text, f"{ask.model} {ask.max_tokens.bit_length()}")  # double room is another request
+    dice = Dice(
+        seed.number, ask.text, f"{ask.model} {ask.max_tokens.bit_length()}"
+    )  # double room is another request
     said = faults.spoil(_say(ask, dice, seed=seed), ask, dice, seed=seed)
     return speak.write(speak.Letter(ask, said, f"{dice.number('mark'):016x}"))
 

@@ -1,16 +1,13 @@
 """A coder that knows only its messages: look, write its part, run the tests, mend what they show, finish."""
 
-import json
 import re
-from dataclasses import dataclass
-from fnmatch import fnmatch
 
 from .cores import CORES
-from .cores.frame import files, final, typed
-from .cores.product import PARTS, Core, Defect, Product
+from .cores.frame import files, typed
+from .cores.product import Defect, Product
 from .dice import Dice, Seed
 from .mending import mend
-from .reading import Finding, differences, find_findings, find_product
+from .reading import Job, differences, read_job
 from .story import Story, calls, can_code, story_of
 from .wire import Ask, Said
 
@@ -28,29 +25,13 @@ _LOOKS = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """One task as its opening message says it."""
-
-    product: Product
-    core: Core
-    parts: tuple[str, ...]
-    globs: tuple[str, ...]
-    findings: tuple[Finding, ...]
-
-    def may_write(self, path: str) -> bool:
-        """True for a path that the brief declares, and for all when it declares none."""
-        return not self.globs or any(fnmatch(path, glob) for glob in self.globs)
-
-
 def next_step(ask: Ask, *, seed: Seed) -> Said:
     """The next tool calls, or the closing sentence."""
-    job, story = _job(ask), story_of(ask)
+    job, story = read_job(ask.turns[0].text), story_of(ask)
     if job is None:
         return Said("I see no blueprint that I could build: needs a real model.")
     if job.findings:
-        wanted = {p: t for p, t in final(job.product, job.core).items() if job.may_write(p)}
-        step = mend(ask, story, wanted, job=job) if not story.written else None
+        step = mend(ask, story, job=job) if not story.written else None
     else:
         step = _build(ask, job, story, seed)
     return step or _check(ask, job, story) or Said(_closing(job, story))
@@ -69,17 +50,6 @@ def planted(product: Product, *, seed: Seed) -> Defect | None:
 
 def _chance(product: Product, seed: Seed) -> Dice:
     return Dice(seed.number, repr(product))
-
-
-def _job(ask: Ask) -> Job | None:
-    brief = ask.turns[0].text
-    product = find_product(brief)
-    if product is None:
-        return None
-    part, globs = re.search(r"^Part:\s*(\w+)", brief, re.M), re.search(r"^You may write:\s*(.+)$", brief, re.M)
-    parts = (part[1],) if part and part[1] in PARTS else PARTS
-    findings = tuple(find_findings(brief)) if not part or part[1] == "mend" else ()
-    return Job(product, CORES[product.kind], parts, tuple(globs[1].split()) if globs else (), findings)
 
 
 def _build(ask: Ask, job: Job, story: Story, seed: Seed) -> Said | None:
@@ -132,7 +102,11 @@ def _check(ask: Ask, job: Job, story: Story) -> Said | None:
 def _commands(job: Job, story: Story) -> list[str]:
     app, models = job.product.app, f"{job.product.app}/models.py"
     scope = "" if "integration" in job.parts else f" {app}"
-    made = [f"python manage.py makemigrations --no-header {app}"] if models in story.written and not job.findings else []
+    made = (
+        [f"python manage.py makemigrations --no-header {app}"]
+        if models in story.written and not job.findings
+        else []
+    )
     return [*made, f"python manage.py test{scope}"]
 
 

@@ -32,9 +32,10 @@ class Seed:
             ValueError: no number, or a flag that does not exist.
         """
         number, _, rest = text.partition(":")
-        flags = dict((*flag.split("=", 1), "")[:2] for flag in rest.split(",") if flag)
+        flags = {name: value for name, _, value in (flag.partition("=") for flag in rest.split(",") if flag)}
         if unknown := flags.keys() - {"clean", "defect", "broken"}:
-            raise ValueError(f"unknown flags of the seed: {sorted(unknown)}")
+            why = f"unknown flags of the seed: {sorted(unknown)}"
+            raise ValueError(why)
         broken = int(flags["broken"]) if "broken" in flags else None
         return cls(int(number), "clean" in flags, flags.get("defect", ""), broken)
 

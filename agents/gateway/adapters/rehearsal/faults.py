@@ -8,7 +8,8 @@ from .dice import Dice, Seed
 from .wire import ANTHROPIC, Ask, Said
 
 _COMPLAINT = re.compile(
-    r"\b(?:not valid|invalid|does not match|was cut|missing argument|unknown argument|try again|repair)\b", re.I
+    r"\b(?:not valid|invalid|does not match|was cut|missing argument|unknown argument|try again|repair)\b",
+    re.I,
 )
 
 
@@ -21,7 +22,9 @@ def spoil(said: Said, ask: Ask, dice: Dice, *, seed: Seed) -> Said:
 
 def _was_told(ask: Ask) -> bool:
     last = ask.turns[-1]
-    return last.is_error or (last.role == "user" and len(ask.turns) > 1 and bool(_COMPLAINT.search(last.text)))
+    return last.is_error or (
+        last.role == "user" and len(ask.turns) > 1 and bool(_COMPLAINT.search(last.text))
+    )
 
 
 def _mistake(said: Said, ask: Ask, dice: Dice, *, every: int | None) -> Said:

@@ -1,5 +1,6 @@
 """What the rehearsal model knows beyond any schema: hints for the answers whose title or keys it recognises."""
 
+import json
 import math
 import re
 from typing import Any
@@ -12,7 +13,7 @@ from .dice import Dice
 from .reading import as_product, differences, find_product, find_sources
 from .schema import NOTHING
 from .wire import Ask
-from .words import Idea, find_evidence, find_idea, read_idea
+from .words import Idea, find_idea, framed, read_idea
 
 Json = dict[str, Any]
 _SIGN = {"core_function": "Blueprint", "edges": "Plan", "verdict": "ReviewNotes", "competitors": "Research"}
@@ -48,14 +49,21 @@ def hint_for(schema: Json, ask: Ask, dice: Dice) -> Any:
 def blueprint(ask: Ask, dice: Dice) -> Json:
     """The product that this idea becomes: only what will be written is promised."""
     first = ask.turns[0].text
-    idea = read_idea(find_idea(first) or first, evidence=find_evidence(first))
-    core, told = CORES[idea.core], " ".join(idea.text.split())
-    name = idea.name or idea.label.split()[0] + dice.pick("name", ("Keeper", "Light", "Proof", "Desk", "Post"))
+    told = find_idea(first)
+    idea = read_idea(
+        " ".join((told or first).split()),
+        owner=framed("owner", first),
+        rule=first.replace(told, "") if told else "",
+    )
+    core = CORES[idea.core]
+    name = idea.name or idea.label.split()[0] + dice.pick(
+        "name", ("Keeper", "Light", "Proof", "Desk", "Post")
+    )
     own, *more = (feature.format(label=idea.label) for feature in _FEATURES)
     features = (own, *core.features, *more)
     said: Json = {
         "name": name, "fit": "high" if idea.is_fit else "low",
-        "tagline": told if len(told) < 90 else f"{idea.label}: {core.features[0][0].lower()}{core.features[0][1:]}",
+        "tagline": idea.text if len(idea.text) < 90 else core.tagline.format(label=idea.label),
         "core_function": _core_function(idea, core),
         "features": [{"id": f"F{n}", "title": title} for n, title in enumerate(features, 1)],
         "excluded": _excluded(idea),
@@ -80,13 +88,22 @@ def _core_function(idea: Idea, core: Core) -> Json:
 def _excluded(idea: Idea) -> list[Json]:
     """What is left out, and why; the idea's own left-over words come first."""
     out = [
-        {"feature": "Text messages and phone calls", "why": "Each costs money; mail, page and webhook do not"},
+        {
+            "feature": "Text messages and phone calls",
+            "why": "Each costs money; mail, page and webhook do not",
+        },
         {"feature": "Import from other services", "why": "Every service differs: needs a real model"},
         {"feature": "Several people in one account", "why": "The first version serves one owner"},
     ]
     if idea.leftovers and not idea.is_fit:
         words = ", ".join(idea.leftovers[:6])
-        out.insert(0, {"feature": f"What else the idea speaks of: {words}", "why": "No known core does it: needs a real model"})
+        out.insert(
+            0,
+            {
+                "feature": f"What else the idea speaks of: {words}",
+                "why": "No known core does it: needs a real model",
+            },
+        )
     return out
 
 
@@ -97,7 +114,7 @@ def _money(idea: Idea) -> Json:
     return {
         "build_days": 3, "monthly_infrastructure_usd": _INFRASTRUCTURE_USD,
         "break_even_users": max(1, math.ceil(_INFRASTRUCTURE_USD / max(0.5, kept))),
-        "day_30_target_usd": 15 * price, "day_90_target_usd": 60 * price, "maximum_investment_usd": 120,
+        "day_30_target_usd": 15 * price, "day_90_target_usd": 60 * price, "maximum_investment_usd": 70,
     }  # fmt: skip
 
 
@@ -122,9 +139,16 @@ def review(ask: Ask, dice: Dice) -> Any:
     if product is None:
         return NOTHING
     named = re.search(r"criterion\W+([\w-]+)", ask.turns[0].text)
-    notes = sorted(_notes(ask, product, named[1] if named else ""), key=lambda note: note["severity"] == "low")
+    notes = sorted(
+        _notes(ask, product, named[1] if named else ""), key=lambda note: note["severity"] == "low"
+    )
     summary = notes[0]["text"] if notes else "I read what was shown and found nothing wrong."
-    return {"verdict": "fail" if notes else "pass", "summary": summary, "notes": notes, "cases": _cases(product)}
+    return {
+        "verdict": "fail" if notes else "pass",
+        "summary": summary,
+        "notes": notes,
+        "cases": _cases(product),
+    }
 
 
 def _notes(ask: Ask, product: Product, named: str) -> list[Json]:
@@ -136,7 +160,9 @@ def _notes(ask: Ask, product: Product, named: str) -> list[Json]:
             is_grave = bool(hunk.right.strip()) or any(wrong in hunk.wrong for wrong in bad)
             words = f"expected `{hunk.right.strip()}`, found `{hunk.wrong.strip()}`"
             grade = "high" if is_grave else "low"
-            notes.append({"file": path, "line": hunk.line, "severity": grade, "criterion": named, "text": words})
+            notes.append(
+                {"file": path, "line": hunk.line, "severity": grade, "criterion": named, "text": words}
+            )
     return notes
 
 
@@ -146,19 +172,38 @@ def _cases(product: Product) -> list[Json]:
     long = {**form, "name": "n" * 201}
     return [
         criterion("case-too-long-is-refused", 1, [], step("anna", "POST", at, form=long), status=400),
-        criterion("case-api-refuses-nothing", 1, [], step("anna", "POST", f"/api{at}", json={"name": ""}), status=400),
+        criterion(
+            "case-api-refuses-nothing",
+            1,
+            [],
+            step("anna", "POST", f"/api{at}", json={"name": ""}),
+            status=400,
+        ),
     ]
 
 
 def research(ask: Ask, dice: Dice) -> Json:
     """What the signals say about problem, rivals and trend, in their own words."""
     first = ask.turns[0].text
-    told = find_evidence(first) or find_idea(first) or first
-    lines = [line.strip(" -*") for line in told.splitlines() if len(line.split()) > 3] or [told.strip() or "Nothing was said."]
-    rivals = dict(re.findall(r"\b([A-Z][a-z]+[A-Z][A-Za-z]+)\b[^.\n]{0,60}?([$€]\s?\d+(?:\.\d+)?|\d+ (?:USD|dollars|euros))?", told))
-    rising = re.search(r"\b(?:growing|rising|more and more|again and again|every year|often)\b", told, re.I)
+    idea = " ".join((find_idea(first) or first).split())
+    told = [*_signals(framed("signals", first)), idea]
+    rival = r"\b([A-Z][a-z]+[A-Z][A-Za-z]+)\b(?:[^.\n]{0,60}?([$€]\s?\d+(?:\.\d+)?|\d+ (?:USD|dollars|euros|a month)))?"
+    rivals = dict(found for line in told for found in re.findall(rival, line))
+    rising = any(
+        re.search(r"\b(?:growing|rising|more and more|again and again|every year|often)\b", line, re.I)
+        for line in told
+    )
     return {
-        "summary": " ".join(lines[:2])[:400], "problem": lines[0][:300],
+        "summary": f"{len(told) - 1} signals. {idea}"[:400], "problem": told[0][:300],
         "competitors": [{"name": name[:80], "price": price} for name, price in list(rivals.items())[:6]],
         "trend": "rising" if rising else "unknown",
     }  # fmt: skip
+
+
+def _signals(text: str) -> list[str]:
+    """What the signals say, whether they are shown as JSON or as lines."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return [line.strip(" -*") for line in text.splitlines() if line.strip()]
+    return [f"{one.get('title', '')}. {one.get('text', '')}" for one in found if isinstance(one, dict)]

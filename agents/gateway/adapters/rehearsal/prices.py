@@ -16,7 +16,8 @@ _DAYS = re.compile(
     rf"|(?:history|verlauf|historique|historial)\D{{0,20}}?(?P<back>{_LIST})\s*(?:days?|tagen?|jours?|días?)", re.I
 )  # fmt: skip
 _TIMES = re.compile(r"^(?:days?|hours?|minutes?|weeks?|months?|years?|usd|euros?|dollars?|tage?n?|stunden?|jours?|heures?|mois|días?|horas?|mes\w*|min\w*|se[ck]\w*)$", re.I)  # fmt: skip
-_NAMES = ("Starter", "Team", "Firm")
+_RANGE = re.compile(r"\$(\d+) to \$(\d+)")
+_NAMES = ("Small", "Medium", "Large")
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,16 @@ class Plan:
     history_days: int
 
 
-def read_plans(text: str, *, usual: tuple[int, int, int]) -> tuple[Plan, ...]:
-    """Up to three plans; what `text` does not state follows `usual` prices and round steps."""
+def read_plans(text: str, *, usual: tuple[int, int, int], rule: str = "") -> tuple[Plan, ...]:
+    """Up to three plans; what `text` does not state follows `usual` prices and round steps.
+
+    "$LOW to $HIGH" in the `rule`, the words around the idea, bounds every price.
+    """
     usd, limits, days = _prices(text), _limits(text), _numbers(_group(_DAYS.search(text), "list", "back"))
-    prices = usd or (list(usual)[: max(len(limits), len(days))] if limits or days else list(usual))
+    prices = usd or list(usual)
+    if bounds := _RANGE.search(rule):
+        low, high = int(bounds[1]), int(bounds[2])
+        prices = list(dict.fromkeys(min(max(price, low), high) for price in prices))
     return tuple(
         Plan(name, price, _at(limits, n, usual=(10, 50, 250)), _at(days, n, usual=(30, 90, 365)))
         for n, (name, price) in enumerate(zip(_NAMES, prices, strict=False))
@@ -58,7 +65,7 @@ def _limits(text: str) -> list[int]:
 
 
 def _is_limit(found: re.Match[str]) -> bool:
-    return not _TIMES.match(found["noun"]) and all(0 < n <= 10_000 for n in _numbers(found["list"]))
+    return not _TIMES.match(found["noun"]) and all(0 < n <= 1_000 for n in _numbers(found["list"]))
 
 
 def _at(told: list[int], place: int, *, usual: tuple[int, int, int]) -> int:

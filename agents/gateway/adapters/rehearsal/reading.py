@@ -4,10 +4,11 @@ import difflib
 import json
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any
 
 from .cores import CORES
-from .cores.product import Product
+from .cores.product import PARTS, Core, Product
 
 Json = dict[str, Any]
 
@@ -27,6 +28,9 @@ class Hunk:
         return "\n".join(lines) + "\n"
 
 
+Fault = tuple[str, Hunk]
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a reviewer says is wrong; "" and 0 mean that it does not say."""
@@ -36,13 +40,44 @@ class Finding:
     criterion: str
 
 
+@dataclass(frozen=True)
+class Job:
+    """One task as its opening message says it."""
+
+    product: Product
+    core: Core
+    parts: tuple[str, ...]
+    globs: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    def may_write(self, path: str) -> bool:
+        """True for a path that the brief declares, and for all when it declares none."""
+        return not self.globs or any(fnmatch(path, glob) for glob in self.globs)
+
+
+def read_job(brief: str) -> Job | None:
+    """The task, or None when no blueprint is shown; without a `Part:` it is the whole product."""
+    product = find_product(brief)
+    if product is None:
+        return None
+    part, globs = (
+        re.search(r"^Part:\s*(\w+)", brief, re.M),
+        re.search(r"^You may write:\s*(.+)$", brief, re.M),
+    )
+    parts = (part[1],) if part and part[1] in PARTS else PARTS
+    findings = tuple(find_findings(brief)) if not part or part[1] == "mend" else ()
+    return Job(product, CORES[product.kind], parts, tuple(globs[1].split()) if globs else (), findings)
+
+
 def differences(text: str, wanted: str | None) -> list[Hunk]:
     """Every place where `text` leaves `wanted`; none when nothing is wanted of it."""
     if wanted is None:
         return []
     have, want = text.splitlines(), wanted.splitlines()
     codes = difflib.SequenceMatcher(None, have, want, autojunk=False).get_opcodes()
-    return [Hunk(a + 1, "\n".join(have[a:b]), "\n".join(want[c:d])) for tag, a, b, c, d in codes if tag != "equal"]
+    return [
+        Hunk(a + 1, "\n".join(have[a:b]), "\n".join(want[c:d])) for tag, a, b, c, d in codes if tag != "equal"
+    ]
 
 
 def find_findings(text: str) -> list[Finding]:
@@ -74,7 +109,9 @@ def as_product(said: Json) -> Product | None:
     try:
         core = said["core_function"]
         fields = tuple((f["name"], f["kind"], _plain(f["label"])) for f in core["fields"])
-        plans = tuple((_plain(p["plan"]), p["usd_month"], p["limit"], p["history_days"]) for p in said["prices"])
+        plans = tuple(
+            (_plain(p["plan"]), p["usd_month"], p["limit"], p["history_days"]) for p in said["prices"]
+        )
         features = tuple(str(f["title"]) for f in said["features"])
         known = core["kind"] in CORES and plans and all(str(name).isidentifier() for name, _, _ in fields)
         names = core["kind"], _plain(core["label"]), core["app"], core["entity"], core["language"]

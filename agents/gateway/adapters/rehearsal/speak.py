@@ -128,11 +128,12 @@ def _stream_openai(letter: Letter) -> Iterator[bytes]:
 
 
 def _whole_anthropic(letter: Letter) -> Json:
-    content: list[Json] = [{"type": "text", "text": letter.said.text}] if letter.said.text else []
-    for call in letter.calls:
-        content.append({"type": "tool_use", "id": call.id, "name": call.name, "input": _object(call.arguments)})
+    text = [{"type": "text", "text": letter.said.text}] if letter.said.text else []
+    calls = [
+        {"type": "tool_use", "id": c.id, "name": c.name, "input": _object(c.arguments)} for c in letter.calls
+    ]
     return {
-        "id": f"msg_{letter.mark}", "type": "message", "role": "assistant", "model": letter.ask.model, "content": content,
+        "id": f"msg_{letter.mark}", "type": "message", "role": "assistant", "model": letter.ask.model, "content": [*text, *calls],
         "stop_reason": letter.stop, "stop_sequence": None,
         "usage": _usage_anthropic(letter, completion=letter.completion_tokens),
     }  # fmt: skip
@@ -165,5 +166,7 @@ def _stream_anthropic(letter: Letter) -> Iterator[bytes]:
         deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in _pieces(call.arguments)]
         yield from block(index, {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}, deltas)
     end = {"stop_reason": letter.stop, "stop_sequence": None}
-    yield event("message_delta", delta=end, usage=_usage_anthropic(letter, completion=letter.completion_tokens))
+    yield event(
+        "message_delta", delta=end, usage=_usage_anthropic(letter, completion=letter.completion_tokens)
+    )
     yield event("message_stop")

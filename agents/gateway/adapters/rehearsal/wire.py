@@ -66,7 +66,8 @@ class Ask:
     @property
     def text(self) -> str:
         """System and messages as one text, oldest first."""
-        return "\n".join([self.system, *(t.text + "".join(f"\n{c.name} {c.arguments}" for c in t.calls) for t in self.turns)])
+        said = [t.text + "".join(f"\n{c.name} {c.arguments}" for c in t.calls) for t in self.turns]
+        return "\n".join([self.system, *said])
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,18 @@ def read(path: str, body: bytes) -> Ask:
     Raises:
         Refused: unknown path, broken JSON, or a field that the provider requires is missing.
     """
+    is_openai, why = path == OPENAI, f"no such route: {path}"
     if path not in (OPENAI, ANTHROPIC):
-        raise Refused(f"no such route: {path}")
+        raise Refused(why)
     try:
         data = json.loads(body)
-        ask = _read_openai(data) if path == OPENAI else _read_anthropic(data)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
-        raise Refused(f"invalid request: {problem!r}") from problem
-    if fault := next(strict.faults(ask, data), None):
-        raise Refused(fault)
+        ask = _read_openai(data) if is_openai else _read_anthropic(data)
+        own = (strict.openai_faults if is_openai else strict.anthropic_faults)(data, ask.schema)
+        faults = [*strict.shared_faults(ask.turns, ask.tools), *own]
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as problem:
+        faults = [f"invalid request: {problem!r}"]
+    if faults:
+        raise Refused(faults[0])
     return ask
 
 
@@ -103,7 +107,8 @@ def _text(content: Any) -> str:
 
 
 def _shapes(data: Json) -> str:
-    return "".join(json.dumps(data[k], ensure_ascii=False) for k in ("tools", "response_format", "output_config") if data.get(k))
+    shown = (data.get(key) for key in ("tools", "response_format", "output_config"))
+    return "".join(json.dumps(shape, ensure_ascii=False) for shape in shown if shape)
 
 
 def _read_openai(data: Json) -> Ask:
@@ -113,7 +118,8 @@ def _read_openai(data: Json) -> Ask:
         if role in ("system", "developer"):
             system.append(text)
             continue
-        calls = tuple(Call(c["id"], c["function"]["name"], c["function"]["arguments"]) for c in message.get("tool_calls") or ())
+        made = message.get("tool_calls") or ()
+        calls = tuple(Call(c["id"], c["function"]["name"], c["function"]["arguments"]) for c in made)
         turns.append(Turn(role, text, calls, message.get("tool_call_id", ""), text.startswith("error:")))
     wanted = (data.get("response_format") or {}).get("json_schema")
     choice = data.get("tool_choice")
@@ -130,9 +136,15 @@ def _read_openai(data: Json) -> Ask:
 def _read_anthropic(data: Json) -> Ask:
     turns: list[Turn] = []
     for message in data["messages"]:
-        blocks = message["content"] if isinstance(message["content"], list) else [{"type": "text", "text": message["content"]}]
-        turns += [Turn("tool", _text(b.get("content")), (), b["tool_use_id"], bool(b.get("is_error"))) for b in blocks if b["type"] == "tool_result"]
-        calls = tuple(Call(b["id"], b["name"], json.dumps(b["input"], ensure_ascii=False)) for b in blocks if b["type"] == "tool_use")
+        content = message["content"]
+        blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        results = [b for b in blocks if b["type"] == "tool_result"]
+        turns += [
+            Turn("tool", _text(b.get("content")), (), b["tool_use_id"], bool(b.get("is_error")))
+            for b in results
+        ]
+        used = [b for b in blocks if b["type"] == "tool_use"]
+        calls = tuple(Call(b["id"], b["name"], json.dumps(b["input"], ensure_ascii=False)) for b in used)
         if (text := _text(blocks)) or calls:
             turns.append(Turn(message["role"], text, calls))
     choice = data.get("tool_choice") or {}
@@ -148,5 +160,3 @@ def _some(turns: list[Turn]) -> tuple[Turn, ...]:
     if not turns:
         raise ValueError("messages: at least one message is required")
     return tuple(turns)
-
-

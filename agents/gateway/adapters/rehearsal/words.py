@@ -2,15 +2,26 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .cores import CORES
 from .cores.product import Field
-from .lexicon import AUDIENCE, BEYOND, EXTRA_FIELDS, LANGUAGE_MARKS, NOTHING_NAMED, RESERVED, STOP, THINGS, VERBS
+from .lexicon import (
+    AUDIENCE,
+    BEYOND,
+    EXTRA_FIELDS,
+    LANGUAGE_MARKS,
+    NOTHING_NAMED,
+    RESERVED,
+    STOP,
+    THINGS,
+    VERBS,
+)
 from .prices import Plan, counted_noun, read_plans
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LONG_WORDS = 30
+_LONG_WORDS = 16
 
 
 @dataclass(frozen=True)
@@ -30,31 +41,35 @@ class Idea:
     leftovers: tuple[str, ...]
 
 
+def framed(tag: str, text: str) -> str:
+    """What stands in `<tag>` in the messages, or ""."""
+    return "\n".join(re.findall(rf"<{tag}\b[^>]*>\s*(.+?)\s*</{tag}>", text, re.I | re.S))
+
+
 def find_idea(text: str) -> str:
     """The idea inside a longer message, or "" when none is marked as such."""
-    if found := re.search(r"<idea>\s*(.+?)\s*</idea>", text, re.I | re.S):
-        return found[1]
-    found = re.search(r"^\s*(?:idea|idee|idée|opportunity)\s*:\s*(.+)$", text, re.I | re.M)
-    return found[1].strip() if found else ""
+    found = re.search(r"^\s*(?:idea|idee|idée)\s*:\s*(.+)$", text, re.I | re.M)
+    return framed("idea", text) or (found[1].strip() if found else "")
 
 
-def find_evidence(text: str) -> str:
-    """What the messages show as signals, or ""."""
-    return "\n".join(re.findall(r"<(?:signals?|evidence)\b[^>]*>\s*(.+?)\s*</(?:signals?|evidence)>", text, re.I | re.S))
+def read_idea(text: str, *, owner: str = "", rule: str = "") -> Idea:
+    """The idea as something that can be built.
 
-
-def read_idea(text: str, *, evidence: str = "") -> Idea:
-    """The idea as something that can be built; `evidence` helps where the idea alone says little."""
+    What the `owner` answered to an earlier proposal wins over it; the `rule` around it may bound its prices.
+    """
     language = _language(text)
-    core, is_known = _core(text, evidence)
-    label, used = _thing(text, evidence, language)
-    extra = tuple(field for cue, field in EXTRA_FIELDS if cue.search(text))
+    core, is_known = _core(text, owner)
+    label, used = _wished(owner) or _thing(text, language, core=core)
     own = CORES[core].fields
-    fields = (*own, *(f for f in extra if f.name not in {g.name for g in own}))[:5]
+    extra = [
+        field
+        for cue, field in EXTRA_FIELDS
+        if cue.search(f"{text} {owner}") and field.name not in {f.name for f in own}
+    ]
     app = slug(label) or "records"
     return Idea(
         text, _name(text, label), language, core, is_known and not BEYOND.search(text), label, app, entity_of(app, language=language),
-        fields, read_plans(text, usual=CORES[core].prices), _leftovers(text, language, used),
+        (*own, *extra)[:5], read_plans(f"{owner}\n{text}", usual=CORES[core].prices, rule=rule), _leftovers(text, language, used),
     )  # fmt: skip
 
 
@@ -69,18 +84,23 @@ def slug(label: str) -> str:
 def entity_of(app: str, *, language: str = "en") -> str:
     """`app` as a class name, one of them where English shows how."""
     if language == "en":
-        app = re.sub(r"(?<=[^aeiou])ies$|(?<=x|h|s)es$|(?<=[^su])s$", lambda m: "y" if m[0] == "ies" else "", app)
+        app = re.sub(
+            r"(?<=[^aeiou])ies$|(?<=x|h|s)es$|(?<=[^su])s$", lambda m: "y" if m[0] == "ies" else "", app
+        )
     return "".join(part.capitalize() for part in app.split("_"))
 
 
-def _core(text: str, evidence: str) -> tuple[str, bool]:
-    """The core whose cues the words hold most, and whether they hold any."""
-    scores = {
-        name: sum(3 * len(re.findall(cue, text, re.I)) + len(re.findall(cue, evidence, re.I)) for cue in core.cues)
-        for name, core in CORES.items()
-    }
+def _core(text: str, owner: str) -> tuple[str, bool]:
+    """The core that the owner names, else the one whose cues the words hold most; and whether any fits."""
+    if named := re.search(r"\b(" + "|".join(CORES) + r")\b", owner, re.I):
+        return named[1].lower(), True
+    scores = {name: sum(1 for _ in _cues(text, name)) for name in CORES}
     best = max(scores, key=lambda name: (scores[name], name == "register"))
     return (best, True) if scores[best] else ("register", False)
+
+
+def _cues(text: str, core: str) -> Iterator[re.Match[str]]:
+    return (found for cue in CORES[core].cues for found in re.finditer(cue, text, re.I))
 
 
 def _language(text: str) -> str:
@@ -101,31 +121,45 @@ def _content(text: str, language: str) -> list[str]:
 
 def _name(text: str, label: str) -> str:
     """The name that the idea gives itself, or ""."""
-    found = re.search(r"[\"\u201c\u201e\u00ab]\s?([A-Z][\w ]{2,28}?)\s?[\"\u201d\u201c\u00bb]|\b([A-Z][a-z]+[A-Z][a-z]+)\b", text)
+    found = re.search(
+        r"[\"\u201c\u201e\u00ab]\s?([A-Z][\w ]{2,28}?)\s?[\"\u201d\u201c\u00bb]|\b([A-Z][a-z]+[A-Z][a-z]+)\b",
+        text,
+    )
     return (found[1] or found[2]) if found else ""
 
 
-def _thing(text: str, evidence: str, language: str) -> tuple[str, set[str]]:
+def _wished(owner: str) -> tuple[str, set[str]] | None:
+    """The thing as the owner calls it."""
+    found = re.search(
+        r"\b(?:call (?:it|them|these)|label|nenne? (?:es|sie))\s*:?\s*[\"\u201c\u201e]?([^\W\d_][\w -]{1,30}\w)",
+        owner,
+        re.I,
+    )
+    return (found[1][0].upper() + found[1][1:], {found[1].lower()}) if found else None
+
+
+def _thing(text: str, language: str, *, core: str) -> tuple[str, set[str]]:
     """The thing that the idea is about, and which words said so."""
     if counted := counted_noun(text):
         return counted.capitalize(), {counted.lower()}
-    whole = f"{text} {text} {text} {evidence}"
-    if evidence or len(text.split()) > _LONG_WORDS:
-        counts = {labels[language]: len(re.findall(cue, whole, re.I)) for cue, labels in THINGS.items()}
-        best = max(counts, key=lambda label: counts[label])
-        if counts[best] > 1:
-            return best, {w.lower() for w in _WORD.findall(best)}
-    return _own_words(text, language)
+    told = text if len(text.split()) > _LONG_WORDS else ""
+    counts = {labels[language]: len(re.findall(cue, told, re.I)) for cue, labels in THINGS.items()}
+    best = max(counts, key=lambda label: counts[label])
+    if counts[best]:
+        return best, {w.lower() for w in _WORD.findall(best)}
+    return _own_words(text, language, near=[found.start() for found in _cues(told, core)])
 
 
-def _own_words(text: str, language: str) -> tuple[str, set[str]]:
-    """The first noun that is not whom it is for, with what belongs to it."""
+def _own_words(text: str, language: str, *, near: list[int]) -> tuple[str, set[str]]:
+    """The first noun that is not whom it is for, or the one nearest to what happens; with what belongs to it."""
     words = _content(text, language)
-    audience = {found.lower() for found in AUDIENCE.findall(text)}
+    audience = {word.lower() for found in AUDIENCE.findall(text) for word in found.split()}
     nouns = [w for w in words if w[0].isupper()] if language == "de" else words
     nouns = [w for w in nouns if w.lower() not in audience] or nouns
     if not nouns:
         return NOTHING_NAMED[language], set()
+    if near:
+        nouns = sorted(nouns, key=lambda noun: min(abs(text.find(noun) - place) for place in near))
     label = _compound(nouns[0], text, words, language)
     label = label[0].upper() + label[1:]
     return label, {w.lower() for w in _WORD.findall(label)} | {nouns[0].lower()}

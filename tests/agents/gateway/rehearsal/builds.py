@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .driver import running
-from .models import Models
-from .schemas import BLUEPRINT, PLAN
+from tests.agents.gateway.rehearsal.driver import running
+from tests.agents.gateway.rehearsal.models import Models
+from tests.agents.gateway.rehearsal.schemas import BLUEPRINT, PLAN
 
 Json = dict[str, Any]
 SKELETON = Path(__file__).parents[4] / "data" / "skeletons" / "saas-py"
@@ -40,7 +40,9 @@ class Build:
         shutil.copytree(self.clone, beside)
         self._do("api")
         self._do("pages", clone=beside)
-        shutil.copytree(beside, self.clone, dirs_exist_ok=True, ignore=lambda at, names: self._not_of_pages(at, names))
+        shutil.copytree(
+            beside, self.clone, dirs_exist_ok=True, ignore=lambda at, names: self._not_of_pages(at, names)
+        )
         self._do("integration")
 
     def faults(self) -> dict[str, str]:
@@ -75,4 +77,6 @@ class Build:
 
 def lay_out(clone: Path) -> None:
     """The empty skeleton in `clone`."""
-    shutil.copytree(SKELETON, clone, ignore=shutil.ignore_patterns("*.sqlite3*", "__pycache__", ".*_cache", ".venv"))
+    shutil.copytree(
+        SKELETON, clone, ignore=shutil.ignore_patterns("*.sqlite3*", "__pycache__", ".*_cache", ".venv")
+    )

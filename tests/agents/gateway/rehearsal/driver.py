@@ -23,8 +23,17 @@ class Site(BaseHTTPRequestHandler):
     """Pages "on the web" that a journey can set."""
 
     pages: dict[str, tuple[int, str]] = {}
+    posted: dict[str, str] = {}
 
-    def do_GET(self) -> None:  # noqa: N802  the base class names it
+    def do_POST(self) -> None:
+        """Keep what is posted."""
+        size = int(self.headers["Content-Length"])
+        self.posted[self.path] = self.posted.get(self.path, "") + self.rfile.read(size).decode()
+        self.send_response(204)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        """Show the page as it was set."""
         status, text = self.pages.get(self.path, (404, "nothing here"))
         self.send_response(status)
         self.end_headers()
@@ -52,17 +61,21 @@ class Journey:
 
     def _once(self, step: Json) -> httpx.Response:
         form, data = self._pairs(step["form"]), self._pairs(step["json"])
+        if step["as"] == "site" and step["method"] == "GET":
+            return httpx.Response(200, text=Site.posted.get(self.kept["site_path"] + step["path"], ""))
         if step["as"] == "site":
             Site.pages[self.kept["site_path"] + step["path"]] = int(form["status"]), form["text"]
             return httpx.Response(204)
         person = self._person(step["as"])
-        headers = self._pairs(step["headers"]) | {"X-CSRFToken": person.cookies.get("csrftoken", "")}
+        headers = self._pairs(step["headers"]) | {"X-CSRFToken": person.cookies.get("csrftoken") or ""}
         body: Json = {"json": data} if data else {"data": form or None}
         return person.request(step["method"], self._fill(step["path"]), headers=headers, **body)
 
     def _person(self, name: str) -> httpx.Client:
         if name not in self.people:
-            person = self.people[name] = httpx.Client(base_url="http://product", timeout=20, transport=self.wire)
+            person = self.people[name] = httpx.Client(
+                base_url="http://product", timeout=20, transport=self.wire
+            )
             person.get("/signup/")
             if name in ("anna", "bert"):
                 word, token = secrets.token_hex(8), person.cookies["csrftoken"]
@@ -128,8 +141,14 @@ def running(product: Path) -> Iterator[Running]:
         door.bind(str(shown.uds))
         door.listen(128)
         serve = [sys.executable, "-m", "uvicorn", "product.asgi:application", "--fd", str(door.fileno())]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        child = subprocess.Popen(serve, cwd=product, env=env, pass_fds=[door.fileno()], **quiet)
+        child = subprocess.Popen(  # noqa: S603  our own command
+            serve,
+            cwd=product,
+            env=env,
+            pass_fds=[door.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        )
     try:
         yield shown
     finally:

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ class Models:
             answer = client.post(f"http://rehearsal{path}", json=body)
         assert answer.status_code == 200, answer.text
         self.seen["calls"] += 1
-        return answer.json()
+        made: Json = answer.json()
+        return made
 
     def fill(self, schema: Json, prompt: str, *, model: str = "gpt-5.2") -> Json:
         """A valid instance of `schema`: repaired, and asked for with more room when it was cut."""
@@ -46,7 +48,10 @@ class Models:
         for _ in range(4):
             shape = {"name": schema["title"], "schema": schema, "strict": True}
             body = {"model": model, "messages": messages, "max_completion_tokens": room}
-            said = self.post("/v1/chat/completions", {**body, "response_format": {"type": "json_schema", "json_schema": shape}})
+            said = self.post(
+                "/v1/chat/completions",
+                {**body, "response_format": {"type": "json_schema", "json_schema": shape}},
+            )
             text, stop = said["choices"][0]["message"]["content"] or "", said["choices"][0]["finish_reason"]
             if stop == "length":
                 room *= 2
@@ -68,7 +73,12 @@ class Models:
         tools = [{"name": name, "input_schema": _parameters(keys)} for name, keys in TOOLS.items()]
         room, done, sizes = 16_000, 0, [0.0]
         while True:
-            body = {"model": "claude-sonnet-5", "system": "You are Rex.", "messages": messages, "tools": tools}
+            body = {
+                "model": "claude-sonnet-5",
+                "system": "You are Rex.",
+                "messages": messages,
+                "tools": tools,
+            }
             said = self.post("/v1/messages", {**body, "max_tokens": room})
             sizes.append(said["usage"]["input_tokens"])
             assert not _grows(sizes), sizes
@@ -81,8 +91,13 @@ class Models:
             done += len(calls)
             assert done <= MOST_CALLS, [call["name"] for call in calls]
             self.seen["most_calls"] = max(self.seen["most_calls"], done)
-            results = [{"type": "tool_result", "tool_use_id": c["id"], **self._do(c, clone, globs)} for c in calls]
-            messages += [{"role": "assistant", "content": said["content"]}, {"role": "user", "content": results}]
+            results = [
+                {"type": "tool_result", "tool_use_id": c["id"], **self._do(c, clone, globs)} for c in calls
+            ]
+            messages += [
+                {"role": "assistant", "content": said["content"]},
+                {"role": "user", "content": results},
+            ]
 
     def _do(self, call: Json, clone: Path, globs: str) -> Json:
         name, given = call["name"], call["input"]
@@ -91,9 +106,17 @@ class Models:
             return {"content": f"error: wrong arguments: {sorted(given)}", "is_error": True}
         path = clone / given.get("path", ".")
         if name == "list_files":
-            return {"content": "\n".join(sorted(str(p.relative_to(clone)) for p in clone.rglob("*") if p.is_file()))}
+            return {
+                "content": "\n".join(
+                    sorted(str(p.relative_to(clone)) for p in clone.rglob("*") if p.is_file())
+                )
+            }
         if name == "read_file":
-            return {"content": path.read_text()} if path.is_file() else {"content": "error: no file", "is_error": True}
+            return (
+                {"content": path.read_text()}
+                if path.is_file()
+                else {"content": "error: no file", "is_error": True}
+            )
         if name == "write_file":
             assert any(fnmatch(given["path"], glob) for glob in globs.split()), given["path"]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +130,9 @@ class Models:
 def run(command: str, clone: Path) -> tuple[int, str]:
     """Exit code and output of a `python ...` command in `clone`."""
     words = [sys.executable, *command.split()[1:]]
-    ran = subprocess.run(words, cwd=clone, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(  # noqa: S603  our own words
+        words, cwd=clone, capture_output=True, text=True, timeout=120, check=False
+    )
     return ran.returncode, (ran.stdout + ran.stderr).replace(str(clone), "/work")
 
 
@@ -118,5 +143,5 @@ def _parameters(keys: list[str]) -> Json:
 
 def _grows(sizes: list[float]) -> bool:
     """True when the last three turns were each more than a fifth larger."""
-    pairs = list(zip(sizes[1:], sizes[2:], strict=False))[-3:]
+    pairs = list(pairwise(sizes[1:]))[-3:]
     return len(pairs) == 3 and all(after > 1.2 * before for before, after in pairs)

@@ -53,7 +53,14 @@ class Product:
     def fill(self, text: str, **more: str) -> str:
         """`text` in this product's names."""
         say = {f"say_{key}": phrase for key, phrase in self.phrases.items()}
-        given = {"app": self.app, "Entity": self.entity, "label": self.label, "names": self.names, **say, **more}
+        given = {
+            "app": self.app,
+            "Entity": self.entity,
+            "label": self.label,
+            "names": self.names,
+            **say,
+            **more,
+        }
         return Template(text).safe_substitute(given)
 
 
@@ -78,6 +85,7 @@ class Core:
     kind: str
     cues: tuple[str, ...]
     fields: tuple[Field, ...]
+    tagline: str
     features: tuple[str, str]
     alert: str
     prices: tuple[int, int, int]

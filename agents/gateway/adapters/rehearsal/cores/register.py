@@ -3,89 +3,13 @@
 from .criteria import criterion, shared, step, tick
 from .frame import SHARED_DEFECTS
 from .product import Core, Defect, Field, Json, Product
+from .text import sections
 
 _FIELDS = (
     Field("name", "text", {"en": "Name", "de": "Name", "fr": "Nom", "es": "Nombre"}, "First one"),
     Field("due_on", "date", {"en": "Due on", "de": "Fällig am", "fr": "Échéance", "es": "Vence el"}, "2030-03-31"),
     Field("remind_days", "count", {"en": "Remind (days before)", "de": "Erinnern (Tage vorher)", "fr": "Rappel (jours avant)", "es": "Avisar (días antes)"}, "30"),
 )  # fmt: skip
-_SLOTS = {
-    "columns_more": "\n    reminded_for = models.DateField(null=True, editable=False)",
-    "json_more": ' "reminded_for"',
-    "rules": '''
-
-def remind_on(due_on, remind_days):
-    """The day on which the owner is told."""
-    return date.fromordinal(max(1, due_on.toordinal() - remind_days))
-
-
-def plain(value):
-    """A cell that no spreadsheet runs."""
-    text = str(value)
-    return "'" + text if text.startswith(("=", "+", "-", "@")) else text
-
-
-def renew(item, due_on):
-    """Set a new date for `item`; gives False when `due_on` is none."""
-    now = {name: getattr(item, name) for name in ($names,)}
-    form = ${Entity}Form({**now, "due_on": due_on}, instance=item)
-    if not form.is_valid():
-        return False
-    note(form.save(), "$say_renewed")
-    return True
-
-
-@every_tick
-def remind():
-    """Tell owners once, some days before the date."""
-    today = clock.now().date()
-    for item in $Entity.objects.select_related("owner"):
-        if item.reminded_for == item.due_on:
-            continue
-        if remind_on(item.due_on, item.remind_days) <= today:
-            $Entity.objects.filter(pk=item.pk).update(reminded_for=item.due_on)
-            note(item, "$say_due")
-            Notice.send(item.owner, subject=f"{item.name} $say_due", text=f"{item.due_on:%Y-%m-%d}")
-''',
-    "page_imports": "import csv\nfrom django.http import HttpResponse",
-    "page_views": '''
-
-@login_required
-def export(request):
-    """All of the owner's own as CSV."""
-    answer = HttpResponse(content_type="text/csv; charset=utf-8")
-    rows = csv.writer(answer)
-    rows.writerow([$names])
-    for item in $Entity.objects.of(request.user).order_by("due_on"):
-        rows.writerow([rules.plain(getattr(item, name)) for name in ($names,)])
-    return answer
-
-
-@login_required
-@require_POST
-def renew(request, pk):
-    """Set a new date for one of the owner's own."""
-    item = get_object_or_404($Entity.objects.of(request.user), pk=pk)
-    if not rules.renew(item, request.POST.get("due_on")):
-        return HttpResponse("no such date", status=400)
-    return redirect("/$app/")
-''',
-    "page_urls": '\n    path("$app/export.csv", export),\n    path("$app/<int:pk>/renew", renew),',
-    "row": '<form method="post" action="/$app/{{ item.pk }}/renew">{% csrf_token %}<input type="date" name="due_on" required><button>&#8635;</button></form> ',
-    "rule_tests": '''
-    def test_the_reminder_comes_before_the_date(self):
-        self.assertLess(rules.remind_on(date(2030, 3, 31), 30), date(2030, 3, 31))
-
-    def test_a_word_stays_a_word(self):
-        self.assertEqual(rules.plain("word"), "word")
-''',
-    "page_tests": '''
-    def test_the_export_has_a_line_for_each(self):
-        self.client.post("/$app/", SAMPLE)
-
-        self.assertContains(self.client.get("/$app/export.csv"), SAMPLE["name"])
-''',
-}  # fmt: skip
 _DEFECTS = (
     *SHARED_DEFECTS,
     Defect("reminded_a_day_late", "rules.py", "item.remind_days) <= today:", "item.remind_days) < today:"),
@@ -124,10 +48,11 @@ REGISTER = Core(
         r"recordatorio|recordar", r"registro", r"vencim|vence", r"caduc", r"comprobante",
     ),
     fields=_FIELDS,
+    tagline="{label}: hear about every date before it comes",
     features=("One reminder before the date, again after a renewal", "An export as CSV that is safe to open"),
     alert="due",
     prices=(9, 19, 39),
-    slots=_SLOTS,
+    slots=sections("register"),
     defects=_DEFECTS,
     criteria=_criteria,
 )  # fmt: skip

@@ -3,70 +3,13 @@
 from .criteria import criterion, shared, step, tick
 from .frame import SHARED_DEFECTS
 from .product import Core, Defect, Field, Json, Product
+from .text import sections
 
 _FIELDS = (
     Field("name", "text", {"en": "Name", "de": "Name", "fr": "Nom", "es": "Nombre"}, "First one"),
     Field("address", "url", {"en": "Address", "de": "Adresse", "fr": "Adresse", "es": "Dirección"}, "{site}/news"),
     Field("ignore", "text", {"en": "Words to ignore", "de": "Zu übergehen", "fr": "Mots à ignorer", "es": "Palabras que ignorar"}, "advert"),
 )  # fmt: skip
-_SLOTS = {
-    "columns_more": """
-    essence = models.TextField(null=True, editable=False)
-    looked_at = models.DateTimeField(null=True, editable=False)""",
-    "json_more": ' "looked_at"',
-    "form_imports": "from house import fetch",
-    "clean": '''
-    def clean_address(self):
-        """Only public web addresses."""
-        address = self.cleaned_data["address"]
-        if not fetch.may_fetch(address):
-            raise forms.ValidationError("Not a public web address.")
-        return address
-''',
-    "rules": '''
-
-def essence(page, ignore):
-    """What matters of a page: its words without markup, numbers, case and ignored words."""
-    text = re.sub(r"<[^>]+>", " ", page).casefold()
-    text = re.sub(r"\\d+", " ", text)
-    dropped = ignore.casefold().split()
-    return " ".join(word for word in text.split() if word not in dropped)
-
-
-def fresh_words(new, old):
-    """The words of `new` that `old` did not have."""
-    known = set(old.split())
-    return " ".join(word for word in new.split() if word not in known)
-
-
-def look(item):
-    """Fetch, compare, tell."""
-    status, page = fetch.get(item.address)
-    if status != 200:
-        return
-    new, old = essence(page, item.ignore), item.essence
-    item.essence, item.looked_at = new, clock.now()
-    item.save(update_fields=["essence", "looked_at"])
-    if old is not None and new != old:
-        note(item, "$say_changed")
-        Notice.send(item.owner, subject=f"{item.name} $say_changed", text=fresh_words(new, old))
-
-
-@every_tick
-def look_at_all():
-    """One look at everything."""
-    for item in $Entity.objects.select_related("owner"):
-        look(item)
-''',
-    "row": "{{ item.looked_at|default:'' }} ",
-    "rule_tests": '''
-    def test_case_does_not_matter(self):
-        self.assertEqual(rules.essence("<p>Some  NEWS</p>", ""), "some news")
-
-    def test_fresh_words_are_those_that_were_not_there(self):
-        self.assertEqual(rules.fresh_words("open on sunday", "open"), "on sunday")
-''',
-}  # fmt: skip
 _DEFECTS = (
     *SHARED_DEFECTS,
     Defect("numbers_are_noise", "rules.py", '    text = re.sub(r"\\d+", " ", text)\n', ""),
@@ -78,7 +21,7 @@ _DEFECTS = (
 
 
 def _criteria(product: Product) -> list[Json]:
-    at, sample, say = f"/{product.app}/", WATCH.sample(product), product.phrases["changed"]
+    at, sample, say = f"/{product.app}/", WATCH.sample(product), f"First one {product.phrases['changed']}"
     add, told = step("anna", "POST", at, form=sample), step("anna", "GET", "/notices/")
     first, second, third = (f"2030-01-07T{hour}:00:00+00:00" for hour in ("09", "10", "11"))
 
@@ -106,15 +49,16 @@ def _criteria(product: Product) -> list[Json]:
 WATCH = Core(
     kind="watch",
     cues=(
-        r"page watch|watcher|watches\b|\bwatch\b", r"chang(?:e|es|ed)\b", r"website|web ?page|\bpages?\b", r"competitor", r"new (?:posts|entries|listings)",
+        r"page watch|watcher|watches\b|\bwatch\b", r"chang(?:e|es|ed)\b", r"website|web ?page|\bpages?\b", r"competitor", r"new (?:posts|entries|listings)", r"publish",
         r"änder", r"webseite|seiten?\b", r"beobacht", r"wettbewerb", r"surveill", r"change(?:ment)?\b", r"nouveaut", r"appels? d['\u2019]offres", r"concurrent",
         r"cambi", r"página", r"competidor", r"novedad", r"vigil",
     ),
     fields=_FIELDS,
+    tagline="{label}: hear about what matters when one changes",
     features=("A comparison at every look, and an alert with what is new", "Spaces, case, numbers, error pages and chosen words do not count"),
     alert="changed",
     prices=(9, 29, 49),
-    slots=_SLOTS,
+    slots=sections("watch"),
     defects=_DEFECTS,
     criteria=_criteria,
 )  # fmt: skip
