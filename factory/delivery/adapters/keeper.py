@@ -55,7 +55,7 @@ class KeeperEdge:
 
     def _start(self) -> None:
         """It leaves our session by itself and takes neither our environment nor our open files."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         command = [sys.executable, "-I", str(SERVE), str(self.home), find_caddy()]
         env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         with (self.home / "edge.log").open("ab") as log:

@@ -76,11 +76,12 @@ class Caddy:
         """Take over the Caddy of a dead keeper; gives the routes that were in force, whoever carried them."""
         routes = read_routes(read_json(self.home / "routes.json"))
         self.who = read_json(self.home / "caddy.json") or self.who
-        if self.is_alive and routes.keys() and not ports.open:
-            os.kill(
-                self.who["pid"], signal.SIGKILL
-            )  # its sockets died with another guard and would keep our ports
-        elif self.is_alive:
+        if self.is_alive and routes and not ports.open:
+            # Its sockets are another guard's, which died: they would keep our ports for as long as it lives.
+            self.kill()
+            while self.is_alive:
+                time.sleep(0.01)
+        elif self.is_alive and self.who["shape"]:
             self.told = routes
         return routes
 
@@ -140,6 +141,7 @@ class Caddy:
         """Start one; users wait in the backlog of the sockets meanwhile."""
         for old in self.run.glob("caddy-*.sock"):
             old.unlink(missing_ok=True)  # never share one: an ending Caddy unlinks its path
+        self.told = None
         write_private(self.home / "start.json", wanted)
         log = os.open(self.home / "caddy.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -155,6 +157,7 @@ class Caddy:
             os.close(log)
         seen = birth(pid)
         self.who = {"pid": pid, "start": seen.start if seen else 0, "door": door, "shape": ""}
+        write_private(self.home / "caddy.json", self.who)  # at once, lest a keeper's death makes it nobody's
         await self._wait_for_door()
 
     async def _wait_for_door(self) -> None:
@@ -182,6 +185,11 @@ class Caddy:
         except (OSError, ValueError):
             return None
         return {row["address"].removeprefix("unix/"): row["num_requests"] for row in said}
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.is_alive:
+            os.kill(self.who["pid"], signal.SIGKILL)
 
     def stop(self) -> None:
         """Let it finish what it has and end; it is ours no longer."""

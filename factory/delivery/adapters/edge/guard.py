@@ -47,5 +47,9 @@ def main(home: Path, caddy: str) -> None:
         return
     make_sockets()
     keeper = [sys.executable, "-I", str(Path(__file__).with_name("serve.py")), str(home), caddy, "keeper"]
-    while subprocess.call(keeper, pass_fds=FDS) not in (STOPPED, DOUBLE):  # noqa: S603
-        time.sleep(0.1)
+    while True:
+        began = time.monotonic()
+        if subprocess.call(keeper, pass_fds=FDS) in (STOPPED, DOUBLE):  # noqa: S603
+            return
+        # One that cannot even start would otherwise keep a core busy.
+        time.sleep(0.1 if time.monotonic() - began > 0.5 else 2.0)

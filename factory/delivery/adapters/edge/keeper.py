@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,12 @@ PATH_BYTES = 107 - len("/caddy-12345678.sock")
 class Keeper:
     """Owns the launches, the listening sockets and the Caddy of one home folder."""
 
-    def __init__(self, home: Path, caddy: str) -> None:
-        self.home, self.run = home, run_folder(home)
+    def __init__(self, home: Path, *, caddy: str, lock: int) -> None:
+        self.home, self.run, self.lock = home, run_folder(home), lock
         self.table = Table(generation=0, sites={}, raw={"generation": 0, "products": {}})
         self.routes: dict[str, Route] = {}
         self.launches: dict[str, Launch] = {}
-        self.probes: dict[str, asyncio.Task[dict[str, Any]]] = {}
+        self.probes: dict[str, asyncio.Task[None]] = {}
         self.troubles: dict[str, str] = {}
         self.ports, self.caddy = Ports(), Caddy(caddy, home=home, run=self.run)
         self.tally = Tally(home, subject_of=self._key_behind)
@@ -75,7 +76,7 @@ class Keeper:
             for key, (name, spec) in wanted.items():
                 if key not in self.launches:
                     self.launches[key] = Launch(self.home, self.run, product=name, spec=spec)
-                self.launches[key].leaving = self.launches[key].killed = None
+                self.launches[key].leaving = None
             for launch in self.launches.values():
                 self._look_after(launch, now=now, wanted=launch.key in wanted)
             await self._route()
@@ -91,24 +92,24 @@ class Keeper:
 
     def _look_after(self, launch: Launch, *, now: float, wanted: bool) -> None:
         """Notice an end, start what should run, ask what did not prove itself yet."""
-        if (
-            launch.has_ended()
-            and not (launch.last_exit == child.TAKEN and launch.adopt())
-            and not launch.leaving
-        ):
-            launch.note_crash(now)
+        asked_to = launch.killed is not None or launch.leaving is not None
+        if launch.has_ended() and not (launch.last_exit == child.TAKEN and launch.adopt()):
+            launch.killed = None
+            if not asked_to:
+                launch.note_crash(now)
+        if launch.killed is not None and now - launch.killed > launch.spec.stop_s:
+            launch.signal(signal.SIGKILL)
         if wanted and launch.pid is None and now >= launch.retry_at:
             launch.start()
-        asking = launch.key in self.probes and not self.probes[launch.key].done()
-        if launch.pid and not launch.ready and not asking and now >= launch.probe_at:
+        asked = self.probes.get(launch.key)
+        if launch.is_unproved and now >= launch.probe_at and (asked is None or asked.done()):
             self.probes[launch.key] = asyncio.create_task(self._prove(launch))
         launch.rotate_log()
 
-    async def _prove(self, launch: Launch) -> dict[str, Any]:
-        evidence = await launch.probe()
+    async def _prove(self, launch: Launch) -> None:
+        await launch.probe()
         if launch.ready:
             self.wake.set()
-        return evidence
 
     async def _route(self) -> None:
         """Bring the routes that may be in force into force; what hinders it is a trouble, not an end."""
@@ -120,22 +121,18 @@ class Keeper:
         }
         wanted = {int(port) for route in routes.values() for port in route.ports}
         self.troubles = self.ports.serve(wanted)
-        open_routes = {
-            name: Route(
-                **{
-                    **vars(route),
-                    "ports": {p: k for p, k in route.ports.items() if int(p) in self.ports.open},
-                }
-            )
-            for name, route in routes.items()
+        ports = {
+            name: {p: k for p, k in it.ports.items() if int(p) in self.ports.open}
+            for name, it in routes.items()
         }
+        routes = {name: replace(route, ports=ports[name]) for name, route in routes.items()}
         try:
-            await self.caddy.carry(open_routes, self.ports)
+            await self.caddy.carry(routes, self.ports)
         except (OSError, ValueError) as error:
             self.troubles["proxy"] = f"The proxy does not obey: {error}."
             return
-        if self.caddy.told == open_routes:
-            self.routes = open_routes
+        if self.caddy.told == routes:
+            self.routes = routes
             self.ports.close_others(wanted)
 
     async def _let_go(self, leaving: list[Launch], *, now: float) -> None:
@@ -149,14 +146,26 @@ class Keeper:
             if launch.pid is None:
                 self.tally.read()
                 launch.forget()
+                self.probes.pop(launch.key, None)
                 del self.launches[launch.key]
             elif launch.killed is None and (idle or waited > launch.spec.drain_s):
-                launch.killed = now
-                launch.signal(signal.SIGTERM)
-            elif launch.killed is not None and now - launch.killed > launch.spec.stop_s:
-                launch.signal(signal.SIGKILL)
+                launch.end(now)
 
     # --- what is asked over the control socket ---
+
+    async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The reply to one message."""
+        match message["do"]:
+            case "apply":
+                return await self.apply(message["table"])
+            case "probe":
+                return await self.probe(message["launch"])
+            case "stats":
+                self.tally.read()
+                return self.tally.counts
+            case "stop":
+                return await self.stop()
+        return self.state()
 
     async def apply(self, raw: dict[str, Any]) -> dict[str, Any]:
         """Take over a whole table of a higher generation; the state after a first step. The same table twice is well."""
@@ -189,6 +198,7 @@ class Keeper:
         settled = (
             route is not None
             and self.caddy.is_alive
+            and self.caddy.told == self.routes
             and (route.stable, route.candidate) == (stable, candidate)
             and route.weight == (site.weight if candidate else 0)
             and route.ports.keys() == listening
@@ -203,11 +213,6 @@ class Keeper:
             "weight": route.weight if route else 0,
             "settled": settled,
         }
-
-    def stats(self) -> dict[str, Any]:
-        """Cumulative counters by launch and site, and what is in flight by launch."""
-        self.tally.read()
-        return self.tally.counts
 
     async def probe(self, key: str) -> dict[str, Any]:
         """Fresh evidence about one launch; of one that does not run, why it ended."""
@@ -226,11 +231,28 @@ class Keeper:
 
     # --- the loop ---
 
+    def _is_at_home(self) -> bool:
+        """False when the home folder was removed, even if another one stands in its place."""
+        try:
+            return (self.home / "keeper.lock").stat().st_ino == os.fstat(self.lock).st_ino
+        except OSError:
+            return False
+
+    def _leave_nothing(self) -> None:
+        """End all that nobody could find or stop any more."""
+        self.ports.close_others(set())
+        for launch in self.launches.values():
+            launch.kill()
+        self.caddy.kill()
+
     async def work(self) -> None:
         """Take over, listen, then step at every tick and every wake until told to stop."""
         self.take_over()
-        door = await listen(self, self.run / "control.sock")
+        door = await listen(self.run / "control.sock", self.answer)
         while not self.over.is_set():
+            if not self._is_at_home():
+                self._leave_nothing()
+                return
             try:
                 await self.step()
             except OSError as error:  # a full disk, or no room for a process: it may pass
@@ -266,6 +288,7 @@ def run_folder(home: Path) -> Path:
 def main(home: Path, caddy: str) -> None:
     """Run the one keeper of a home folder."""
     os.umask(0o077)
-    if lock_home(home / "keeper.lock") is None:
+    lock = lock_home(home / "keeper.lock")
+    if lock is None:
         sys.exit(DOUBLE)
-    asyncio.run(Keeper(home, caddy).work())
+    asyncio.run(Keeper(home, caddy=caddy, lock=lock).work())

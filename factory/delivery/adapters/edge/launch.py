@@ -48,7 +48,7 @@ class Launch:
 
     @classmethod
     def found(cls, home: Path, run: Path, *, folder: Path) -> "Launch | None":
-        """The running launch a dead keeper left in a folder; None, and a clean folder, when nothing of it lives."""
+        """The running launch a dead keeper left in a folder; None when nothing of it lives."""
         order = read_json(folder / "order.json")
         if order is None:
             return None
@@ -143,6 +143,22 @@ class Launch:
         self.ready = False
         return True
 
+    @property
+    def is_unproved(self) -> bool:
+        """It runs, shall go on, and did not prove itself since its start."""
+        return self.pid is not None and not self.ready and self.killed is None
+
+    def end(self, now: float) -> None:
+        """Tell it to end; from now on it proves nothing, even if it is asked for again before it has ended."""
+        self.killed, self.ready = now, False
+        (self.folder / "proved").unlink(missing_ok=True)
+        self.signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End all of it at once."""
+        self.signal(signal.SIGKILL)
+        self._sweep(self.pid)
+
     def note_crash(self, now: float) -> None:
         """Count an end nobody asked for; the next start waits longer each time, five seconds at most."""
         self.crashes += 1
@@ -180,29 +196,26 @@ class Launch:
             sweep(session=session, mark=f"PRODUCT_PROOF_KEY={self.token}".encode())
 
     async def probe(self) -> dict[str, Any]:
-        """Ask with a nonce who answers; ready only when THIS process answers for THIS release and is well (U-22)."""
+        """Ask with a nonce who answers; ready only when THIS process answers for THIS release and is well."""
         nonce, token, began = secrets.token_hex(16), self.token or "", time.monotonic()
-        found = _no("")
+        found = _no("")  # evidence is replaced whole: never half of two answers
         try:
             answer = await wire.ask(self.address, self._question(nonce), within_s=PROBE_S)
             said = _object(answer.body)
-            found |= {"status": answer.status, "release": str(said.get("release"))[:80]}
+            found |= {"status": answer.status, "release": said.get("release") and str(said["release"])[:80]}
             found["why"] = self._doubt(answer, said=said, proof=_proof(token, f"{nonce}{self.spec.release}"))
         except OSError as error:
             found["why"] = f"No answer yet ({type(error).__name__}). {self.last_crash}".strip()
         except (ValueError, RecursionError) as error:
             found["why"] = f"No answer to a health question ({type(error).__name__})."
-        if not found["why"] and token == self.token:
+        if not found["why"] and (token != self.token or self.killed is not None):
+            found["why"] = "It ended while it was asked."
+        if not found["why"]:
             found |= {"ok": True, "why": "It proved itself."}
             (self.folder / "proved").write_text(token)
             self.ready = True
-        took_ms = round((time.monotonic() - began) * 1000, 1)
-        self.evidence = {
-            **found,
-            "at": time.time(),
-            "took_ms": took_ms,
-        }  # replaced whole: never half of two answers
         self.probe_at = time.monotonic() + PROBE_EVERY_S
+        self.evidence = found | {"took_ms": round((time.monotonic() - began) * 1000, 1)}
         return self.evidence
 
     def _question(self, nonce: str) -> str:

@@ -106,6 +106,31 @@ def test_going_back_to_a_release_that_was_stopped_keeps_the_red_one_until_the_ol
     assert orders_are_exact(stage, users)
 
 
+def test_a_release_asked_for_again_while_it_ends_is_started_anew_before_it_serves(stage: Stage) -> None:
+    old, new = stage.spec("v1"), stage.spec("v2")
+    first = stage.bring(old).stable_of("shop")
+    assert first is not None
+
+    with Users(stage.port).at_work() as users:
+        users.meet("v1")
+        stage.bring(new)
+        until(lambda: not is_ready(stage, first.key))
+        again = stage.bring(old).stable_of("shop")
+        users.meet("v1")
+
+    assert again is not None
+    assert (again.key, again.crashes) == (first.key, 0)
+    assert again.pid != first.pid
+    assert users.failed == []
+    assert orders_are_exact(stage, users)
+
+
+def is_ready(stage: Stage, launch: str) -> bool:
+    """False when a launch is about to end, or gone."""
+    state = stage.edge.state()
+    return launch in state.launches and state.launches[launch].ready
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -1,6 +1,7 @@
 """What dies is started again, what lives is found again, and what is removed leaves nothing."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +34,7 @@ def test_products_and_users_do_not_notice_that_the_factory_is_killed_with_its_gr
         "import sys, threading; from pathlib import Path; from factory.delivery.adapters.keeper import KeeperEdge;"
         "KeeperEdge(Path(sys.argv[1])).ensure(); print('up', flush=True); threading.Event().wait()"
     )
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", start, str(stage.edge.home)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -112,29 +113,6 @@ def test_a_killed_proxy_is_replaced_on_the_same_sockets(stage: Stage) -> None:
     assert stage.edge.state().launches.keys() == before.launches.keys()
 
 
-def test_keeper_and_proxy_killed_at_once_leave_the_ports_open(stage: Stage) -> None:
-    before = stage.bring(stage.spec("v1"))
-
-    kill(before.keeper_pid, before.proxy_pid)
-    answers = [ask(stage.port, number=str(n)) for n in range(20)]
-
-    assert all(answer.is_promised for answer in answers)
-    until(lambda: keeper_of(stage) not in (0, before.keeper_pid))
-
-
-def test_after_guard_and_keeper_are_killed_a_new_edge_adopts_the_product_and_takes_the_ports_back(
-    stage: Stage,
-) -> None:
-    before = stage.bring(stage.spec("v1"))
-
-    kill(parent_of(before.keeper_pid), before.keeper_pid)
-    stage.edge.ensure()
-    until(lambda: stage.edge.state().sites["shop"].settled)
-
-    assert pids(stage.edge.state()) == pids(before)
-    assert ask(stage.port).is_promised
-
-
 def test_stopping_the_edge_keeps_the_product_and_finishes_what_was_begun(stage: Stage) -> None:
     before = stage.bring(stage.spec("v1"))
 
@@ -176,6 +154,22 @@ def test_a_removed_product_leaves_no_process_no_port_and_no_file(stage: Stage) -
     left = [path for path in stage.edge.home.rglob("*") if path.is_file() and b"ORDERS" in path.read_bytes()]
     assert left == []
     stage.generation = 2
+
+
+def test_an_edge_whose_home_folder_is_removed_ends_with_all_it_runs(tmp_path: Path) -> None:
+    stage = Stage(folder=tmp_path)
+    stage.edge.ensure()
+    state = stage.bring(stage.spec("v1"))
+    processes = [parent_of(state.keeper_pid), state.keeper_pid, state.proxy_pid, *pids(state).values()]
+
+    shutil.rmtree(stage.edge.home, ignore_errors=True)
+    again = Stage(folder=tmp_path, port=stage.port)
+    again.edge.ensure()
+    until(lambda: not any(is_running(pid or 0) for pid in processes))
+
+    again.bring(again.spec("v2"))
+    assert ask(stage.port).release == "v2"
+    again.end()
 
 
 def test_a_product_is_given_nothing_of_the_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
