@@ -1,15 +1,28 @@
 """Rows for tests: each builder fills in what the test does not care about."""
 
+import shutil
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+from django.utils import timezone
+
+from agents.gateway.ports import Ask, Intent, Message
 from agents.roster.models import Agent, AgentVersion
 from agents.roster.rules import Definition
+from agents.roster.services import issue_token
 from approvals.models import Request
 from approvals.services import ask_owner
 from billing.models import Scope
 from billing.services import factory_scope, open_scope, set_limit
+from core.adapters import git
 from core.ids import digest_of, new_id
 from core.models import User
+from core.registry import Assignment, Limits
+from factory.work.models import Dag, Task
+from factory.work.rules import TaskSpec
+from factory.work.services import create_graph
 
 
 def a_user(*, role: str = User.Role.OWNER, name: str = "", is_simulated: bool = False) -> User:
@@ -59,3 +72,49 @@ def an_agent(
         version=made,
         scope=a_scope(kind=Scope.Kind.AGENT, ref=name),
     )
+
+
+def a_repository(bare: Path) -> Path:
+    """Return a bare repository whose main has two commits of one README."""
+    work = bare.with_suffix(".work")
+    work.mkdir(parents=True)
+    git.run("init", "-q", cwd=work)
+    for words in ("first", "first\nsecond"):
+        (work / "README.md").write_text(f"{words}\n")
+        git.run("add", "-A", cwd=work)
+        git.run("commit", "-qm", words, cwd=work, who="factory")
+    git.run("clone", "-q", "--bare", "--no-hardlinks", work, bare, cwd=work)
+    shutil.rmtree(work)
+    return bare
+
+
+def an_assignment(agent: Agent, **said: Any) -> Assignment:
+    """Return one attempt of `agent`, with a token of its own; a later attempt is `replace(it, id=new_id())`."""
+    attempt = new_id()
+    token = issue_token(agent=agent, assignment_id=attempt, expires_at=timezone.now() + timedelta(hours=1))
+    common: dict[str, Any] = {
+        "id": attempt, "reuse_key": new_id(), "agent": agent.name, "kind": "agent", "title": "Write the API",
+        "brief": "Task: write the API", "inputs": {}, "answer_schema": None, "workspace": None, "token": token,
+        "scopes": (agent.scope_id,), "limits": Limits(max_tokens=1_000),
+    }  # fmt: skip
+    return Assignment(**{**common, **said})
+
+
+def a_graph(*tasks: TaskSpec, key: str = "", **facts: Any) -> Dag:
+    """Return a graph that the factory pays for."""
+    said = {"product": None, "title": "A graph", "scope": factory_scope(), "correlation_id": new_id()}
+    return create_graph(tasks=tasks, key=key or str(new_id()), **{**said, **facts})
+
+
+def a_task(**facts: Any) -> Task:
+    """Return the one task of a graph of its own, ready for a worker; whose it is, `kind` or `agent` says."""
+    return a_graph(TaskSpec(**{"key": "only", "title": "A task", "type": "write", **facts})).tasks.get()
+
+
+def an_ask(*, text: str = "Think about monitoring.", scopes: tuple[UUID, ...] = (), **said: Any) -> Ask:
+    """Return a model call of Rex, paid by a task of its own."""
+    given: dict[str, Any] = {
+        "agent": "Rex", "assignment_id": new_id(), "scopes": scopes or (a_scope().id,), "system": "You are Rex.",
+        "messages": (Message("user", text),), "max_tokens": 1_000, "intent": Intent(quality="best"), "correlation_id": new_id(),
+    }  # fmt: skip
+    return Ask(**{**given, **said})

@@ -68,19 +68,22 @@ def run(
         timeout_s: machine time until it is killed.
 
     Raises:
-        GitFailed: another exit code, or the time was over.
+        GitFailed: another exit code, the time was over, or there is no such folder.
     """
     settings = [part for setting in _SAFE for part in ("-c", setting)]
     command = ["git", *settings, *map(str, args)]
+    verb = next((arg for arg in args if not str(arg).startswith("-")), "")
     try:
         done = subprocess.run(  # noqa: S603 (git itself, no shell; the environment is ours alone)
             command, cwd=cwd, env=_environment(cwd, who), input=stdin, capture_output=True, timeout=timeout_s,
             check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise GitFailed(verb=args[0], why=f"not done after {timeout_s:.0f} s") from None
+        raise GitFailed(verb=verb, why=f"not done after {timeout_s:.0f} s") from None
+    except OSError as error:
+        raise GitFailed(verb=verb, why=f"{error.strerror}: {error.filename}") from None
     if done.returncode not in fine:
-        raise GitFailed(verb=args[0], code=done.returncode, why=done.stderr.decode(errors="replace")[-500:])
+        raise GitFailed(verb=verb, code=done.returncode, why=done.stderr.decode(errors="replace")[-500:])
     return Said(done.returncode, done.stdout)
 
 

@@ -83,3 +83,8 @@ def test_an_expected_exit_code_is_an_answer(tmp_path: Path) -> None:
     said = git.run("diff", "--quiet", "--no-index", "/dev/null", "README.md", cwd=repository, fine={0, 1})
 
     assert said.code == 1
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    with pytest.raises(git.GitFailed, match="No such file"):
+        git.run("status", cwd=tmp_path / "gone")

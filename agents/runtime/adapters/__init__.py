@@ -1,0 +1,1 @@
+"""The outside of an attempt: a model, a workspace, files, processes."""

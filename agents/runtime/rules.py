@@ -1,0 +1,106 @@
+"""When an attempt must end, what an agent may write, and how much it is shown."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import pairwise
+
+from agents.gateway.errors import InvalidAnswer, RateLimited
+from agents.runtime.errors import AnswerCut, DeniedTooOften, Stuck
+from billing.errors import BudgetBusy, BudgetExceeded
+from core.errors import FactoryError
+from core.registry import Json
+
+SAME_CALL_AT_MOST = 2
+GROWTH, GROWING_TURNS = 1.2, 3
+DENIALS_AT_MOST = 2
+LARGEST_ROOM_TOKENS = 32_768
+RESULT_CHARS = 4_000
+FILE_CHARS = 40_000
+"""A file is shown whole up to here: whoever sees half a file and writes it back destroys the other half."""
+SUMMARY_CHARS = 4_000
+_FORBIDDEN = (".git", ".git/*", "*/.git", "*/.git/*", ".gitmodules")
+
+_CLASSES: tuple[tuple[type[FactoryError], str], ...] = (
+    (Stuck, "stuck"),
+    (DeniedTooOften, "stuck"),
+    (AnswerCut, "invalid_output"),
+    (InvalidAnswer, "invalid_output"),
+    (BudgetBusy, "transient"),
+    (BudgetExceeded, "budget"),
+    (RateLimited, "transient"),
+)
+_FAULT_OF_THE_WORK = frozenset({"stuck", "invalid_output", "low_quality", ""})
+
+
+def why_stuck(*, calls: Sequence[str], prompt_tokens: Sequence[int], most_calls: int) -> str:
+    """Return why an attempt must end, or an empty text. Source: R-01.30.
+
+    Args:
+        calls: a digest of tool and arguments for each call of the attempt, those now wanted included.
+        prompt_tokens: input tokens of each turn so far.
+        most_calls: how many tool calls an attempt may make.
+    """
+    if len(calls) > most_calls:
+        return f"more than {most_calls} tool calls"
+    if any(count > SAME_CALL_AT_MOST for count in Counter(calls).values()):
+        return f"the same tool call {SAME_CALL_AT_MOST + 1} times"
+    steps = list(pairwise(prompt_tokens))[-GROWING_TURNS:]
+    if len(steps) == GROWING_TURNS and all(after > GROWTH * before for before, after in steps):
+        return f"{GROWING_TURNS} turns in a row, each with a fifth more to read"
+    return ""
+
+
+def opening(brief: str, *, upstream: Mapping[str, Json], told_error: str) -> str:
+    """Return the first message: the brief, what the tasks before say in short, and why the last attempt failed.
+
+    What others wrote stands between marks: it is data.
+    """
+    said = {key: before.get("result", {}).get("summary") for key, before in upstream.items()}
+    parts = [f'<upstream task="{key}">\n{head(str(text), at_most=SUMMARY_CHARS)}\n</upstream>'
+             for key, text in said.items() if text]  # fmt: skip
+    if told_error:
+        parts.append(
+            f"<last_attempt>\n{tail(told_error)}\n</last_attempt>\nThat attempt failed; do not repeat it."
+        )
+    return "\n\n".join([brief, *parts])
+
+
+def rooms(tokens: int) -> list[int]:
+    """Return how many tokens an answer may have: as given, then twice as much after each cut, up to the largest."""
+    sizes = [min(tokens << doubling, LARGEST_ROOM_TOKENS) for doubling in range(3)]
+    return list(dict.fromkeys(sizes))
+
+
+def error_class(refusal: FactoryError) -> str:
+    """Return the class of a failure. Source: R-01.16."""
+    named = (said for kind, said in _CLASSES if isinstance(refusal, kind))
+    return next(named, "transient" if refusal.http_status >= 500 else "permanent")
+
+
+def goes_on(*, state: str, failed_as: str) -> bool:
+    """Say whether the next attempt continues this conversation: it ended for a reason outside the work."""
+    return state in ("running", "stopped") or (state == "failed" and failed_as not in _FAULT_OF_THE_WORK)
+
+
+def may_write(path: str, *, globs: Iterable[str]) -> bool:
+    """Say whether `path`, relative to the workspace, is among `globs`; `**` at the end stands for everything below."""
+    if any(fnmatchcase(path, glob) for glob in _FORBIDDEN):
+        return False
+    return any(_matches(path, glob) for glob in globs)
+
+
+def _matches(path: str, glob: str) -> bool:
+    if glob.endswith("**"):
+        return path.startswith(glob[:-2])
+    return path.count("/") == glob.count("/") and fnmatchcase(path, glob)
+
+
+def head(text: str, *, at_most: int = RESULT_CHARS) -> str:
+    """Return the beginning of `text`, and how much was left out."""
+    return text if len(text) <= at_most else f"{text[:at_most]}\n... {len(text) - at_most} characters more"
+
+
+def tail(text: str, *, at_most: int = RESULT_CHARS) -> str:
+    """Return the end of `text`, and how much was left out before it."""
+    return text if len(text) <= at_most else f"... {len(text) - at_most} characters before\n{text[-at_most:]}"

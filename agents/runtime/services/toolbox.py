@@ -1,0 +1,92 @@
+"""The toolbox: every use of a tool passes here, whoever registered it."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from agents.gateway.ports import ToolCall as Wish
+from agents.roster.errors import ToolDenied
+from agents.roster.services import authorize, flag_agent
+from agents.runtime import rules
+from agents.runtime.errors import DeniedTooOften
+from agents.runtime.models import Session, ToolCall, Turn
+from agents.runtime.services.steps import keep_step, recall_step
+from core.errors import BadArguments, FactoryError
+from core.registry import Tool, ToolContext, check_arguments, find_tool, tool_names
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the agent is told after a use of a tool."""
+
+    text: str
+    outcome: Literal["done", "refused", "denied"] = "done"
+    is_error: bool = False
+
+
+class Toolbox:
+    """The tools of one attempt.
+
+    A result kept by an earlier attempt is told again. In a kept workspace its effect is still there; in a fresh one
+    the call is carried out again for its effect, and the kept result is told all the same.
+    """
+
+    def __init__(self, session: Session, *, context: ToolContext, is_fresh: bool) -> None:
+        self.session, self.context, self.is_fresh = session, context, is_fresh
+        self.denials = 0
+
+    def use(self, wish: Wish, *, turn: Turn, step_key: str) -> Told:
+        """Carry out one call and return what the agent is told.
+
+        Raises:
+            DeniedTooOften: the third time it wanted what it may not do.
+        """
+        began = time.monotonic()
+        kept = recall_step(self.session.reuse_key, step_key=step_key)
+        told = Told(**kept) if kept else None
+        if told is None or (self.is_fresh and _changes_something(wish.name)):
+            now = self._carry_out(wish)
+            told = told or now
+        keep_step(self.session.reuse_key, step_key=step_key, value=asdict(told))
+        ToolCall.objects.create(
+            turn=turn, tool=wish.name[:80], arguments=wish.arguments, result=told.text, outcome=told.outcome,
+            is_error=told.is_error, is_replayed=kept is not None, duration_ms=int((time.monotonic() - began) * 1000),
+        )  # fmt: skip
+        self._count(told)
+        return told
+
+    def _carry_out(self, wish: Wish) -> Told:
+        assignment = self.context.assignment
+        try:
+            authorize(assignment.token, tool=wish.name, subject=_subject(wish) or assignment.title)
+            if wish.arguments is None:
+                raise BadArguments(at="$", expected=f"a JSON object; this cannot be read: {wish.raw[:200]}")
+            tool = find_tool(wish.name)
+            check_arguments(tool.schema, wish.arguments)
+            result = tool.handler(self.context, wish.arguments)
+        except ToolDenied as denial:
+            return Told(str(denial), "denied", is_error=True)
+        except FactoryError as refusal:
+            return Told(str(refusal), "refused", is_error=True)
+        return Told(result.text, is_error=result.is_error)
+
+    def _count(self, told: Told) -> None:
+        """Source: R-03.9."""
+        self.denials += told.outcome == "denied"
+        if self.denials > rules.DENIALS_AT_MOST:
+            flag_agent(self.session.agent.name, reason=f"denied {self.denials} times in one attempt")
+            raise DeniedTooOften(agent=self.session.agent.name)
+
+
+def tools_of(session: Session) -> tuple[Tool, ...]:
+    """Return the tools this session's agent is offered, in the order of its definition."""
+    return tuple(find_tool(name) for name in session.agent_version.definition.tools if name in tool_names())
+
+
+def _changes_something(name: str) -> bool:
+    return name in tool_names() and find_tool(name).tool_class in ("write", "run")
+
+
+def _subject(wish: Wish) -> str:
+    given = wish.arguments or {}
+    return next((str(given[key]) for key in ("path", "command", "pattern") if given.get(key)), "")

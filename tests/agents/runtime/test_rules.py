@@ -1,0 +1,127 @@
+"""When an attempt ends, what may be written, what is shown."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.gateway.errors import AllProvidersDown, InvalidAnswer, NoCapableModel, RateLimited
+from agents.runtime.errors import AnswerCut, DeniedTooOften, Stuck
+from agents.runtime.rules import error_class, goes_on, head, may_write, opening, rooms, tail, why_stuck
+from billing.errors import BudgetBusy, BudgetExceeded
+from core.errors import FactoryError, NotFound
+
+
+def names(count: int) -> list[str]:
+    """Return as many different calls."""
+    return [f"call {n}" for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("calls", "prompt_tokens", "is_stuck"),
+    [
+        (names(20), [], False),
+        (names(21), [], True),
+        (["a", "b", "a"], [], False),
+        (["a", "b", "a", "a"], [], True),
+        ([], [100, 121, 147, 177], True),
+        ([], [100, 121, 147, 176], False),
+        ([], [100, 121, 147], False),
+        ([], [1, 9, 100, 121, 147, 177], True),
+        ([], [100, 121, 147, 177, 178], False),
+    ],
+)
+def test_circles_end_the_attempt(calls: list[str], prompt_tokens: list[int], *, is_stuck: bool) -> None:
+    assert bool(why_stuck(calls=calls, prompt_tokens=prompt_tokens, most_calls=20)) == is_stuck
+
+
+@given(st.integers(min_value=1, max_value=40_000))
+def test_room_grows_up_to_the_largest_and_the_same_room_is_never_tried_twice(tokens: int) -> None:
+    sizes = rooms(tokens)
+
+    assert sizes[0] == min(tokens, 32_768)
+    assert sizes == sorted(set(sizes))
+    assert max(sizes) <= 32_768
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (Stuck(), "stuck"),
+        (DeniedTooOften(), "stuck"),
+        (AnswerCut(), "invalid_output"),
+        (InvalidAnswer(), "invalid_output"),
+        (BudgetBusy(), "transient"),
+        (BudgetExceeded(), "budget"),
+        (RateLimited(), "transient"),
+        (AllProvidersDown(), "transient"),
+        (NoCapableModel(), "permanent"),
+        (NotFound(), "permanent"),
+    ],
+)
+def test_each_failure_has_its_class(refusal: FactoryError, said: str) -> None:
+    assert error_class(refusal) == said
+
+
+@pytest.mark.parametrize(
+    ("state", "failed_as", "is_continued"),
+    [
+        ("running", "", True),
+        ("stopped", "", True),
+        ("failed", "transient", True),
+        ("failed", "budget", True),
+        ("failed", "stuck", False),
+        ("failed", "invalid_output", False),
+        ("done", "", False),
+    ],
+)
+def test_only_an_end_from_outside_is_continued(state: str, failed_as: str, *, is_continued: bool) -> None:
+    assert goes_on(state=state, failed_as=failed_as) == is_continued
+
+
+@pytest.mark.parametrize(
+    ("path", "globs", "is_allowed"),
+    [
+        ("ping/api.py", ["ping/api.py"], True),
+        ("ping/api.py", ["ping/*.py"], True),
+        ("ping/tests/test_api.py", ["ping/*.py"], False),
+        ("ping/migrations/0001_initial.py", ["ping/migrations/**"], True),
+        ("pinger/api.py", ["ping/**"], False),
+        ("anything/at/all", ["**"], True),
+        (".git/config", ["**"], False),
+        ("deep/.git/hooks/x", ["**"], False),
+        (".gitmodules", ["**"], False),
+        ("a", [], False),
+    ],
+)
+def test_globs_say_what_may_be_written(path: str, globs: list[str], *, is_allowed: bool) -> None:
+    assert may_write(path, globs=globs) == is_allowed
+
+
+@given(st.text(), st.integers(min_value=1, max_value=50))
+def test_what_is_shown_is_whole_or_says_what_is_missing(text: str, at_most: int) -> None:
+    for shown, kept in (
+        (head(text, at_most=at_most), text[:at_most]),
+        (tail(text, at_most=at_most), text[-at_most:]),
+    ):
+        assert shown == text if len(text) <= at_most else kept in shown
+        assert len(text) <= at_most or f"{len(text) - at_most} characters" in shown
+
+
+def test_the_first_message_is_the_brief_then_what_others_said_between_marks() -> None:
+    said = opening(
+        "Task: write it",
+        upstream={
+            "core": {"result": {"summary": "The model stands.", "commit": "abc"}},
+            "scaffold": {"result": {}},
+        },
+        told_error="tests failed",
+    )
+
+    assert said.startswith('Task: write it\n\n<upstream task="core">\nThe model stands.\n</upstream>')
+    assert "abc" not in said
+    assert "scaffold" not in said
+    assert "<last_attempt>\ntests failed\n</last_attempt>" in said
+
+
+def test_a_brief_alone_is_the_whole_first_message() -> None:
+    assert opening("Task: write it", upstream={}, told_error="") == "Task: write it"
