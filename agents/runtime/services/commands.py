@@ -7,7 +7,7 @@ from pathlib import Path
 from agents.runtime import rules
 from agents.runtime.adapters import processes
 from agents.runtime.adapters.files import SHOWN_AS
-from agents.runtime.errors import CommandRefused
+from agents.runtime.errors import CommandRefused, Halted
 from core.registry import Assignment, ToolContext
 
 TIMEOUT_S = 120.0
@@ -19,6 +19,7 @@ def run_command(context: ToolContext, command: str) -> str:
 
     Raises:
         CommandRefused: not one command of the product's environment.
+        Halted: the attempt was told to stop meanwhile, so the command says nothing about the work.
     """
     python = _python_of(context.assignment)
     words = _words(command)
@@ -36,6 +37,8 @@ def run_command(context: ToolContext, command: str) -> str:
         stop=context.stop,
         timeout_s=TIMEOUT_S,
     )
+    if context.stop.is_set():
+        raise Halted
     ended = f"killed: {ran.why}" if ran.why else f"exit {ran.code}"
     return f"{ended}\n{rules.tail(_plain(ran.out, context=context, python=python))}"
 

@@ -8,7 +8,7 @@ from agents.gateway.ports import ToolCall as Wish
 from agents.roster.errors import ToolDenied
 from agents.roster.services import authorize, flag_agent
 from agents.runtime import rules
-from agents.runtime.errors import DeniedTooOften
+from agents.runtime.errors import DeniedTooOften, Halted
 from agents.runtime.models import Session, ToolCall, Turn
 from agents.runtime.services.steps import keep_step, recall_step
 from core.errors import BadArguments, FactoryError
@@ -39,6 +39,7 @@ class Toolbox:
         """Carry out one call and return what the agent is told.
 
         Raises:
+            Halted: the attempt was told to stop before the tool was done; nothing is kept.
             DeniedTooOften: the third time it wanted what it may not do.
         """
         began = time.monotonic()
@@ -64,6 +65,8 @@ class Toolbox:
             tool = find_tool(wish.name)
             check_arguments(tool.schema, wish.arguments)
             result = tool.handler(self.context, wish.arguments)
+        except Halted:
+            raise
         except ToolDenied as denial:
             return Told(str(denial), "denied", is_error=True)
         except FactoryError as refusal:

@@ -1,6 +1,7 @@
 """One assignment carried out: by tools, within its rights, stopped in time, and never paid twice."""
 
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -298,6 +299,19 @@ def test_a_stop_between_two_calls_ends_the_attempt_and_the_next_goes_on(job: Ass
         ["ping/api.py", "ping/rules.py"],
         2,
     )
+
+
+def test_a_command_cut_by_a_stop_is_run_again_by_the_next_attempt(job: Assignment, rex: Agent) -> None:
+    stop = Stop()
+    slow = "import pathlib, time; first = not pathlib.Path('seen').exists(); pathlib.Path('seen').touch(); time.sleep(60 * first)"
+    threading.Timer(1, stop.set).start()
+
+    outcome = carry_out(
+        job, stop, model=ScriptedModel([says("", ("run", {"command": f'python -c "{slow}"'}))])
+    )
+    later, model = carried(again(job, rex), says("ok"))
+
+    assert (outcome.kind, later.kind, results(model)) == ("stopped", "done", ["exit 0\n"])
 
 
 @pytest.mark.parametrize("keeps_workspace", [True, False], ids=["workspace kept", "workspace gone"])
