@@ -127,6 +127,7 @@ INSTALLED_APPS = [
     "agents.gateway",
     "agents.runtime",
     "portfolio",
+    "factory.work",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

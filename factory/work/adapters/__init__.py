@@ -1,0 +1,1 @@
+"""What work asks of the host it runs on."""

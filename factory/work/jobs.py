@@ -1,0 +1,16 @@
+"""Chores of the queue."""
+
+from core.registry import every
+from factory.work.services import promote_due, reap_leases
+
+
+@every(5, name="work.reap_leases")
+def reap() -> int:
+    """Take tasks back from silent workers, and results from silent judges."""
+    return reap_leases()
+
+
+@every(1, name="work.promote_due")
+def promote() -> int:
+    """Let the next attempts begin whose pause is over."""
+    return promote_due()

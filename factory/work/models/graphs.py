@@ -1,0 +1,221 @@
+"""Graphs of tasks: what is to be done, in which order, and how far it is."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from agents.roster.models import Agent
+from billing.models import Limit, Period, Scope
+from core.ids import new_id
+from factory.work import rules
+from portfolio.models import Product
+
+
+class Dag(models.Model):
+    """A graph of tasks made in one piece; every task is in exactly one."""
+
+    class State(models.TextChoices):
+        """How far it is; computed from its tasks."""
+
+        PENDING = "pending"
+        RUNNING = "running"
+        STALLED = "stalled", "waits for the owner's choice"
+        COMPLETED = "completed"
+        CANCELLED = "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    key = models.CharField(max_length=200, unique=True, help_text="Idempotency key of whoever made it.")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="dags")
+    scope = models.OneToOneField(Scope, on_delete=models.PROTECT, related_name="dag")
+    payer = models.ForeignKey(
+        Scope,
+        on_delete=models.PROTECT,
+        related_name="paid_dags",
+        help_text="The product's scope, or the factory's.",
+    )
+    title = models.CharField(max_length=200)
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    is_paused = models.BooleanField(default=False, help_text="None of its tasks is claimed.")
+    correlation_id = models.UUIDField(null=True, db_index=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    """Questions about tasks."""
+
+    def claimable(self) -> "TaskQuerySet":
+        """Return the tasks that wait for a worker, first in line first."""
+        ready = self.filter(state=Task.State.READY, dag__is_paused=False)
+        return ready.exclude(dag__product__state=Product.State.FROZEN).order_by("rank", "ready_at", "id")
+
+    def leased(self) -> "TaskQuerySet":
+        """Return the tasks a worker holds."""
+        return self.filter(state__in=rules.LEASED)
+
+    def overdue(self, now: datetime) -> "TaskQuerySet":
+        """Return the tasks whose worker has been silent for too long."""
+        return self.leased().filter(leased_until__lt=now).order_by("leased_until")
+
+    def due(self, now: datetime) -> "TaskQuerySet":
+        """Return the tasks whose next attempt may begin."""
+        return self.filter(state=Task.State.RETRYING, not_before__lte=now).order_by("not_before")
+
+    def unjudged(self, before: datetime) -> "TaskQuerySet":
+        """Return the tasks whose result was offered before this moment and judged by nobody."""
+        return self.filter(state=Task.State.VALIDATING, changed_at__lt=before).order_by("changed_at")
+
+    def open(self) -> "TaskQuerySet":
+        """Return the tasks that are not over."""
+        return self.exclude(state__in=rules.FINAL)
+
+    def blocked(self) -> "TaskQuerySet":
+        """Return the tasks that wait behind one that was cancelled or given up."""
+        return self.filter(
+            state=Task.State.PENDING,
+            dependencies__depends_on__state__in=(Task.State.CANCELLED, Task.State.DEAD_LETTER),
+        ).distinct()
+
+
+class Task(models.Model):
+    """One piece of work, for an agent or for platform code; only `change_task` changes its state."""
+
+    class State(models.TextChoices):
+        """Where it stands. Source: R-04.1."""
+
+        CREATED = "created"
+        PENDING = "pending", "waits for other tasks"
+        READY = "ready"
+        CLAIMED = "claimed"
+        RUNNING = "running"
+        WAITING = "waiting", "waits for an answer"
+        VALIDATING = "validating", "is being judged"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        RETRYING = "retrying", "is tried again soon"
+        DEAD_LETTER = "dead_letter", "given up, waits for the owner"
+        CANCELLED = "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    dag = models.ForeignKey(Dag, on_delete=models.PROTECT, related_name="tasks")
+    scope = models.OneToOneField(Scope, on_delete=models.PROTECT, related_name="task")
+    key = models.CharField(max_length=80, help_text="Its name inside the graph.")
+    kind = models.CharField(max_length=80, default="agent", help_text="`agent`, or the kind of a job.")
+    type = models.CharField(max_length=40, default="job", help_text="What sort of work; sets the time limit.")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, null=True, blank=True, related_name="tasks")
+    title = models.CharField(max_length=200)
+    brief = models.TextField(blank=True)
+    arguments = models.JSONField(default=dict)
+    answer_schema = models.JSONField(null=True, blank=True)
+    validator = models.CharField(max_length=80, default="none")
+    workspace = models.JSONField(null=True, blank=True, help_text="`{repository, base, branch}`.")
+    may_write = models.JSONField(default=list, help_text="Patterns of the paths it may change.")
+
+    state = models.CharField(max_length=12, choices=State, default=State.CREATED)
+    version = models.PositiveIntegerField(default=0, help_text="Grows with every change of state.")
+    changed_at = models.DateTimeField(default=timezone.now, help_text="Machine time of the last change.")
+    open_dependencies = models.PositiveSmallIntegerField(default=0)
+
+    priority = models.PositiveSmallIntegerField(default=50)
+    behind = models.PositiveSmallIntegerField(default=0, help_text="Longest chain of tasks behind it.")
+    rank = models.FloatField(default=50.0, help_text="Its place among the ready.")
+    ready_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="Business time.")
+    not_before = models.DateTimeField(null=True, help_text="Machine time of the next attempt.")
+
+    fence = models.PositiveIntegerField(default=0, help_text="Number of the last claim; only grows.")
+    lease = models.UUIDField(null=True, unique=True, help_text="The attempt that holds it.")
+    leased_to = models.CharField(max_length=160, blank=True)
+    leased_until = models.DateTimeField(null=True, help_text="Machine time.")
+    run_until = models.DateTimeField(null=True, help_text="Machine time; no lease reaches further.")
+
+    failures = models.PositiveSmallIntegerField(default=0, help_text="Since the owner last put it back.")
+    unstarted = models.PositiveSmallIntegerField(default=0, help_text="Claims that were never begun.")
+    question = models.UUIDField(null=True, blank=True, help_text="The request it waits for.")
+    decisions = models.JSONField(default=dict, help_text="Answers it got, by action.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        """The queue reads small indexes; a lease belongs to the two states that have a worker."""
+
+        constraints = [
+            models.UniqueConstraint(name="one_key_in_graph", fields=["dag", "key"]),
+            models.CheckConstraint(
+                name="only_workers_hold_leases",
+                condition=Q(state__in=sorted(rules.LEASED), lease__isnull=False, leased_until__isnull=False)
+                | (~Q(state__in=sorted(rules.LEASED)) & Q(lease__isnull=True, leased_until__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="ready_waits_for_nothing", condition=~Q(state="ready") | Q(open_dependencies=0)
+            ),
+            models.CheckConstraint(
+                name="only_waiting_has_question", condition=Q(question__isnull=True) | Q(state="waiting")
+            ),
+        ]
+        indexes = [
+            models.Index(name="task_ready", fields=["agent", "rank"], condition=Q(state="ready")),
+            models.Index(name="task_ready_job", fields=["kind", "rank"], condition=Q(state="ready")),
+            models.Index(
+                name="task_due", fields=["due_at"], condition=Q(state="ready", due_at__isnull=False)
+            ),
+            models.Index(name="task_leased", fields=["leased_until"], condition=Q(lease__isnull=False)),
+            models.Index(name="task_retrying", fields=["not_before"], condition=Q(state="retrying")),
+            models.Index(name="task_in_graph", fields=["dag", "state"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is over for good."""
+        return self.state in rules.FINAL
+
+    @property
+    def max_cost_microusd(self) -> int:
+        """What it may cost in all; its scope says. No limit there means nothing."""
+        limit = Limit.objects.filter(scope=self.scope_id, period=Period.LIFE).first()
+        return limit.cap_microusd if limit else 0
+
+    def place_in_line(self, now: datetime, *, business: datetime) -> tuple[float, datetime, UUID]:
+        """Return what ready tasks are sorted by at this moment: priority, then age.
+
+        Args:
+            now: machine time.
+            business: business time, for the due time.
+        """
+        since = self.ready_at or self.created_at
+        hours_left = (self.due_at - business).total_seconds() / 3_600 if self.due_at else None
+        priority = rules.effective_priority(
+            self.priority,
+            waited_min=(now - since).total_seconds() / 60,
+            behind=self.behind,
+            hours_left=hours_left,
+        )
+        return priority, since, self.pk
+
+
+class Dependency(models.Model):
+    """One task needs the result of another."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="dependencies")
+    depends_on = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="dependents")
+
+    class Meta:
+        """Once each, and never on itself."""
+
+        constraints = [
+            models.UniqueConstraint(name="one_dependency", fields=["task", "depends_on"]),
+            models.CheckConstraint(name="no_own_dependency", condition=~Q(task=F("depends_on"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_id} after {self.depends_on_id}"

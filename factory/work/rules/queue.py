@@ -1,0 +1,61 @@
+"""Who is next, and for how long: priorities, leases and limits of time."""
+
+from typing import Final
+
+START_S: Final = 60
+"""A claimed task is started within this time, or goes back. Machine time. Source: R-04.11."""
+LEASE_S: Final = 90
+BEAT_S: Final = 30
+WATCH_S: Final = 2
+"""How often a running attempt looks whether it should end."""
+JUDGE_S: Final = 3_600
+"""A result nobody judged in this time is refused."""
+CANDIDATES: Final = 100
+"""How many tasks from the head of the queue one claim weighs exactly."""
+
+LEAST_MICROUSD: Final = 50_000
+"""An agent's task starts only where every budget above it has this much left, or the task's own limit if less."""
+
+URGENT: Final = 10.0
+_SECONDS: Final = {"decompose": 300, "code": 14_400} | dict.fromkeys(("design", "test", "deploy"), 3_600)
+_HALF_HOUR: Final = frozenset({"review", "research", "write", "analyze", "synthesize"})
+
+
+def limit_s(task_type: str) -> int:
+    """Return how long one attempt at a task of this type may take, in seconds. Source: R-01.18, R-04.13."""
+    return 1_800 if task_type in _HALF_HOUR else _SECONDS.get(task_type, 3_600)
+
+
+def due_boost(hours_left: float | None) -> float:
+    """Return by how much a due time lifts a task: 40 when it has come, half of it every four hours before."""
+    return 0.0 if hours_left is None else min(40.0, 40.0 * 2 ** (-max(0.0, hours_left) / 4))
+
+
+def effective_priority(
+    base: int, *, waited_min: float, behind: int, hours_left: float | None = None
+) -> float:
+    """Return the priority that counts now; lower goes first.
+
+    Work below 10 always goes first: nothing with a base of 10 or more comes below 10. Source: R-04.9.
+
+    Args:
+        base: 0 to 100.
+        waited_min: minutes since the task became ready.
+        behind: length of the longest chain of tasks behind it.
+        hours_left: until it is due; None: no due time.
+    """
+    lifted = base - 0.1 * waited_min - due_boost(hours_left) - min(2.0 * behind, 20.0)
+    return lifted if base < URGENT else max(URGENT, lifted)
+
+
+def rank(base: int, *, ready_min: float, behind: int) -> float:
+    """Return a number that sorts ready tasks as `effective_priority` does at any moment, floor and due times apart.
+
+    All grow older alike, so the order does not change with time and an index can hold it.
+
+    Args:
+        base: 0 to 100.
+        ready_min: when the task became ready, in minutes since 1970.
+        behind: length of the longest chain of tasks behind it.
+    """
+    return base + 0.1 * ready_min - min(2.0 * behind, 20.0) - (1e9 if base < URGENT else 0.0)

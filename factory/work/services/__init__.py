@@ -1,0 +1,27 @@
+"""The verbs of work."""
+
+from factory.work.services.admission import Admission, read_admission
+from factory.work.services.attempts import (
+    finish_attempt,
+    heartbeat,
+    may_go_on,
+    reap_leases,
+    recover_at_boot,
+    start_attempt,
+)
+from factory.work.services.claims import claim_task
+from factory.work.services.dead_letters import cancel_graph, cancel_task, retry_dead_letter
+from factory.work.services.engine import Loop, run_next
+from factory.work.services.failures import promote_due
+from factory.work.services.graphs import create_graph, pause_graph, unpause_graph
+from factory.work.services.growth import extend_graph
+from factory.work.services.questions import refuse_task, resume_task
+from factory.work.services.results import accept_result, refuse_result
+from factory.work.services.tasks import change_task
+
+__all__ = [
+    "Admission", "Loop", "accept_result", "cancel_graph", "cancel_task", "change_task", "claim_task", "create_graph",
+    "extend_graph", "finish_attempt", "heartbeat", "may_go_on", "pause_graph", "promote_due", "read_admission", "reap_leases",
+    "recover_at_boot", "refuse_result", "refuse_task", "resume_task", "retry_dead_letter", "run_next", "start_attempt",
+    "unpause_graph",
+]  # fmt: skip

@@ -1,0 +1,175 @@
+"""The life of one attempt under its fence: begun, kept alive, ended once."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.errors import BadArguments
+from core.registry import Outcome
+from core.services import is_stopped
+from factory.work import rules
+from factory.work.adapters import processes
+from factory.work.errors import LeaseLost, OutcomeRefused
+from factory.work.models import Attempt, Task
+from factory.work.services.artifacts import store_artifacts
+from factory.work.services.failures import fail_task
+from factory.work.services.questions import ask_for
+from factory.work.services.results import close_attempt, offer_result, refuse_unjudged
+from factory.work.services.tasks import change_task, lock_task, ready_task
+
+
+@transaction.atomic
+def start_attempt(assignment_id: UUID) -> None:
+    """Begin a claimed attempt; from now on its lease must be kept alive.
+
+    Raises:
+        LeaseLost: the claim is void.
+    """
+    attempt = _held(assignment_id, state=Task.State.CLAIMED)
+    now = timezone.now()
+    Attempt.objects.filter(pk=assignment_id).update(started_at=now)
+    change_task(
+        attempt.task,
+        to=Task.State.RUNNING,
+        actor=attempt.worker,
+        reason=f"attempt {attempt.n}",
+        leased_until=now + timedelta(seconds=rules.LEASE_S),
+        run_until=now + timedelta(seconds=rules.limit_s(attempt.task.type)),
+    )
+
+
+def heartbeat(assignment_id: UUID) -> None:
+    """Keep the lease of a running attempt alive; once its time is over it runs out by itself.
+
+    Raises:
+        LeaseLost: the task is no longer this attempt's, or its time is over.
+    """
+    now = timezone.now()
+    mine = Task.objects.filter(lease=assignment_id, state=Task.State.RUNNING, run_until__gt=now)
+    if not mine.update(leased_until=now + timedelta(seconds=rules.LEASE_S)):
+        raise LeaseLost(attempt=assignment_id)
+
+
+def may_go_on(assignment_id: UUID) -> bool:
+    """Say whether a running attempt still has its task and nothing was stopped."""
+    return not is_stopped() and Task.objects.filter(lease=assignment_id).exists()
+
+
+@transaction.atomic
+def finish_attempt(assignment_id: UUID, outcome: Outcome) -> None:
+    """End a running attempt and let its task follow, all in one transaction, under the fence.
+
+    A result that does not fit its schema is a failure of the attempt, not of this call.
+
+    Raises:
+        LeaseLost: the task is no longer this attempt's; nothing was stored.
+        OutcomeRefused: an attempt may not end like this; nothing was stored.
+    """
+    attempt = _held(assignment_id, state=Task.State.RUNNING)
+    if outcome.kind == "done":
+        _take_result(attempt, outcome)
+    elif outcome.kind == "failed":
+        _take_failure(attempt, outcome)
+    elif outcome.kind == "waiting":
+        store_artifacts(attempt, outcome.artifacts)
+        close_attempt(attempt, state=Attempt.State.WAITING)
+        ask_for(attempt, outcome.question)
+    elif outcome.kind == "stopped":
+        _give_back(attempt)
+    else:
+        raise OutcomeRefused(kind=outcome.kind)
+
+
+def _take_result(attempt: Attempt, outcome: Outcome) -> None:
+    try:
+        with transaction.atomic():
+            store_artifacts(attempt, outcome.artifacts)
+            offer_result(attempt, outcome.result)
+    except BadArguments as error:
+        failed = Outcome(kind="failed", error=error.sentence, error_class="invalid_output")
+        _take_failure(attempt, failed)
+
+
+def _take_failure(attempt: Attempt, outcome: Outcome) -> None:
+    store_artifacts(attempt, outcome.artifacts)
+    close_attempt(
+        attempt,
+        state=Attempt.State.FAILED,
+        error=outcome.error,
+        error_class=outcome.error_class,
+        has_raised=outcome.error_class == "crash",
+    )
+    fail_task(attempt.task, error_class=outcome.error_class, error=outcome.error, actor=attempt.worker)
+
+
+def _give_back(attempt: Attempt) -> None:
+    """Asked to stop is no failure: the task goes back through waiting and costs no attempt. Source: R-01.26."""
+    close_attempt(attempt, state=Attempt.State.STOPPED)
+    change_task(attempt.task, to=Task.State.WAITING, actor=attempt.worker, reason="asked to stop")
+    ready_task(attempt.task, actor="work", reason="may go on later")
+
+
+def _held(assignment_id: UUID, *, state: str) -> Attempt:
+    """Return the attempt, its task locked, if it holds the task in this state."""
+    task = lock_task(lease=assignment_id, state=state)
+    if task is None:
+        raise LeaseLost(attempt=assignment_id)
+    attempt = Attempt.objects.select_related("agent").get(pk=assignment_id)
+    attempt.task = task
+    return attempt
+
+
+def reap_leases() -> int:
+    """Take tasks back from workers that went silent, and results back from judges that did.
+
+    Returns how many; safe to run twice and in two processes at once.
+    """
+    overdue = Task.objects.overdue(timezone.now()).values_list("lease", flat=True)
+    return sum(_lose(lease, words="the worker went silent") for lease in list(overdue)) + refuse_unjudged()
+
+
+def recover_at_boot(*, is_dead: processes.IsDead = processes.is_dead) -> int:
+    """Take back at once what processes of this host held that are no more; return how many tasks.
+
+    A process that lives, or of which nothing is known, keeps its tasks: their leases run out by themselves.
+    """
+    held = Task.objects.leased().values_list("lease", "leased_to")
+    dead = [lease for lease, worker in held if is_dead(worker)]
+    return sum(_lose(lease, words="the worker died", may_start_now=True) for lease in dead)
+
+
+@transaction.atomic
+def _lose(lease: UUID | None, *, words: str, may_start_now: bool = False) -> bool:
+    overdue = {} if may_start_now else {"leased_until__lt": timezone.now()}
+    task = lock_task(lease=lease, state__in=rules.LEASED, **overdue)
+    if task is None:
+        return False
+    attempt = task.attempts.get(state=Attempt.State.OPEN)
+    attempt.task = task
+    if task.state == Task.State.CLAIMED:
+        _lose_claim(attempt)
+    else:
+        _lose_run(attempt, words=words, may_start_now=may_start_now)
+    return True
+
+
+def _lose_claim(attempt: Attempt) -> None:
+    """Nothing was spent, so it is no attempt; a task that is never begun fails all the same. Source: R-04.11."""
+    task, misses = attempt.task, attempt.task.unstarted + 1
+    if misses < rules.MAX_UNSTARTED:
+        close_attempt(attempt, state=Attempt.State.UNSTARTED)
+        ready_task(task, actor="work", reason="claimed and not begun", unstarted=misses)
+        return
+    close_attempt(attempt, state=Attempt.State.LOST, error="claimed and never begun", error_class="stuck")
+    fail_task(task, error_class="stuck", error=f"claimed {misses} times and never begun", actor="work")
+
+
+def _lose_run(attempt: Attempt, *, words: str, may_start_now: bool) -> None:
+    """A death counts; running out of time is another thing."""
+    task = attempt.task
+    is_over = task.run_until is not None and task.run_until <= timezone.now()
+    error_class, error = ("stuck", "its time was over") if is_over else ("crash", words)
+    close_attempt(attempt, state=Attempt.State.LOST, error=error, error_class=error_class)
+    fail_task(task, error_class=error_class, error=error, actor="work", may_start_now=may_start_now)

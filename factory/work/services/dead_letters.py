@@ -1,0 +1,92 @@
+"""Ways out: what the owner does with a task that was given up, and cancelling, which always works."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from approvals.services import withdraw_request
+from core.errors import NotFound
+from core.services import audit
+from factory.work.errors import PoisonedTask
+from factory.work.models import Attempt, Dag, DeadLetter, Task
+from factory.work.services.graphs import settle_graph
+from factory.work.services.results import close_attempt
+from factory.work.services.tasks import change_task, lock_graph, lock_task, ready_task
+
+
+@transaction.atomic
+def retry_dead_letter(letter_id: UUID, *, by: str, note: str = "", brief: str = "") -> None:
+    """Put a task that was given up back into the queue, with a new brief where one is given.
+
+    Raises:
+        NotFound: no such open letter.
+        PoisonedTask: it must be changed first.
+    """
+    letter = DeadLetter.objects.filter(pk=letter_id, resolution="").first()
+    task = lock_task(dead_letters=letter_id, state=Task.State.DEAD_LETTER)
+    if letter is None or task is None:
+        raise NotFound(dead_letter=letter_id)
+    if letter.is_poison and not brief:
+        raise PoisonedTask(task=task.title)
+    choice = DeadLetter.Resolution.CHANGED if brief else DeadLetter.Resolution.RETRIED
+    _resolve(task, choice=choice, by=by, note=note)
+    changed = {"brief": brief} if brief else {}
+    ready_task(task, actor=by, reason=note or choice.label, failures=0, unstarted=0, **changed)
+    settle_graph(task.dag_id)
+
+
+@transaction.atomic
+def cancel_task(task_id: UUID, *, by: str, reason: str = "", with_dependents: bool = False) -> None:
+    """End a task wherever it stands; its worker stops at the next look. Safe to run twice.
+
+    `with_dependents`, whatever waits for it, near or far, ends too; else it stays pending and visible.
+    """
+    task = lock_task(pk=task_id)
+    if task is None:
+        raise NotFound(task=task_id)
+    for one in _with_all_behind(task) if with_dependents else [task]:
+        _cancel(one, by=by, reason=reason)
+    settle_graph(task.dag_id)
+
+
+@transaction.atomic
+def cancel_graph(dag_id: UUID, *, by: str, reason: str = "") -> None:
+    """End every task of a graph that is not over. Safe to run twice."""
+    if not Dag.objects.filter(pk=dag_id).exists():
+        raise NotFound(graph=dag_id)
+    lock_graph(dag_id)
+    rows = Task.objects.select_for_update(of=("self",)).select_related("dag")
+    for task in rows.filter(dag_id=dag_id).open().order_by("id"):
+        _cancel(task, by=by, reason=reason)
+    settle_graph(dag_id)
+
+
+def _with_all_behind(task: Task) -> list[Task]:
+    """The graph's row is locked, so it does not grow during the walk."""
+    reached, fresh = {task.pk}, {task.pk}
+    while fresh:
+        behind = Task.objects.filter(dependencies__depends_on__in=fresh).values_list("pk", flat=True)
+        fresh = set(behind) - reached
+        reached |= fresh
+    rows = Task.objects.select_for_update(of=("self",)).select_related("dag")
+    return list(rows.filter(pk__in=reached).order_by("id"))
+
+
+def _cancel(task: Task, *, by: str, reason: str) -> None:
+    if task.is_final:
+        return
+    if task.question is not None:
+        withdraw_request(task.question, by=by, reason=reason or "the task was cancelled")
+    for attempt in task.attempts.filter(state=Attempt.State.OPEN).select_related("task__dag"):
+        close_attempt(attempt, state=Attempt.State.CANCELLED)
+    task.attempts.filter(state=Attempt.State.OFFERED).update(state=Attempt.State.CANCELLED)
+    _resolve(task, choice=DeadLetter.Resolution.CANCELLED, by=by, note=reason)
+    change_task(task, to=Task.State.CANCELLED, actor=by, reason=reason)
+
+
+def _resolve(task: Task, *, choice: str, by: str, note: str) -> None:
+    letters = task.dead_letters.filter(resolution="")
+    resolved = {"resolution": choice, "resolved_by": by[:80], "resolved_at": timezone.now(), "note": note}
+    if letters.update(**resolved):
+        audit(actor=by, verb="work.resolve_dead_letter", subject=task.title, choice=choice, note=note)

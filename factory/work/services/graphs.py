@@ -1,0 +1,173 @@
+"""Graphs: made in one piece, paused, cancelled, closed."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.roster.models import Agent
+from billing.models import Period, Scope
+from billing.services import open_scope, set_limit
+from core.ids import new_id
+from core.registry import is_job
+from core.services import audit, publish
+from factory.work import rules
+from factory.work.errors import CycleDetected, GraphRefused
+from factory.work.models import Dag, Dependency, Task
+from factory.work.rules import Edges, TaskSpec
+from factory.work.services.admission import close_gate
+from factory.work.services.tasks import change_task, ready_task, story_of
+from portfolio.models import Product
+
+
+@transaction.atomic
+def create_graph(  # noqa: PLR0913 (a graph needs a payer, a story and a key besides its tasks)
+    *,
+    product: Product | None,
+    title: str,
+    tasks: Sequence[TaskSpec],
+    scope: Scope,
+    correlation_id: UUID | None,
+    key: str,
+    max_cost_microusd: int | None = None,
+) -> Dag:
+    """Make a graph with all its tasks, or nothing; tasks that wait for no other are ready at once.
+
+    Args:
+        product: whose work it is; None before there is a product.
+        title: what it is for.
+        tasks: 1 to 200.
+        scope: who pays: the product's scope, or the factory's.
+        correlation_id: the story it belongs to.
+        key: idempotency key; a repeat returns the first graph.
+        max_cost_microusd: most that the whole graph may cost; None: its tasks' limits and its payer's bind alone.
+
+    Raises:
+        GraphRefused: names every fault.
+        CycleDetected: lists one circle.
+    """
+    if known := Dag.objects.filter(key=key).first():
+        return known
+    agents = checked_agents(tasks)
+    with story_of(correlation_id):
+        dag = Dag(key=key, product=product, payer=scope, title=title[:200], correlation_id=correlation_id)
+        dag.scope = _scope_of(Scope.Kind.DAG, dag.pk, label=title, cap_microusd=max_cost_microusd)
+        dag.save(force_insert=True)
+        made = _write_tasks(dag, tasks, agents)
+        publish("work.graph_created", dag_id=str(dag.pk), title=dag.title, tasks=len(made))
+        start_tasks(made.values())
+    return dag
+
+
+def checked_agents(tasks: Sequence[TaskSpec], *, known: Collection[str] = ()) -> Mapping[str, Agent]:
+    """Return the agents that `tasks` name, if the tasks can be made beside those that are `known`.
+
+    Raises:
+        GraphRefused: names every fault.
+        CycleDetected: lists one circle.
+    """
+    agents = {agent.name: agent for agent in Agent.objects.filter(name__in={spec.agent for spec in tasks})}
+    faults = rules.graph_faults(tasks, known=known)
+    for spec in tasks:
+        if spec.agent and spec.agent not in agents:
+            faults.append(f"{spec.key} is for {spec.agent}, whom nobody knows")
+        if spec.kind != "agent" and not is_job(spec.kind):
+            faults.append(f"{spec.key} is a job of the kind {spec.kind}, which no app offers")
+    if faults:
+        raise GraphRefused(faults="; ".join(faults))
+    check_circles(rules.edges_of(tasks))
+    return agents
+
+
+def check_circles(edges: Edges) -> None:
+    """Refuse tasks that wait for each other in a circle.
+
+    Raises:
+        CycleDetected: lists one circle.
+    """
+    if circle := rules.find_cycle(edges):
+        raise CycleDetected(circle=" > ".join((*circle, circle[0])))
+
+
+def _scope_of(kind: str, ref: UUID, *, label: str, cap_microusd: int | None) -> Scope:
+    scope = open_scope(kind=kind, ref=str(ref), label=label)
+    if cap_microusd is not None:
+        set_limit(scope, period=Period.LIFE, cap_microusd=cap_microusd)
+    return scope
+
+
+def _write_tasks(dag: Dag, tasks: Sequence[TaskSpec], agents: Mapping[str, Agent]) -> dict[str, Task]:
+    behind = rules.paths_behind(rules.edges_of(tasks))
+    made = {
+        spec.key: task_of(spec, dag=dag, agent=agents.get(spec.agent), behind=behind[spec.key])
+        for spec in tasks
+    }
+    Task.objects.bulk_create(made.values())
+    Dependency.objects.bulk_create(
+        Dependency(task=made[spec.key], depends_on=made[earlier])
+        for spec in tasks
+        for earlier in sorted(set(spec.after))
+    )
+    return made
+
+
+def task_of(spec: TaskSpec, *, dag: Dag, agent: Agent | None, behind: int) -> Task:
+    """Return the task that `spec` describes, not stored yet, with an address for its money."""
+    task_id = new_id()
+    scope = _scope_of(Scope.Kind.TASK, task_id, label=spec.title, cap_microusd=spec.max_cost_microusd)
+    place = spec.workspace
+    return Task(
+        id=task_id, dag=dag, scope=scope, key=spec.key, kind=spec.kind, type=spec.type, agent=agent,
+        title=spec.title[:200], brief=spec.brief, arguments=dict(spec.arguments),
+        answer_schema=None if spec.answer_schema is None else dict(spec.answer_schema), validator=spec.validator,
+        workspace=place and {"repository": place.repository, "base": place.base, "branch": place.branch},
+        may_write=list(spec.may_write), priority=spec.priority,
+        due_at=spec.due_at, behind=behind, open_dependencies=len(set(spec.after)),
+    )  # fmt: skip
+
+
+def start_tasks(fresh: Iterable[Task]) -> None:
+    """Let new tasks be ready, or wait for what they need."""
+    for task in fresh:
+        if task.open_dependencies:
+            change_task(task, to=Task.State.PENDING, actor="work", reason="waits for other tasks")
+        else:
+            ready_task(task, actor="work", reason="waits for nothing")
+
+
+def settle_graph(dag_id: UUID) -> None:
+    """Compute where the graph stands from its tasks; whoever sees it close tells so, once."""
+    tasks = Task.objects.filter(dag_id=dag_id)
+    state = rules.graph_state(
+        list(tasks.values_list("state", flat=True)), is_blocked=tasks.blocked().exists()
+    )
+    closed_at = timezone.now() if state in (Dag.State.COMPLETED, Dag.State.CANCELLED) else None
+    moved = Dag.objects.filter(pk=dag_id, closed_at=None).exclude(state=state)
+    if moved.update(state=state, closed_at=closed_at) and state in _TOLD:
+        dag = Dag.objects.get(pk=dag_id)
+        with story_of(dag.correlation_id):
+            publish(_TOLD[state], dag_id=str(dag_id), state=state)
+
+
+_TOLD: Mapping[str, str] = {
+    Dag.State.COMPLETED: "work.graph_completed",
+    Dag.State.CANCELLED: "work.graph_cancelled",
+    Dag.State.STALLED: "work.graph_stalled",
+}
+
+
+@transaction.atomic
+def pause_graph(dag_id: UUID, *, by: str) -> None:
+    """Let no task of this graph be claimed from now on; what runs goes on. Safe to run twice."""
+    close_gate()
+    if Dag.objects.filter(pk=dag_id, is_paused=False).update(is_paused=True):
+        audit(actor=by, verb="work.pause_graph", subject=str(dag_id))
+
+
+@transaction.atomic
+def unpause_graph(dag_id: UUID, *, by: str) -> None:
+    """Let tasks of this graph be claimed again. Safe to run twice."""
+    if Dag.objects.filter(pk=dag_id, is_paused=True).update(is_paused=False):
+        audit(actor=by, verb="work.unpause_graph", subject=str(dag_id))
+        publish("work.graph_unpaused", dag_id=str(dag_id))

@@ -1,0 +1,86 @@
+"""The one verb that changes the state of a task, and the words it leaves behind."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.ids import correlation
+from core.services import publish
+from core.states import check_move
+from factory.work import rules
+from factory.work.errors import TaskChanged
+from factory.work.models import Dag, Task, TaskEvent
+
+
+@contextmanager
+def story_of(correlation_id: UUID | None) -> Iterator[None]:
+    """Let rows written now belong to this story."""
+    token = correlation.set(correlation_id)
+    try:
+        yield
+    finally:
+        correlation.reset(token)
+
+
+def tell(kind: str, task: Task, /, **facts: str | int | None) -> None:
+    """Publish a fact about `task` in the story of its graph."""
+    with story_of(task.dag.correlation_id):
+        publish(kind, task_id=str(task.pk), dag_id=str(task.dag_id), **facts)
+
+
+def lock_graph(dag_id: UUID) -> Dag:
+    """Return the graph with its row locked until this transaction ends.
+
+    Whoever ends an attempt, moves a task for somebody outside, or changes the graph takes this row before any task
+    of it, so that no two of them wait for each other and none overlooks an edge.
+    """
+    return Dag.objects.select_for_update().get(pk=dag_id)
+
+
+def lock_task(**which: object) -> Task | None:
+    """Return the task with these columns, its graph and then itself locked; None when there is none."""
+    dag_id = Task.objects.filter(**which).values_list("dag_id", flat=True).first()
+    if dag_id is None:
+        return None
+    lock_graph(dag_id)
+    rows = Task.objects.select_for_update(of=("self",)).select_related("dag__product")
+    return rows.filter(**which).first()
+
+
+@transaction.atomic
+def change_task(task: Task, *, to: str, actor: str, reason: str = "", **columns: object) -> None:
+    """Change the state of `task` as it was read, together with `columns`, and write down who did it and why.
+
+    What only the old state may hold (lease, question) is let go. `task` shows the new values afterwards.
+
+    Raises:
+        IllegalMove: the table has no such change; nothing was written.
+        TaskChanged: the row is no longer as it was read; nothing was written.
+    """
+    check_move(rules.MOVES, old=task.state, new=to)
+    old, now = task.state, timezone.now()
+    fresh = {"state": to, "version": task.version + 1, "changed_at": now, **_let_go(to), **columns}
+    if not Task.objects.filter(pk=task.pk, state=old, version=task.version).update(**fresh):
+        raise TaskChanged(task=task.pk)
+    for name, value in fresh.items():
+        setattr(task, name, value)
+    TaskEvent.objects.create(task=task, old=old, new=to, actor=actor, reason=reason[:500], at=now)
+    tell("work.task_changed", task, old=old, new=to)
+
+
+def _let_go(to: str) -> dict[str, object]:
+    empty: dict[str, object] = {} if to == Task.State.WAITING else {"question": None}
+    if to not in rules.LEASED:
+        empty |= {"lease": None, "leased_to": "", "leased_until": None, "run_until": None}
+    return empty
+
+
+def ready_task(task: Task, *, actor: str, reason: str = "", **columns: object) -> None:
+    """Put `task` into the queue, and write `columns` with it."""
+    now = timezone.now()
+    place = rules.rank(task.priority, ready_min=now.timestamp() / 60, behind=task.behind)
+    queued = {"ready_at": now, "rank": place, "not_before": None}
+    change_task(task, to=Task.State.READY, actor=actor, reason=reason, **{**queued, **columns})

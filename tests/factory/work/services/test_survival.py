@@ -1,0 +1,85 @@
+"""Killed workers and racing processes: no task is lost, none is done twice."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from core.registry import Assignment, Outcome, Stop, register_job
+from factory.work.errors import LeaseLost
+from factory.work.models import Task
+from factory.work.rules import TaskSpec
+from factory.work.services import finish_attempt, recover_at_boot, run_next
+from tests.builders import a_graph
+from tests.factory.work.hands import do_nothing, states_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@register_job("test.effect")
+def leave_nothing(assignment: Assignment, stop: Stop) -> Outcome:
+    """Stand in here for the job that the worker process has under this name."""
+    return Outcome(kind="done")
+
+
+@register_job("test.hang_once")
+def go_on(assignment: Assignment, stop: Stop) -> Outcome:
+    """Be done in the attempt after the kill."""
+    return Outcome(kind="done")
+
+
+def a_worker(folder: Path) -> subprocess.Popen[str]:
+    """Start a worker process on the database of this test."""
+    database = str(connection.settings_dict["NAME"])
+    command = [sys.executable, "-m", "tests.factory.work.worker", database, str(folder)]
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True)  # noqa: S603
+
+
+def test_a_worker_killed_in_the_middle_is_taken_from_at_boot_and_its_task_is_done_once(
+    tmp_path: Path,
+) -> None:
+    dag = a_graph(
+        TaskSpec(key="a", title="before", kind="test.effect"),
+        TaskSpec(key="b", title="killed", kind="test.hang_once", after=("a",)),
+        TaskSpec(key="c", title="after", kind="test.nothing", after=("b",)),
+    )
+    with a_worker(tmp_path) as worker:
+        assert worker.stdout is not None
+        said = worker.stdout.readline()
+        living = recover_at_boot()
+        os.kill(worker.pid, signal.SIGKILL)
+    killed = Task.objects.get(key="b")
+    lease = killed.lease
+
+    recovered = recover_at_boot()
+    carried = [run_next(worker="w", stop=Stop(), carry_out=do_nothing) for _ in range(3)]
+
+    assert (said, living, recovered) == ("hanging\n", 0, 1)
+    assert carried == [True, True, False]
+    assert states_of(dag) == {"a": "completed", "b": "completed", "c": "completed"}
+    attempts = killed.attempts.order_by("n").values_list("state", "error_class")
+    assert list(attempts) == [("lost", "crash"), ("done", "")]
+    assert (tmp_path / "effects").read_text() == "before\n"
+    assert lease is not None
+    with pytest.raises(LeaseLost):
+        finish_attempt(lease, Outcome(kind="done"))
+
+
+def test_three_processes_drain_one_queue_and_every_task_is_done_once(tmp_path: Path) -> None:
+    specs = [TaskSpec(key=str(n), title=f"effect-{n:02d}", kind="test.effect") for n in range(24)]
+    dag = a_graph(*specs)
+
+    workers = [a_worker(tmp_path) for _ in range(3)]
+    codes = [worker.wait(timeout=60) for worker in workers]
+    for worker in workers:
+        worker.communicate()
+
+    assert codes == [0, 0, 0]
+    assert sorted((tmp_path / "effects").read_text().split()) == [spec.title for spec in specs]
+    assert set(states_of(dag).values()) == {"completed"}
+    assert not Task.objects.exclude(attempts__n=1, attempts__state="done").exists()
