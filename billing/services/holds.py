@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from billing.errors import BudgetBusy, BudgetExceeded, HoldSettled, LimitsUnreadable
 from billing.models import Entry, Hold, HoldPart, HoldQuerySet, Overage, Period, Scope, Window
-from billing.services.scopes import call_cap, factory_scope, open_windows
 from billing.rules import headroom
+from billing.services.scopes import call_cap, factory_scope, open_windows
 from core.errors import BadArguments, NotFound
 from core.ids import correlation
 from core.money import in_words

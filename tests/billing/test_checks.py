@@ -6,10 +6,11 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from billing import checks
 from billing.models import Entry, Window
 from billing.services import capture_hold, factory_scope, place_hold
 from core.ids import new_id
-from core.registry import chores, run_checks
+from core.registry import chores
 from tests.builders import a_scope
 
 pytestmark = pytest.mark.django_db
@@ -26,22 +27,22 @@ def a_call(*, cost: int | None = 40) -> None:
 def test_an_orderly_ledger_is_fine() -> None:
     a_call()
 
-    found = run_checks()
+    found = {check().state for check in (checks.ledger, checks.holds, checks.bills)}
 
-    assert {found[name].state for name in ("ledger", "holds", "bills")} == {"fine"}
+    assert found == {"fine"}
 
 
 def test_a_window_that_tells_another_sum_than_the_ledger_is_found() -> None:
     a_call()
     Window.objects.filter(scope=factory_scope(), period="month").update(spent_microusd=41)
 
-    assert run_checks()["ledger"].state == "fail"
+    assert checks.ledger().state == "fail"
 
 
 def test_a_bill_above_its_bound_is_for_a_person() -> None:
     a_call(cost=101)
 
-    assert run_checks()["bills"].state == "warn"
+    assert checks.bills().state == "warn"
 
 
 def test_the_ticker_books_what_nobody_settled() -> None:
@@ -49,9 +50,9 @@ def test_the_ticker_books_what_nobody_settled() -> None:
     chore = next(chore for chore in chores() if chore.name == "billing.expire_holds")
 
     with time_machine.travel(timezone.now() + timedelta(seconds=901)):
-        late = run_checks()["holds"].state
+        late = checks.holds().state
         chore.run()
-        after = run_checks()["holds"].state
+        after = checks.holds().state
 
     assert (late, after) == ("warn", "fine")
     assert Entry.objects.lost().total_microusd() == 100
