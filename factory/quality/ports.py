@@ -13,14 +13,16 @@ from factory.quality.rules.evidence import Evidence
 class Build:
     """One copy of a product to be measured; measuring may leave files in `tree`.
 
-    `skeleton` is the folder it was made from, `python` runs its environment, `lock_reasons` names why a
-    package may differ from the skeleton's lock.
+    `skeleton` is the folder it was made from, `python` runs its environment; `added` are cases of a reviewer,
+    which block only where the product breaks; `lock_reasons` names why a package may differ from the
+    skeleton's lock.
     """
 
     tree: Path
     skeleton: Path
     python: Path
     criteria: tuple[Criterion, ...]
+    added: tuple[Criterion, ...] = ()
     lock_reasons: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ from factory.quality.adapters.running import Traces, running
 from factory.quality.errors import ProductNotRunning
 from factory.quality.ports import Build
 from factory.quality.rules.blame import Line, Shape, Spectrum, Suspect, rank_lines, shape_of
+from factory.quality.rules.criteria import Criterion, spelled
 from factory.quality.rules.evidence import Evidence, Fault, Severity
 from factory.quality.rules.house import HOUSE
 
@@ -20,19 +21,19 @@ def drive_promises(build: Build, /) -> Evidence:
     began = monotonic()
     try:
         with running(build) as product:
-            journeys = product.drive([*build.criteria, *HOUSE])
+            journeys = product.drive([*build.criteria, *build.added, *HOUSE])
             traces = product.traces()
     except ProductNotRunning as fault:
         return _not_running(fault)
     found = _found(build, journeys, traces)
-    names = {fault.criterion.id for fault in found if fault.criterion}
+    names = {fault.criterion["id"] for fault in found if fault.criterion}
     passed = sum(criterion.id not in names for criterion in build.criteria)
     promised = len(build.criteria)
     numbers = {"promised": promised, "passed": passed, "seconds": round(monotonic() - began, 1)}
-    first = f", first {found[0].text}" if found else ""
-    return Evidence(
-        "journeys", not found and promised > 0, f"{passed} of {promised} hold{first}", found, numbers
-    )
+    blocking = [fault for fault in found if fault.is_blocking]
+    first = f", first {blocking[0].text}" if blocking else ""
+    summary = f"{passed} of {promised} hold{first}"
+    return Evidence("journeys", not blocking and promised > 0, summary, found, numbers)
 
 
 def _not_running(fault: ProductNotRunning) -> Evidence:
@@ -51,7 +52,9 @@ def _found(build: Build, journeys: Sequence[Journey], traces: Traces) -> tuple[F
         shapes=_shapes(build, traces),
     )
     return tuple(
-        _fault(journey, replace(spectrum, likely=_likely(journey, build, spectrum)), traces)
+        _fault(
+            journey, replace(spectrum, likely=_likely(journey, build, spectrum)), traces, added=build.added
+        )
         for journey in journeys
         if journey.fault
     )
@@ -63,11 +66,17 @@ def _likely(journey: Journey, build: Build, spectrum: Spectrum) -> list[str]:
     return [file for file in spectrum.shapes if (build.skeleton / file).exists() == is_house]
 
 
-def _fault(journey: Journey, spectrum: Spectrum, traces: Traces) -> Fault:
+def _severity(journey: Journey, added: Sequence[Criterion]) -> Severity:
+    """A reviewer's case may be wrong itself: it blocks only where the product breaks. Source: R-09.6."""
+    is_opinion = journey.criterion in added and 0 < journey.status < 500
+    return Severity.LOW if is_opinion else Severity.HIGH
+
+
+def _fault(journey: Journey, spectrum: Spectrum, traces: Traces, *, added: Sequence[Criterion]) -> Fault:
     suspects = _suspects(journey, spectrum, traces)
     others = "".join(f", or {other.file}:{other.line}" for other in suspects[1:_MOST_SUSPECTS])
     return Fault(
-        Severity.HIGH,
+        _severity(journey, added),
         f"{journey.criterion.id}: {journey.fault}{others}",
         file=suspects[0].file if suspects else "",
         line=suspects[0].line if suspects else 0,
@@ -75,7 +84,7 @@ def _fault(journey: Journey, spectrum: Spectrum, traces: Traces) -> Fault:
         path=journey.step.path,
         expected=journey.expected,
         seen=journey.status,
-        criterion=journey.criterion,
+        criterion=spelled(journey.criterion),
     )
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from factory.quality.rules.criteria import Criterion, spelled
-
 
 class Severity(StrEnum):
     """How much a finding weighs; all but `low` block."""
@@ -20,7 +18,8 @@ class Severity(StrEnum):
 class Fault:
     """One finding: what is wrong, and where code says it is.
 
-    `line` 0 means that no line is known. Statuses are None where no request was made, 0 where no answer came.
+    `line` 0 means that no line is known; `criterion` is the broken promise, spelled. Statuses are None where no
+    request was made, 0 where no answer came.
     """
 
     severity: Severity
@@ -31,7 +30,7 @@ class Fault:
     path: str = ""
     expected: int | None = None
     seen: int | None = None
-    criterion: Criterion | None = None
+    criterion: Mapping[str, Any] | None = None
 
     @property
     def is_blocking(self) -> bool:
@@ -68,7 +67,6 @@ def told(fault: Fault, *, is_hidden: bool) -> dict[str, Any]:
         return known
     known["seen"] = fault.text
     if fault.criterion:
-        steps = spelled(fault.criterion)
-        known["criterion"] = steps["id"]
-        known |= {name: steps[name] for name in ("given", "when", "then")}
+        known["criterion"] = fault.criterion["id"]
+        known |= {name: fault.criterion[name] for name in ("given", "when", "then")}
     return known

@@ -3,11 +3,11 @@
 from factory.quality.rules.criteria import Criterion, Pairs, Step, Then
 
 _KEY: Pairs = (("X-Tick-Key", "{tick_key}"),)
-_MARK = "house"
+FEATURE = "house"
 
 
 def _promise(name: str, when: Step, then: Then, *given: Step) -> Criterion:
-    return Criterion(f"{_MARK}-{name}", _MARK, given, when, then)
+    return Criterion(f"{FEATURE}-{name}", FEATURE, given, when, then)
 
 
 def _shown(path: str) -> Criterion:

@@ -17,16 +17,14 @@ class Ruling:
     findings: tuple[Fault, ...]
 
 
-def rule_on(
-    evidence: Sequence[Evidence], *, is_approved: bool = True, gates: Iterable[str] = GATES
-) -> Ruling:
+def rule_on(evidence: Sequence[Evidence], *, gates: Iterable[str] = GATES) -> Ruling:
     """Give the ruling that `evidence` allows.
 
-    Every gate must be present and green and no blocking finding open; a missing one is a no.
-    `is_approved` is the reviewer's opinion: it can only make the ruling stricter.
+    Every one of `gates` must be present, everything measured green, no blocking finding open; what is missing
+    is a no. Evidence beyond the gates, such as a reviewer's opinion, can only make the ruling stricter.
     """
-    reasons = [reason for gate in gates for reason in _objections(gate, evidence)]
-    reasons += [] if is_approved else ["the reviewer refused it"]
+    names = dict.fromkeys([*gates, *(item.gate for item in evidence)])
+    reasons = [reason for gate in names for reason in _objections(gate, evidence)]
     findings = tuple(fault for item in evidence for fault in item.findings)
     return Ruling(passed=not reasons, reasons=tuple(reasons), findings=findings)
 
