@@ -161,8 +161,7 @@ class Keeper:
             case "probe":
                 return await self.probe(message["launch"])
             case "stats":
-                self.tally.read()
-                return self.tally.counts
+                return self.tally.read_all(self.launches, sites=self.table.sites)
             case "stop":
                 return await self.stop()
         return self.state()

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,16 @@ class Tally:
                 self._take_lines(file.read())
         if (self.inode, self.offset) != before:
             write_private(self.store, {"counts": self.counts, "inode": self.inode, "offset": self.offset})
+
+    def read_all(self, launches: Iterable[str], *, sites: Iterable[str]) -> dict[str, Counts]:
+        """All counters, now; zeros for what runs and was not met yet."""
+        self.read()
+        for launch in launches:
+            self.of(launch, LAUNCH)
+        for site in sites:
+            self.of(site, SITE)
+            self.of(f"{site}.preview", SITE)
+        return self.counts
 
     def _unread(self) -> list[Path]:
         found = sorted(self.log.parent.glob("access*.log"), key=lambda path: (path == self.log, path.name))

@@ -140,7 +140,7 @@ def test_a_removed_product_leaves_no_process_no_port_and_no_file(stage: Stage) -
     ask(stage.port, "/spawn")
     launch = state.stable_of("shop")
     assert launch is not None
-    processes = bearers("PRODUCT_RELEASE=v1")
+    processes = bearers(f"ORDERS={stage.orders}")
 
     stage.edge.apply(Table(generation=2, products={}))
     until(lambda: not stage.edge.state().launches)
