@@ -35,7 +35,7 @@ def test_a_claim_writes_lease_fence_and_attempt_together() -> None:
     attempt = task.attempts.get()
     assert (task.state, task.lease, task.fence, task.leased_to) == ("claimed", attempt.pk, 1, "w")
     assert (attempt.pk, attempt.n, attempt.state, attempt.worker) == (assignment.id, 1, "open", "w")
-    assert (assignment.reuse_key, assignment.agent) == (task.pk, task.agent.name)
+    assert (assignment.reuse_key, assignment.agent) == (task.pk, str(task.agent))
     assert task.dag.tasks.get().dag.state == "running"
 
 
@@ -146,7 +146,7 @@ def test_the_assignment_says_what_came_before_and_reading_it_counts() -> None:
         "facts": {"lines": 2},
     }
     assert not Artifact.objects.unread().exists()
-    assert list(report.readers.values_list("pk", flat=True)) == [assignment.id]
+    assert list(Attempt.objects.filter(has_read=report).values_list("pk", flat=True)) == [assignment.id]
     assert states_of(dag) == {"core": "completed", "next": "running"}
 
 

@@ -51,14 +51,14 @@ def an_asking(**facts: Any) -> tuple[Task, Request]:
     assert assignment is not None
     finish_attempt(assignment.id, a_question(assignment, **facts))
     task.refresh_from_db()
-    return task, Request.objects.get(pk=task.question)
+    return task, Request.objects.get(pk=str(task.question))
 
 
 def test_a_waiting_task_holds_no_worker_and_its_question_lies_before_the_owner() -> None:
     task, request = an_asking(worst_case_microusd=70, on_yes="It is built.")
 
     assert (task.state, task.lease, task.attempts.get().state) == ("waiting", None, "waiting")
-    assert (request.title, request.asked_by) == ("Build it?", f"agent:{task.agent.name}")
+    assert (request.title, request.asked_by) == ("Build it?", f"agent:{task.agent}")
     assert (request.worst_case_microusd, request.on_yes) == (70, "It is built.")
     assert request.correlation_id == task.dag.correlation_id
     assert take() is None

@@ -1,5 +1,7 @@
 """A result counts when it was accepted; no worker waits for that, and silence refuses."""
 
+from uuid import UUID
+
 import pytest
 import time_machine
 from django.db import transaction
@@ -19,7 +21,7 @@ DONE = Outcome(kind="done", result={"verdict": "pass"})
 SCHEMA = {"type": "object", "required": ["verdict"], "properties": {"verdict": {"enum": ["pass", "fail"]}}}
 
 
-def an_offered() -> tuple[Task, object]:
+def an_offered() -> tuple[Task, UUID]:
     """Return a task whose result waits for its judge, and the attempt that made it."""
     task = an_agents_task(type="code", validator="tests")
     assignment = carry_out(DONE)

@@ -1,6 +1,7 @@
 """One verb changes states: all 144 pairs, with one event each or nothing at all."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -18,13 +19,13 @@ from tests.factory.work import hands  # noqa: F401 (registers the job)
 from tests.factory.work.hands import an_agents_task
 
 pytestmark = pytest.mark.django_db
-LEASE = {"lease": new_id(), "leased_until": timezone.now(), "leased_to": "w"}
-NO_LEASE: dict[str, object] = {}
+LEASE: dict[str, Any] = {"lease": new_id(), "leased_until": timezone.now(), "leased_to": "w"}
+NO_LEASE: dict[str, Any] = {}
 PAIRS = sorted(product(MOVES, MOVES))
 ALLOWED = [(old, new) for old, new in PAIRS if new in MOVES[old]]
 
 
-def columns_for(state: str) -> dict[str, object]:
+def columns_for(state: str) -> dict[str, Any]:
     """Return what a row in this state must hold."""
     return {True: LEASE, False: NO_LEASE}[state in LEASED]
 
