@@ -60,6 +60,7 @@ class Opportunity(models.Model):
     rank = models.PositiveIntegerField(default=0, help_text="Its place in the list of its last scan.")
     title = models.CharField(max_length=1000)
     problem = models.TextField()
+    words = models.TextField(blank=True, help_text="The owner's own words; empty: the market's idea.")
     category = models.CharField(max_length=20)
     state = models.CharField(max_length=12, choices=State, default=State.FOUND, db_index=True)
     reason = models.TextField(blank=True)

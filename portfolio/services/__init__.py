@@ -8,9 +8,9 @@ from portfolio.services.opportunities import (
     validate_opportunity,
 )
 from portfolio.services.products import (
+    adopt_blueprint,
     change_stage,
     freeze_product,
-    keep_blueprint,
     open_product,
     place_product,
     thaw_product,
@@ -18,7 +18,20 @@ from portfolio.services.products import (
 from portfolio.services.scans import Findings, look_at_signals, record_signals, scan_report, scan_signals
 
 __all__ = [
-    "Findings", "approve_opportunity", "change_stage", "decline_opportunity", "freeze_product", "keep_blueprint",
-    "look_at_signals", "open_product", "place_product", "record_idea", "record_signals", "scan_report",
-    "scan_signals", "score_opportunity", "thaw_product", "validate_opportunity",
+    "Findings",
+    "adopt_blueprint",
+    "approve_opportunity",
+    "change_stage",
+    "decline_opportunity",
+    "freeze_product",
+    "look_at_signals",
+    "open_product",
+    "place_product",
+    "record_idea",
+    "record_signals",
+    "scan_report",
+    "scan_signals",
+    "score_opportunity",
+    "thaw_product",
+    "validate_opportunity",
 ]  # fmt: skip

@@ -143,6 +143,7 @@ def record_idea(text: str, *, title: str, landscape: Landscape | None = None) ->
         origin=Opportunity.Origin.OWNER,
         title=title,
         problem=first_sentence(text),
+        words=text,
         category=data.yardsticks.usual.name,
         state=Opportunity.State.EXCLUDED if verdict.excluded else Opportunity.State.FOUND,
         reason=verdict.excluded or "the owner's idea",

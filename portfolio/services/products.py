@@ -164,10 +164,12 @@ def _write_change(
     return change
 
 
-def keep_blueprint(product: Product, *, blueprint: Mapping[str, Any]) -> None:
-    """Keep what the owner approved. Safe to run twice."""
-    Product.objects.filter(pk=product.pk).update(blueprint=dict(blueprint))
-    product.refresh_from_db(fields=["blueprint"])
+@transaction.atomic
+def adopt_blueprint(product: Product, *, blueprint: Mapping[str, Any]) -> None:
+    """Keep what the owner approved and take its name; the address stays. Safe to run twice."""
+    name = str(blueprint.get("name") or product.name)[:80]
+    Product.objects.filter(pk=product.pk).update(blueprint=dict(blueprint), name=name)
+    product.refresh_from_db(fields=["blueprint", "name"])
 
 
 def place_product(product: Product, *, url: str) -> None:

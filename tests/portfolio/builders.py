@@ -1,9 +1,12 @@
 """Values for tests of the portfolio's rules."""
 
+import json
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
-from portfolio.rules.landscape import Group, Member
+from portfolio.rules.landscape import Chart, Group, Member, Point, Sketch
 from portfolio.rules.scoring import Category, Hard, Yardsticks
 from portfolio.rules.signals import Signal
 from portfolio.rules.words import PhraseList
@@ -57,3 +60,65 @@ def a_group(
     strong = [Member(key, round(0.5 - 0.01 * place, 2), True, ()) for place, key in enumerate(keys)]
     weak = [Member(key, 0.1, False, ()) for key in noise]
     return Group((*strong, *weak), "", margins or {}, among, older or {})
+
+
+class SortedLandscape:
+    """A landscape that groups signals by the first word of their text; needs no model."""
+
+    def __init__(
+        self, *, margins: dict[str, float] | None = None, older: dict[str, float] | None = None
+    ) -> None:
+        self.margins, self.likeness = margins or {}, older or {}
+        self.asked: list[dict[str, str]] = []
+
+    def chart(
+        self,
+        points: Sequence[Point],
+        *,
+        stored: Mapping[str, str],
+        older: Mapping[str, str],
+        known: Mapping[str, str],
+    ) -> Chart:
+        """Give the groups of two and more."""
+        self.asked.append(dict(stored))
+        sorts: dict[str, list[str]] = {}
+        for point in points:
+            sorts.setdefault(point.plain.split(". ")[1].split()[0], []).append(point.key)
+        groups = [keys for _, keys in sorted(sorts.items()) if len(keys) > 1]
+        among = [tuple(float(one == other) for other in range(len(groups))) for one in range(len(groups))]
+        return Chart(
+            tuple(
+                a_group(*keys, among=row, older=self._alike(older))
+                for keys, row in zip(groups, among, strict=True)
+            ),
+            {point.text: "AAAA" for point in points if point.text not in known},
+        )
+
+    def sketch(self, text: str, *, older: Mapping[str, str], known: Mapping[str, str]) -> Sketch:
+        """Give the margins it was made with."""
+        return Sketch("", self.margins, self._alike(older), {} if text in known else {text: "AAAA"})
+
+    def _alike(self, older: Mapping[str, str]) -> dict[str, float]:
+        return {name: self.likeness.get(name, 0.0) for name in older}
+
+
+def a_file(folder: Path, *rows: Signal | bytes) -> Path:
+    """Write a file of signals and of lines as they are."""
+    path = folder / "signals.jsonl"
+    path.write_bytes(b"\n".join(row if isinstance(row, bytes) else as_line(row) for row in rows))
+    return path
+
+
+def as_line(signal: Signal) -> bytes:
+    """Give a signal as it stands in a file."""
+    said = {
+        "id": signal.id,
+        "source": signal.source,
+        "url": signal.url,
+        "date": signal.day,
+        "title": signal.title,
+        "text": signal.text,
+        "price_mentioned": None if signal.price_usd is None else float(signal.price_usd),
+        "mentions": signal.mentions,
+    }
+    return json.dumps(said).encode()

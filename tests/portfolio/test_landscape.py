@@ -16,7 +16,7 @@ from portfolio.adapters.scan_data import ScanData
 from portfolio.errors import LandscapeFailed, ModelMissing
 from portfolio.rules.landscape import Chart, point_of
 from portfolio.rules.signals import Signal
-from tests.portfolio.conftest import Charted, points
+from tests.portfolio.conftest import ROOT, Charted, points
 
 # Signals whose need is plain to a reader, sorted by hand; the numbers are those of their ids.
 BY_HAND = {
@@ -124,7 +124,8 @@ def test_a_text_is_read_once(charted: Charted, data: ScanData, grouping: ChildLa
 def test_the_reference_mean_is_that_of_its_sample(
     charted: Charted, shipped: tuple[Signal, ...], data: ScanData, grouping: ChildLandscape
 ) -> None:
-    sample = [point_of(signal, key=signal.id, lists=data.lists).text for signal in shipped[::3]]
+    everyday = json.loads((ROOT / "data" / "scan" / "reference-everyday.json").read_text())
+    sample = [point_of(signal, key=signal.id, lists=data.lists).text for signal in shipped[::3]] + everyday
 
     made = grouping.mean_of(sample, known=charted.chart.vectors)
 

@@ -28,7 +28,7 @@ def test_words_in_a_third_of_the_evidence_exclude_and_fewer_only_flag() -> None:
 )
 def test_meaning_excludes_from_a_margin_of_a_tenth_and_flags_from_zero(
     margin: float,
-    is_excluded: bool,
+    is_excluded: bool,  # noqa: FBT001
     has_look: bool,  # noqa: FBT001
 ) -> None:
     excluded, looks = judge("A form.", margin=margin)

@@ -77,7 +77,7 @@ def test_people_count_once_and_only_when_they_confirmed() -> None:
         ({"address": "nobody"}, "no mail address"),
     ],
 )
-def test_made_up_people_are_shown_and_not_counted(extra: dict[str, str], why: str) -> None:
+def test_made_up_people_are_shown_and_not_counted(extra: dict[str, Any], why: str) -> None:
     counts = count([signed(1), confirmed(1), signed(2, **extra), confirmed(2)])
 
     assert (counts.confirmed, reasons(counts)) == (1, [why])
