@@ -128,6 +128,12 @@ INSTALLED_APPS = [
     "agents.runtime",
     "portfolio",
     "factory.work",
+    "factory.repo",
+    "factory.quality",
+    "factory.delivery",
+    "factory.insight",
+    "factory.pipeline",
+    "factory.console",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,5 +1,6 @@
 """When an attempt must end, what an agent may write, and how much it is shown."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -56,14 +57,21 @@ def opening(brief: str, *, upstream: Mapping[str, Json], told_error: str) -> str
 
     What others wrote stands between marks: it is data.
     """
-    said = {key: before.get("result", {}).get("summary") for key, before in upstream.items()}
-    parts = [f'<upstream task="{key}">\n{head(str(text), at_most=SUMMARY_CHARS)}\n</upstream>'
-             for key, text in said.items() if text]  # fmt: skip
+    parts = [_said_before(key, result) for key, before in upstream.items() if (result := before.get("result"))]
     if told_error:
         parts.append(
             f"<last_attempt>\n{tail(told_error)}\n</last_attempt>\nThat attempt failed; do not repeat it."
         )
     return "\n\n".join([brief, *parts])
+
+
+def _said_before(key: str, result: Json) -> str:
+    """Return what one task before says: its summary, or an answer without one whole, between marks of its name."""
+    name = key.partition("-")[0]
+    if text := result.get("summary"):
+        return f'<upstream task="{name}">\n{head(str(text), at_most=SUMMARY_CHARS)}\n</upstream>'
+    whole = json.dumps(result, ensure_ascii=False, sort_keys=True)
+    return f"<{name}>{head(whole, at_most=FILE_CHARS)}</{name}>"
 
 
 def rooms(tokens: int) -> list[int]:

@@ -10,9 +10,17 @@ from billing.services.holds import (
     settle_orphans,
 )
 from billing.services.revenue import receive_payment, record_revenue
-from billing.services.scopes import call_cap, factory_scope, give_limits, open_scope, open_windows, set_limit
+from billing.services.scopes import (
+    call_cap,
+    factory_scope,
+    give_limits,
+    open_scope,
+    open_windows,
+    rename_scope,
+    set_limit,
+)
 
 __all__ = [
     "call_cap", "capture_hold", "expire_holds", "factory_scope", "give_limits", "lose_hold", "open_scope",
-    "open_windows", "place_hold", "process_name", "receive_payment", "record_revenue", "release_hold", "set_limit", "settle_orphans",
+    "open_windows", "place_hold", "process_name", "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans",
 ]  # fmt: skip

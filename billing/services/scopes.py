@@ -41,6 +41,11 @@ def open_scope(*, kind: str, ref: str, label: str, owner: User | None = None) ->
     return scope
 
 
+def rename_scope(scope: Scope, *, ref: str, label: str) -> None:
+    """Let the scope follow the name of the thing it belongs to. Safe to run twice."""
+    Scope.objects.filter(pk=scope.pk).update(ref=ref, label=label[:160])
+
+
 def factory_scope() -> Scope:
     """Return the scope of the whole factory, which pays for everything."""
     return open_scope(kind=Scope.Kind.FACTORY, ref="factory", label="Factory")

@@ -34,3 +34,22 @@ class PortTaken(FactoryError):
     """The product's port is not to be had."""
 
     code = "PORT_TAKEN"
+
+
+class NotFit(FactoryError):
+    """This artifact may not be released."""
+
+    code = "NOT_FIT"
+
+
+class TrialFailed(FactoryError):
+    """The release did not keep its promises before any user met it."""
+
+    code = "TRIAL_FAILED"
+
+
+class NoPortFree(FactoryError):
+    """Every port of FACTORY_PRODUCT_PORTS belongs to a product."""
+
+    code = "NO_PORT_FREE"
+    http_status = 503

@@ -1,0 +1,98 @@
+"""factoryd: pages, relay, ticker and workers in one process."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import uvicorn
+from django.db import close_old_connections, connection
+
+from core.adapters import wake
+from core.registry import Chore, chores
+from core.services import relay_waiting
+from factory.work.services import Loop
+
+logger = logging.getLogger(__name__)
+POLL_S = 1.0
+STOP_S = 15.0
+
+
+def forever(name: str, *, stop: threading.Event, step: Callable[[], bool]) -> threading.Thread:
+    """Start a thread that does `step` again and again; while a step finds nothing to do it waits for the bell."""
+
+    def run() -> None:
+        seen = wake.rings()
+        while not stop.is_set():
+            try:
+                is_idle = not step()
+            except Exception:
+                logger.exception("factoryd.step_failed", extra={"loop": name})
+                is_idle = True
+            if is_idle:
+                seen = wake.wait(since=seen, at_most_s=POLL_S)
+        connection.close()
+
+    thread = threading.Thread(target=run, name=name)
+    thread.start()
+    return thread
+
+
+class Ticker:
+    """Does each chore when it is due; one chore at a time."""
+
+    def __init__(self) -> None:
+        self._due = {chore.name: 0.0 for chore in chores()}
+
+    def tick(self) -> bool:
+        """Do what is due; say whether anything was."""
+        now = time.monotonic()
+        due = [chore for chore in chores() if self._due[chore.name] <= now]
+        for chore in due:
+            self._due[chore.name] = now + chore.every_s
+            self._do(chore)
+        if not due:
+            time.sleep(0.1)
+        return True
+
+    def _do(self, chore: Chore) -> None:
+        close_old_connections()
+        try:
+            chore.run()
+        except Exception:
+            logger.exception("factoryd.chore_failed", extra={"chore": chore.name})
+
+
+def claim_port(host: str, port: int) -> socket.socket:
+    """Return a listening socket; a taken port raises OSError before anything else was started."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((host, port))
+    made.listen(512)
+    made.set_inheritable(True)
+    return made
+
+
+def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None:
+    """Serve the pages on `door` and work in threads beside them until SIGTERM or ctrl-C; then end both in order."""
+    stop = threading.Event()
+    ticker = Ticker()
+    helpers = [
+        forever("relay", stop=stop, step=lambda: relay_waiting() > 0),
+        forever("ticker", stop=stop, step=ticker.tick),
+    ]
+    loop.start()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            "factory.asgi:application", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5
+        )
+    )
+    ready()
+    try:
+        server.run(sockets=[door])
+    finally:
+        stop.set()
+        loop.stop(at_most_s=STOP_S)
+        for thread in helpers:
+            thread.join(timeout=STOP_S)

@@ -1,0 +1,51 @@
+"""The entrance of the command line: verbs by name, errors as one sentence and an exit code."""
+
+import errno
+import sys
+from collections.abc import Sequence
+
+import typer
+from django.db import DatabaseError
+
+from core.errors import FactoryError
+
+app = typer.Typer(
+    name="factory",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+ASKED_BACK = range(400, 500)
+FULL = "The disk is full: free some space, then start again; nothing was lost."
+SENTENCES = {
+    "locked": "The database is locked by another process: wait a moment, or stop what holds it, then try again.",
+    "disk is full": FULL,
+    "readonly": "The database cannot be written: check the rights of FACTORY_HOME.",
+    "no such table": "The database is empty: `factory run` or `make demo` makes its tables.",
+}
+
+
+def run_verb(arguments: Sequence[str]) -> None:
+    """Carry out one verb and end the process: 0 done, 1 failed, 2 asked back."""
+    try:
+        app(args=list(arguments), prog_name="factory", standalone_mode=True)
+    except FactoryError as error:
+        stop(error.sentence, code=2 if error.http_status in ASKED_BACK else 1)
+    except DatabaseError as error:
+        stop(_sentence_of(error), code=1)
+    except OSError as error:
+        stop(FULL if error.errno == errno.ENOSPC else f"The system refused: {error}.", code=1)
+
+
+def stop(sentence: str, *, code: int) -> None:
+    """Say one sentence and end."""
+    sys.stderr.write(f"{sentence}\n")
+    raise SystemExit(code)
+
+
+def _sentence_of(error: DatabaseError) -> str:
+    said = str(error).lower()
+    return next(
+        (words for sign, words in SENTENCES.items() if sign in said), f"The database refused: {error}."
+    )

@@ -1,0 +1,59 @@
+"""Verbs that keep the house: stop, start, agents-sync, doctor, release."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from django.conf import settings
+from rich.console import Console
+
+from agents.roster.services import sync_agents
+from core.registry import run_checks
+from core.services import start_again, stop_everything
+from factory.console.management.verbs.entry import app
+from factory.pipeline.services import open_release
+from portfolio.models import Product
+
+MARKS = {"fine": "[green]fine[/]", "warn": "[yellow]warn[/]", "fail": "[red]FAIL[/]"}
+
+
+@app.command(name="stop")
+def stop_all() -> None:
+    """Stop everything: no new work, no new model call; live products go on. Needs the database alone."""
+    stop_everything(by="cli", reason="factory stop")
+    sys.stdout.write("Stopped. Live products go on; `factory start` lets work go on.\n")
+
+
+@app.command(name="start")
+def start_all() -> None:
+    """Let work go on after a stop."""
+    start_again(by="cli")
+    sys.stdout.write("Work goes on.\n")
+
+
+@app.command(name="agents-sync")
+def agents_sync(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of agent files; data/agents when not given.")] = None,
+) -> None:
+    """Read the agent files, all or none."""
+    report = sync_agents(folder or settings.DATA_DIR / "agents")
+    sys.stdout.write(f"{report}\n")
+
+
+@app.command()
+def doctor() -> None:
+    """Check what the factory stands on; exit 1 when something fails."""
+    console, found = Console(), run_checks()
+    for name, finding in found.items():
+        cure = f" ({finding.cure})" if finding.cure else ""
+        console.print(f"{MARKS[finding.state]}  {name}: {finding.words}{cure}")
+    raise SystemExit(any(finding.state == "fail" for finding in found.values()))
+
+
+@app.command()
+def release(slug: Annotated[str, typer.Argument(help="The product's name in its address.")]) -> None:
+    """Test what a product's main line stands at and ask whether to release it."""
+    product = Product.objects.get(slug=slug)
+    dag = open_release(product)
+    sys.stdout.write(f"{dag.title} has begun; you are asked at /decisions/ once Hawk's verdict is green.\n")

@@ -1,0 +1,34 @@
+"""What the owner's answers do."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from approvals.models import Decision
+from core.registry import register_action
+from factory.pipeline.services import decline_build
+from factory.pipeline.services.build import ACTION
+from factory.work.services import resume_task
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"product_id": {"type": "string"}, "task_id": {"type": "string"}},
+    "required": ["product_id", "task_id"],
+    "additionalProperties": False,
+}
+
+
+def no_build(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
+    """End the venture, or take the owner's words into another round."""
+    decision = Decision.objects.filter(pk=decision_id).first()
+    if decision is not None and decision.answer == Decision.Answer.CHANGE:
+        resume_task(UUID(arguments["task_id"]), {"answer": "change", "words": decision.words})
+        return
+    words = decision.words if decision else "no answer in time"
+    decline_build(UUID(arguments["product_id"]), task_id=UUID(arguments["task_id"]), words=words)
+
+
+@register_action(ACTION, schema=SCHEMA, on_no=no_build)
+def build(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
+    """Let the gate go on: it opens the build."""
+    resume_task(UUID(arguments["task_id"]), {"answer": "approve", "decision_id": str(decision_id)})

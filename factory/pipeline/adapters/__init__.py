@@ -1,0 +1,1 @@
+"""Reference products, shipped as files."""

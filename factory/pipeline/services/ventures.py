@@ -1,0 +1,111 @@
+"""One venture, from signals or an owner's idea to a product that earns: each step calls one verb below."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from core.services import audit
+from factory.delivery.services import url_of
+from factory.pipeline.errors import IdeaExcluded
+from factory.pipeline.rules.idea import read_idea, title_of
+from factory.pipeline.services.build import MOST_MENDS, mend
+from factory.pipeline.services.discover import discover
+from factory.quality.services import findings_told
+from factory.work.models import Attempt
+from factory.work.services import accept_result, refuse_task
+from portfolio.models import Opportunity, Product, Scan
+from portfolio.services import (
+    change_stage,
+    decline_opportunity,
+    open_product,
+    place_product,
+    record_idea,
+    scan_signals,
+    validate_opportunity,
+)
+
+TRAFFIC = "recorded.jsonl"
+Stage = Product.Stage
+
+
+def scan_file(path: Path, *, as_of: date | None = None) -> Scan:
+    """Read a file of signals and begin a venture with the best opportunity that nobody has begun yet.
+
+    Raises:
+        SignalsUnreadable, ModelMissing: nothing was written.
+    """
+    scan = scan_signals(path, as_of=as_of)
+    best = Opportunity.objects.to_validate().filter(product=None).first()
+    if best is not None:
+        begin_venture(best)
+    return scan
+
+
+def start_from_idea(text: str, *, name: str = "") -> Product:
+    """Begin a venture with an owner's idea; the same idea again gives the first.
+
+    Raises:
+        IdeaUnclear, IdeaTooLong: asked back; nothing was written.
+        IdeaExcluded: it lies in a field the factory leaves alone; says the rule.
+    """
+    idea = read_idea(text)
+    opportunity = record_idea(idea, title=name or title_of(idea))
+    if opportunity.state == Opportunity.State.EXCLUDED:
+        raise IdeaExcluded(rule=opportunity.reason)
+    return begin_venture(opportunity)
+
+
+@transaction.atomic
+def begin_venture(opportunity: Opportunity) -> Product:
+    """Open the product of an opportunity and begin to find out whether to build it. Safe to run twice."""
+    product = open_product(opportunity.title, opportunity=opportunity, stage=Stage.VALIDATE)
+    discover(product)
+    return product
+
+
+def validate_product(product: Product) -> dict[str, Any]:
+    """Test the product's opportunity at the desk and over the recorded traffic; return what was seen.
+
+    Raises:
+        NotToValidate: it is not fit for a test.
+    """
+    test = validate_opportunity(product.opportunity, traffic=settings.DATA_DIR / "traffic" / TRAFFIC)
+    return {"outcome": test.outcome, "reason": test.reason, "label": test.label, "is_recorded": test.is_recorded}
+
+
+@transaction.atomic
+def decline_build(product_id: UUID, *, task_id: UUID, words: str) -> None:
+    """Note the owner's no or silence; nothing is built, everything is kept."""
+    product = Product.objects.select_related("opportunity").get(pk=product_id)
+    refuse_task(task_id, words=words or "the owner said no")
+    if product.opportunity:
+        decline_opportunity(product.opportunity, reason=words or "the owner said no")
+    audit(actor="owner", verb="pipeline.decline_build", subject=product.name, words=words)
+
+
+def settle_test(attempt: Attempt) -> None:
+    """Let a tested product go on; before a red one does, what Hawk found is mended and tested again."""
+    task, result = attempt.task, attempt.result or {}
+    product = task.dag.product
+    if not result["passed"] and (n := task.arguments["round"]) <= MOST_MENDS:
+        told = findings_told(result["verdict_id"])
+        mend(
+            product, task.dag, round_n=n, test_key=task.key, findings=told, python=task.arguments["python"]
+        )
+    if result["passed"]:
+        change_stage(product, to=Stage.LAUNCH, reason="Hawk's verdict is green")
+    accept_result(attempt.pk, by="pipeline:verdict", reason="passed" if result["passed"] else "red")
+
+
+@transaction.atomic
+def note_live(product_id: str) -> None:
+    """Users meet the product: keep where, and let it grow."""
+    product = Product.objects.get(pk=product_id)
+    place_product(product, url=url_of(product))
+    if product.stage == Stage.BUILD:
+        change_stage(product, to=Stage.LAUNCH, reason="released")
+    change_stage(product, to=Stage.GROW, reason="users meet it")

@@ -1,0 +1,29 @@
+"""What work asks of repositories."""
+
+from core.registry import ArtifactDraft, Assignment, Outcome, Stop, every, register_job
+from factory.repo.services import found_repository, merge_offered, repository_of
+
+every(0.3, name="repo.merge_lane")(merge_offered)
+
+
+@register_job("repo.scaffold")
+def scaffold(assignment: Assignment, stop: Stop, /) -> Outcome:
+    """Found the product's repository from its template."""
+    arguments = assignment.inputs["arguments"]
+    commit = found_repository(arguments["product_id"], template=arguments["template"])
+    return Outcome(kind="done", result={"commit": commit})
+
+
+@register_job("repo.package")
+def package(assignment: Assignment, stop: Stop, /) -> Outcome:
+    """Pack what main stands at: the one thing that is tested and released from here on."""
+    repository = repository_of(assignment.inputs["arguments"]["product_id"])
+    commit = repository.tip()
+    draft = ArtifactDraft(
+        kind="release",
+        name="release.tar",
+        content=repository.archive(commit),
+        facts={"commit": commit, "tree": repository.tree_of(commit)},
+        media_type="application/x-tar",
+    )
+    return Outcome(kind="done", result={"commit": commit}, artifacts=(draft,))
