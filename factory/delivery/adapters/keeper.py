@@ -33,7 +33,7 @@ def find_caddy() -> str:
     return found
 
 
-class KeeperEdge:
+class Keeper:
     """Implements `Edge` for one home folder."""
 
     def __init__(self, home: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -243,6 +242,10 @@ class Keeper:
         for launch in self.launches.values():
             launch.kill()
         self.caddy.kill()
+        if (
+            self.run.parent != self.home
+        ):  # else it went with the home folder, and another edge's may stand there
+            shutil.rmtree(self.run, ignore_errors=True)
 
     async def work(self) -> None:
         """Take over, listen, then step at every tick and every wake until told to stop."""
@@ -267,15 +270,14 @@ class Keeper:
 def run_folder(home: Path) -> Path:
     """Where the unix sockets lie: `HOME/run`, or, when that is too long for a socket's path, a short folder behind it.
 
-    The link `HOME/run` names the short folder, so it is found again under another TMPDIR.
+    The link `HOME/run` names the short folder, which is made again after a restart of the host.
     """
     link = home / "run"
     if len(os.fsencode(link)) <= PATH_BYTES:
         link.mkdir(mode=0o700, exist_ok=True)
         return link
     if not link.is_symlink():
-        digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-        link.symlink_to(Path(tempfile.gettempdir(), f"edge-{os.getuid()}-{digest}"))
+        link.symlink_to(tempfile.mkdtemp(prefix="edge-"))
     folder = link.readlink()
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from factory.delivery.adapters.keeper import KeeperEdge
+from factory.delivery.adapters.keeper import Keeper
 from factory.delivery.ports import EdgeState, LaunchSpec, Site, Table
 
 HERE = Path(__file__).parent
@@ -141,7 +142,7 @@ class Stage:
     generation: int = 0
 
     def __post_init__(self) -> None:
-        self.edge = KeeperEdge(self.folder / "home")
+        self.edge = Keeper(self.folder / "home")
         self.orders = self.folder / "orders"
 
     def spec(self, release: str, **env: str) -> LaunchSpec:
@@ -152,7 +153,7 @@ class Stage:
             argv=[*argv, "--log-level", "warning"],
             cwd=str(HERE),
             env={"ORDERS": str(self.orders), **env},
-            start_s=2,
+            start_s=1,
             stop_s=2,
         )
 
@@ -179,11 +180,9 @@ class Stage:
         return [line.split()[0] for line in self.orders.read_text().splitlines()]
 
     def end(self) -> None:
-        """Remove the product, wait until it is gone, and stop the edge."""
-        self.edge.ensure()
-        self.edge.apply(Table(generation=self.generation + 1, products={}))
-        until(lambda: not self.edge.state().launches)
-        self.edge.stop()
+        """Remove the home folder and wait until all that ran for it is gone."""
+        shutil.rmtree(self.edge.home, ignore_errors=True)
+        until(lambda: not bearers(str(self.edge.home)))
 
 
 def parent_of(pid: int) -> int:

@@ -147,7 +147,9 @@ def test_a_release_that_does_not_prove_itself_meets_no_user_and_says_why(
     stage.ask_for(old, new, weight=100)
 
     with Users(stage.port).at_work() as users:
-        until(lambda: (it := stage.edge.state().candidate_of("shop")) and it.late)
+        until(
+            lambda: (it := stage.edge.state().candidate_of("shop")) and it.late and reason in it.evidence.why
+        )
         refused = stage.edge.state()
 
     candidate = refused.candidate_of("shop")
