@@ -79,15 +79,20 @@ def tip_of(ref: RepoRef) -> str:
     return git.run("rev-parse", "--verify", "--quiet", f"{ref.commit}^{{commit}}", cwd=ref.repository).text
 
 
-def is_there(home: Path) -> bool:
-    """Say whether a workspace stands in `home`, complete."""
-    return (home / "tree").is_dir() and (home / "git").is_dir()
+def is_whole(home: Path) -> bool:
+    """Say whether the workspace in `home` holds the effect of every finished step and of no unfinished one."""
+    return (home / "tree").is_dir() and (home / "git").is_dir() and not mark_of(home).exists()
+
+
+def mark_of(home: Path) -> Path:
+    """Return the file that stands in `home` while a step is half done, or finished ones are still to be repeated."""
+    return home / "unfinished"
 
 
 def clone(ref: RepoRef, *, base: str, home: Path) -> Workspace:
     """Return a fresh checkout of `base` on the branch of `ref` in `home`; what stood there is gone.
 
-    It appears complete or not at all.
+    It appears complete or not at all, and marked: what earlier attempts did is still to be repeated.
     """
     fresh = Workspace(home.with_name(f".{home.name}-{uuid4().hex[:8]}"), base)
     fresh.tree.mkdir(parents=True)
@@ -97,6 +102,7 @@ def clone(ref: RepoRef, *, base: str, home: Path) -> Workspace:
         (fresh.home / "git" / "info" / "exclude").write_text(_NEVER_KEPT)
         fresh.git("fetch", "-q", "--depth=1", "--no-tags", ref.repository.resolve().as_uri(), base)
         fresh.git("checkout", "-q", "-B", ref.branch, base)
+        mark_of(fresh.home).touch()
         shutil.rmtree(home, ignore_errors=True)
         fresh.home.rename(home)
     finally:

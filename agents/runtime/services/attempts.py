@@ -158,9 +158,9 @@ def _write_code(session: Session, assignment: Assignment, *, ref: RepoRef, ask: 
 
 
 def _workspace(session: Session, ref: RepoRef) -> tuple[Workspace, bool]:
-    """Return where to work, and whether it is new; one left by a session that this one continues is kept."""
+    """Return where to work, and whether it is new; a whole one left by the session that this one continues is kept."""
     home = _home_of(session)
-    if session.continues and workspaces.is_there(home):
+    if session.continues and workspaces.is_whole(home):
         return Workspace(home, session.base_commit), False
     return workspaces.clone(ref, base=session.base_commit, home=home), True
 

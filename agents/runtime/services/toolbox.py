@@ -8,6 +8,7 @@ from agents.gateway.ports import ToolCall as Wish
 from agents.roster.errors import ToolDenied
 from agents.roster.services import authorize, flag_agent
 from agents.runtime import rules
+from agents.runtime.adapters.workspaces import mark_of
 from agents.runtime.errors import DeniedTooOften, Halted
 from agents.runtime.models import Session, ToolCall, Turn
 from agents.runtime.services.steps import keep_step, recall_step
@@ -28,11 +29,13 @@ class Toolbox:
     """The tools of one attempt.
 
     A result kept by an earlier attempt is told again. In a kept workspace its effect is still there; in a fresh one
-    the call is carried out again for its effect, and the kept result is told all the same.
+    the call is carried out again for its effect, and the kept result is told all the same. The workspace bears a
+    mark while it lacks an effect or holds half of one, so that after a death it is not taken for whole.
     """
 
     def __init__(self, session: Session, *, context: ToolContext, is_fresh: bool) -> None:
         self.session, self.context, self.is_fresh = session, context, is_fresh
+        self.mark = mark_of(context.workspace.parent)
         self.denials = 0
 
     def use(self, wish: Wish, *, turn: Turn, step_key: str) -> Told:
@@ -44,16 +47,21 @@ class Toolbox:
         """
         began = time.monotonic()
         kept = recall_step(self.session.reuse_key, step_key=step_key)
-        told = Told(**kept) if kept else None
-        if told is None or (self.is_fresh and _changes_something(wish.name)):
-            now = self._carry_out(wish)
-            told = told or now
-        keep_step(self.session.reuse_key, step_key=step_key, value=asdict(told))
+        told = Told(**kept) if kept else self._carry_out_and_keep(wish, step_key=step_key)
+        if kept and self.is_fresh and _changes_something(wish.name):
+            self._carry_out(wish)
         ToolCall.objects.create(
             turn=turn, tool=wish.name[:80], arguments=wish.arguments, result=told.text, outcome=told.outcome,
             is_error=told.is_error, is_replayed=kept is not None, duration_ms=int((time.monotonic() - began) * 1000),
         )  # fmt: skip
         self._count(told)
+        return told
+
+    def _carry_out_and_keep(self, wish: Wish, *, step_key: str) -> Told:
+        self.mark.touch()
+        told = self._carry_out(wish)
+        keep_step(self.session.reuse_key, step_key=step_key, value=asdict(told))
+        self.mark.unlink()
         return told
 
     def _carry_out(self, wish: Wish) -> Told:

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from billing.errors import BudgetExceeded
 from core.adapters import git
 from core.errors import FactoryError
 from core.models import AuditRow
-from core.registry import Assignment, Limits, Outcome, RepoRef, Stop
+from core.registry import Assignment, Limits, Outcome, RepoRef, Stop, ToolContext, ToolResult, register_tool
 from core.services import read_blob
 from tests.builders import a_repository, an_agent, an_assignment
 
@@ -350,6 +350,41 @@ def test_a_kept_result_is_told_again_without_running_the_tool_again(
     assert list(ToolCall.objects.order_by("pk").values_list("result", "is_replayed")) == [
         ("exit 0\n1\n", False), ("exit 0\n1\n", True), ("exit 0\n2\n", False),
     ]  # fmt: skip
+
+
+DEATHS: list[str] = []
+
+
+@register_tool("count_up", description="Add a line.", schema={"type": "object"}, tool_class="run")
+def count_up(context: ToolContext, arguments: Mapping[str, Any], /) -> ToolResult:
+    """Add a line to a file; die afterwards as often as the test wants."""
+    counted = context.workspace / "ping" / "count"
+    counted.parent.mkdir(exist_ok=True)
+    with counted.open("a") as file:
+        file.write("x\n")
+    if DEATHS:
+        raise Killed(DEATHS.pop())
+    return ToolResult(counted.read_text())
+
+
+def test_what_a_tool_had_half_done_at_its_death_is_done_once(tmp_path: Path) -> None:
+    agent = an_agent("Zed", front={"tools": ["count_up"]})
+    ref = RepoRef(a_repository(tmp_path / "bare.git"), "main", "agent/count", ("**",))
+    job, steps = an_assignment(agent, workspace=ref), [says("", ("count_up", {"n": n})) for n in (1, 2)]
+
+    def answers_deadly(ask: Ask) -> Reply:
+        DEATHS[:] = ["at the second call"]
+        return steps[1]
+
+    with pytest.raises(Killed):
+        carried(job, steps[0], answers_deadly)
+    DEATHS[:] = ["while the first call is repeated"]
+    with pytest.raises(Killed):
+        carried(again(job, agent))
+    outcome, model = carried(again(job, agent), says("ok"))
+
+    assert results(model) == ["x\n", "x\nx\n"]
+    assert outcome.result["files"] == ["ping/count"]
 
 
 def test_a_death_between_two_tools_repeats_only_what_was_not_finished(job: Assignment, rex: Agent) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.runtime.adapters.workspaces import Workspace, clone, is_there, tip_of
+from agents.runtime.adapters.workspaces import Workspace, clone, is_whole, mark_of, tip_of
 from core.adapters import git
 from core.registry import RepoRef
 from tests.builders import a_repository
@@ -121,8 +121,16 @@ def test_a_clone_that_fails_leaves_nothing(ref: RepoRef, tmp_path: Path) -> None
     with pytest.raises(git.GitFailed):
         clone(ref, base="0" * 40, home=tmp_path / "home")
 
-    assert not is_there(tmp_path / "home")
+    assert not is_whole(tmp_path / "home")
     assert {path.name for path in tmp_path.iterdir()} == {"bare.git"}
+
+
+def test_a_clone_is_whole_only_when_nothing_is_left_to_repeat(workspace: Workspace) -> None:
+    before = is_whole(workspace.home)
+
+    mark_of(workspace.home).unlink()
+
+    assert (before, is_whole(workspace.home)) == (False, True)
 
 
 def test_a_branch_that_is_not_there_is_said(ref: RepoRef) -> None:
