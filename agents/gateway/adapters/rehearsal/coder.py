@@ -30,10 +30,7 @@ def next_step(ask: Ask, *, seed: Seed) -> Said:
     job, story = read_job(ask.turns[0].text), story_of(ask)
     if job is None:
         return Said("I see no blueprint that I could build: needs a real model.")
-    if job.findings:
-        step = mend(ask, story, job=job) if not story.written else None
-    else:
-        step = _build(ask, job, story, seed)
+    step = mend(ask, story, job=job) if job.findings else _build(ask, job, story, seed)
     return step or _check(ask, job, story) or Said(_closing(job, story))
 
 

@@ -28,7 +28,7 @@ def _was_told(ask: Ask) -> bool:
 
 
 def _mistake(said: Said, ask: Ask, dice: Dice, *, every: int | None) -> Said:
-    whole = tokens.count(said.text) + sum(tokens.count(a) for _, a in said.calls)
+    whole = tokens.count(said.text) + sum(tokens.of_call(*call) for call in said.calls)
     if dice.hits("cut", share=1 / 15) and whole > 40:
         return _fit(said, limit=whole // 2)
     if said.calls and dice.hits("arguments", share=1 / every if every else 1 / 12):
@@ -55,9 +55,10 @@ def _broken(text: str, dice: Dice) -> str:
 
 def _fit(said: Said, *, limit: int) -> Said:
     """`said` within `limit` tokens, with the provider's word for a cut."""
-    text, left, calls = tokens.head(said.text, limit=limit), limit - tokens.count(said.text), []
+    left, calls = limit - tokens.count(said.text), []
     for name, arguments in said.calls:
-        if left > 0:
-            calls.append((name, tokens.head(arguments, limit=left)))
-            left -= tokens.count(arguments)
-    return said if left >= 0 else Said(text, tuple(calls), "length")
+        room = left - tokens.of_call(name, "")
+        if room > 0:
+            calls.append((name, tokens.head(arguments, limit=room)))
+        left -= tokens.of_call(name, arguments)
+    return said if left >= 0 else Said(tokens.head(said.text, limit=limit), tuple(calls), "length")

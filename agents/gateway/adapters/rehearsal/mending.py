@@ -28,8 +28,12 @@ def mend(ask: Ask, story: Story, *, job: Job) -> Said | None:
     for path, hunk in found:
         texts[path] = hunk.mend(texts.get(path, story.read[path]))
     why = "; ".join(f"{path}:{hunk.line}" for path, hunk in reversed(found))
-    wishes = [("write", {"path": path, "content": text}) for path, text in texts.items()]
-    return calls(ask, *wishes, why=f"Mending {why} and nothing else.") if texts else None
+    wishes = [
+        ("write", {"path": path, "content": text})
+        for path, text in texts.items()
+        if path not in story.written
+    ]
+    return calls(ask, *wishes, why=f"Mending {why} and nothing else.") if wishes else None
 
 
 def _chosen(story: Story, wanted: dict[str, str], job: Job) -> list[Fault | None]:

@@ -70,14 +70,17 @@ def read_job(brief: str) -> Job | None:
 
 
 def differences(text: str, wanted: str | None) -> list[Hunk]:
-    """Every place where `text` leaves `wanted`; none when nothing is wanted of it."""
+    """Every place where `text` leaves `wanted`, with at most two equal lines inside; none when nothing is wanted."""
     if wanted is None:
         return []
     have, want = text.splitlines(), wanted.splitlines()
-    codes = difflib.SequenceMatcher(None, have, want, autojunk=False).get_opcodes()
-    return [
-        Hunk(a + 1, "\n".join(have[a:b]), "\n".join(want[c:d])) for tag, a, b, c, d in codes if tag != "equal"
-    ]
+    places: list[list[int]] = []
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, have, want, autojunk=False).get_opcodes():
+        if tag != "equal" and places and a - places[-1][1] <= 2:
+            places[-1][1::2] = b, d
+        elif tag != "equal":
+            places.append([a, b, c, d])
+    return [Hunk(a + 1, "\n".join(have[a:b]), "\n".join(want[c:d])) for a, b, c, d in places]
 
 
 def find_findings(text: str) -> list[Finding]:

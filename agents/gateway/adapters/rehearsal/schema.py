@@ -68,7 +68,10 @@ class Builder:
         opened = [self._open(b, NOTHING) for b in branches]
         fitting = [b for b in opened if self._kind(b, NOTHING) == _kind_of(hint)]
         plain = [b for b in opened if self._kind(b, NOTHING) not in ("object", "null")]
-        return (fitting or plain or opened)[0]
+        null = [
+            b for b in opened if self._kind(b, NOTHING) == "null"
+        ]  # an object that may be left out may hold itself
+        return (fitting or plain or null or opened)[0]
 
     def _kind(self, schema: Json, hint: Any) -> str:
         kind = schema.get("type")

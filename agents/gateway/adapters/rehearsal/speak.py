@@ -46,9 +46,9 @@ class Letter:
 
     @property
     def completion_tokens(self) -> int:
-        """What the answer costs to write: its words, and 4 a call."""
-        calls = sum(tokens.count(name + arguments) + 4 for name, arguments in self.said.calls)
-        return tokens.count(self.said.text) + calls
+        """What the answer costs to write; never more than was allowed."""
+        whole = tokens.count(self.said.text) + sum(tokens.of_call(*call) for call in self.said.calls)
+        return min(whole, self.ask.max_tokens)
 
 
 def refuse(path: str, reason: str) -> Reply:

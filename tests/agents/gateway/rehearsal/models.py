@@ -70,7 +70,7 @@ class Models:
     def work(self, brief: str, clone: Path, *, globs: str) -> str:
         """The agent loop in `clone` under the platform's stop rules; gives the closing sentence."""
         messages: list[Json] = [{"role": "user", "content": brief}]
-        tools = [{"name": name, "input_schema": _parameters(keys)} for name, keys in TOOLS.items()]
+        tools = [{"name": name, "input_schema": parameters_of(keys)} for name, keys in TOOLS.items()]
         room, done, sizes = 16_000, 0, [0.0]
         while True:
             body = {
@@ -136,7 +136,8 @@ def run(command: str, clone: Path) -> tuple[int, str]:
     return ran.returncode, (ran.stdout + ran.stderr).replace(str(clone), "/work")
 
 
-def _parameters(keys: list[str]) -> Json:
+def parameters_of(keys: list[str]) -> Json:
+    """The schema of a tool that takes these texts."""
     texts = {key: {"type": "string"} for key in keys}
     return {"type": "object", "properties": texts, "required": keys, "additionalProperties": False}
 

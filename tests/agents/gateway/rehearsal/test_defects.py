@@ -1,0 +1,119 @@
+"""Every mistake that may be planted: the product's own tests pass with it, and a gate of the platform sees it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents.gateway.adapters.rehearsal.cores import CORES
+from agents.gateway.adapters.rehearsal.cores.frame import final, typed
+from agents.gateway.adapters.rehearsal.cores.product import Defect
+from agents.gateway.adapters.rehearsal.reading import as_product
+from tests.agents.gateway.rehearsal.asks import IDEAS, blueprint_of
+from tests.agents.gateway.rehearsal.builds import lay_out
+from tests.agents.gateway.rehearsal.driver import running
+from tests.agents.gateway.rehearsal.models import run
+
+NAMES = {f"{kind}-{defect.name}": (kind, defect) for kind, core in CORES.items() for defect in core.defects}
+SAMPLE = (
+    "heartbeat-grace_ignored",
+    "heartbeat-unescaped",
+    "heartbeat-shell_command",
+)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The clean product of each core that was asked for, with its migrations."""
+    return {kind: _write(tmp_path_factory.mktemp(kind) / "clean", kind) for kind in CORES}
+
+
+def _write(folder: Path, kind: str) -> Path:
+    product = as_product(blueprint_of(IDEAS[kind]))
+    assert product
+    lay_out(folder)
+    for path, text in final(product, CORES[kind]).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    (folder / "product" / "domain.py").write_text(f'"""The apps."""\n\nAPPS = ["{product.app}"]\n')
+    code, output = run(f"python manage.py makemigrations --no-header {product.app}", folder)
+    assert code == 0, output
+    return folder
+
+
+def spoiled(clean: Path, folder: Path, kind: str, defect: Defect | None) -> Path:
+    """A copy of the clean product with the mistake in it."""
+    shutil.copytree(clean, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    product = as_product(blueprint_of(IDEAS[kind]))
+    if defect and product:
+        right, wrong = typed(product, defect, noise="9e107d9d372bb6826bd81d3542a419d6")
+        paths = [folder / path for path in final(product, CORES[kind]) if path.endswith(f"/{defect.file}")]
+        path = next(path for path in paths if right in path.read_text())
+        path.write_text(path.read_text().replace(right, wrong, 1))
+    return folder
+
+
+def own_tests_pass(folder: Path, kind: str) -> bool:
+    app = blueprint_of(IDEAS[kind])["core_function"]["app"]
+    return run(f"python manage.py test {app}", folder)[0] == 0
+
+
+def broken_promises(folder: Path, kind: str) -> set[str]:
+    with running(folder) as product:
+        return set(product.faults(blueprint_of(IDEAS[kind])["criteria"]))
+
+
+def scanned(folder: Path) -> set[str]:
+    """What two scanners hold against the code: bandit's high finds and secrets that are no guess."""
+    bandit = _json("bandit", "-r", ".", "-f", "json", "-q", folder=folder)
+    secrets = _json("detect_secrets", "scan", "--all-files", "--no-verify", ".", folder=folder)
+    grave = {item["test_id"] for item in bandit["results"] if item["issue_severity"] == "HIGH"}
+    kinds = {(file, item["type"]) for file, items in secrets["results"].items() for item in items}
+    return grave | {kind for file, kind in kinds if "Entropy" not in kind and "tests" not in file}
+
+
+def _json(*words: str, folder: Path) -> dict:  # type: ignore[type-arg]
+    ran = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return dict(json.loads(ran.stdout))
+
+
+def prove(clean: dict[str, Path], folder: Path, name: str) -> None:
+    kind, defect = NAMES[name]
+    product = spoiled(clean[kind], folder / "spoiled", kind, defect)
+
+    assert own_tests_pass(product, kind)
+    if defect.gate == "journey":
+        assert broken_promises(product, kind)
+    else:
+        assert scanned(product)
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_planted_mistake_passes_own_tests_and_is_seen_by_its_gate(
+    clean: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    prove(clean, tmp_path, name)
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("name", sorted({*NAMES} - {*SAMPLE}))
+def test_every_other_planted_mistake_too(clean: dict[str, Path], tmp_path: Path, name: str) -> None:
+    prove(clean, tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    "kind", ["heartbeat", *(pytest.param(k, marks=pytest.mark.drill) for k in ("register", "watch"))]
+)
+def test_a_clean_product_keeps_every_promise_and_no_scanner_holds_anything_against_it(
+    clean: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    product = spoiled(clean[kind], tmp_path / "clean", kind, None)
+
+    assert own_tests_pass(product, kind)
+    assert broken_promises(product, kind) == set()
+    assert scanned(product) == set()
