@@ -23,6 +23,8 @@ _REHEARSAL_URL, _REHEARSAL_KEY = "http://rehearsal", "rehearsal"
 _lock = threading.Lock()
 _clients: dict[tuple[int, str], httpx.Client] = {}
 """One client per process and place: a client that crossed a fork would share its sockets."""
+_sockets: dict[int, Path] = {}
+"""The rehearsal child's socket, by the process that started the child."""
 
 
 def has_line(provider: str, *, mode: str) -> bool:
@@ -37,29 +39,42 @@ def line_to(provider: Provider, *, mode: str) -> Line:
     return Line(_client(provider.base_url), provider.base_url, settings.MODEL_KEYS[provider.name])
 
 
+def hang_up() -> None:
+    """Close every client of this process; the next call opens a new one. Done by itself when we go."""
+    with _lock:
+        for place in [place for place in _clients if place[0] == os.getpid()]:
+            _clients.pop(place).close()
+
+
+atexit.register(hang_up)
+
+
 def _client(base_url: str) -> httpx.Client:
     with _lock:
         place = (os.getpid(), base_url)
         if place not in _clients:
-            is_rehearsal = base_url == _REHEARSAL_URL
-            _clients[place] = (
-                httpx.Client(transport=httpx.HTTPTransport(uds=str(_rehearse())))
-                if is_rehearsal
-                else httpx.Client()
-            )
+            _clients[place] = _open(base_url)
         return _clients[place]
 
 
+def _open(base_url: str) -> httpx.Client:
+    if base_url == _REHEARSAL_URL:
+        return httpx.Client(transport=httpx.HTTPTransport(uds=str(_rehearse())))
+    return httpx.Client()
+
+
 def _rehearse() -> Path:
-    """Start the rehearsal child of this process and return its socket; both go when we go."""
+    """Start the rehearsal child of this process, once, and return its socket; both go when we go."""
+    if (path := _sockets.get(os.getpid())) is not None:
+        return path
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))  # short: a socket's path has about 100 bytes
     running = child.start(settings.REHEARSAL_SEED, folder / "model.sock")
-    born_in = os.getpid()
-
-    def end() -> None:
-        if os.getpid() == born_in:
-            running.stop()
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(end)
+    _sockets[os.getpid()] = running.path
+    atexit.register(_end, running, folder, os.getpid())
     return running.path
+
+
+def _end(running: child.Process, folder: Path, born_in: int) -> None:
+    if os.getpid() == born_in:
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)

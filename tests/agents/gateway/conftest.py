@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agents.gateway import models
+from agents.gateway.adapters.transport import hang_up
 from agents.gateway.services import sync_prices
 from core.services import found_installation
 from tests.agents.gateway.fake_provider import KEYS, Provider, a_provider
@@ -20,4 +21,5 @@ def provider(db: None, settings: Any) -> Iterator[Provider]:
     with a_provider() as running:
         models.Provider.objects.update(base_url=running.url)
         yield running
+        hang_up()
         assert running.complaints == [], "what we send must be what real providers take"

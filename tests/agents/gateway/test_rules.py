@@ -1,0 +1,266 @@
+"""Prices, routes, retries and answers, computed."""
+
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.gateway.rules.answers import (
+    ANTHROPIC_DROPS,
+    OPENAI_DROPS,
+    read_answer,
+    schema_name,
+    wire_schema,
+)
+from agents.gateway.rules.money import Tariff, Usage, bound_microusd, cost_microusd
+from agents.gateway.rules.retry import MAX_ATTEMPTS, Failure, Step, next_step
+from agents.gateway.rules.route import Candidate, Intent, capable, in_order, names_of, reason_for
+
+RATE = st.integers(min_value=0, max_value=100_000_000)
+TARIFFS = st.builds(Tariff, input=RATE, output=RATE, cached=RATE, cache_write=RATE)
+SONNET = Tariff(input=3_000_000, output=15_000_000, cached=300_000, cache_write=3_750_000)
+ALL = frozenset({"tools", "json", "vision"})
+SHELF = (
+    Candidate("anthropic", "opus", "frontier", ALL, 200_000, 500),
+    Candidate("anthropic", "sonnet", "premium", ALL, 200_000, 300),
+    Candidate("anthropic", "haiku", "mid", ALL, 200_000, 100),
+    Candidate("openai", "gpt", "frontier", ALL, 128_000, 280),
+    Candidate("openai", "mini", "mid", ALL, 128_000, 40),
+    Candidate("fast", "flash", "budget", ALL, 1_000_000, 10),
+    Candidate("home", "coder", "local", ALL, 8_000, 0),
+    Candidate("new", "unpriced", "mid", ALL, 200_000, None),
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        (Usage(0, 0), 0), (Usage(1, 0), 3), (Usage(0, 1), 15), (Usage(1_000, 100), 4_500), (Usage(1_000, 0, cached=1_000), 300),
+        (Usage(1_000, 0, cache_write=1_000), 3_750), (Usage(1_000, 10, cached=400, cache_write=200), 2_220), (Usage(3, 0, cached=1), 7),
+        (Usage(3, 0, cached=3), 1), (Usage(1_000_000, 64_000), 3_960_000), (Usage(1_000, 100, reasoning=90), 4_500), (Usage(1, 1), 18),
+    ],
+)  # fmt: skip
+def test_cost_is_tokens_times_price_rounded_up_to_a_millionth_of_a_dollar(usage: Usage, cost: int) -> None:
+    assert cost_microusd(usage, SONNET) == cost
+
+
+@given(st.data(), TARIFFS, st.text(max_size=200), st.integers(min_value=1, max_value=200_000))
+def test_no_bill_of_a_call_is_above_its_bound(
+    data: st.DataObject, tariff: Tariff, body: str, room: int
+) -> None:
+    size = len(body.encode())
+    prompt = data.draw(st.integers(0, size))
+    cached = data.draw(st.integers(0, prompt))
+    written = data.draw(st.integers(0, prompt - cached))
+    usage = Usage(prompt, data.draw(st.integers(0, room)), cached=cached, cache_write=written)
+
+    bound = bound_microusd(body_bytes=size, max_tokens=room, tariff=tariff)
+
+    assert cost_microusd(usage, tariff) <= bound
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [Usage(-1, 0), Usage(0, -1), Usage(10, 0, cached=11), Usage(10, 0, cached=6, cache_write=5), Usage(10**9, 0), Usage(True, 0)],
+)  # fmt: skip
+def test_a_bill_that_cannot_be_true_is_seen(usage: Usage) -> None:
+    assert not usage.is_plausible
+
+
+@pytest.mark.parametrize(
+    ("intent", "order"),
+    [
+        (Intent(quality="best"), "gpt sonnet opus mini haiku flash coder"),
+        (Intent(quality="good"), "mini haiku sonnet flash coder gpt opus"),
+        (Intent(quality="acceptable"), "coder flash mini haiku sonnet gpt opus"),
+        (Intent(quality="acceptable", tier_steps=1), "flash mini haiku coder sonnet gpt opus"),
+        (Intent(quality="good", tier_steps=1), "gpt sonnet opus mini haiku flash coder"),
+        (Intent(quality="best", tier_steps=1), "gpt opus sonnet mini haiku flash coder"),
+        (Intent(quality="best", tier_steps=9), "gpt opus sonnet mini haiku flash coder"),
+        (Intent(quality="acceptable", security_sensitive=True), "gpt opus"),
+        (Intent(quality="good", untrusted_input=True), "mini haiku sonnet gpt opus"),
+        (Intent(quality="acceptable", untrusted_input=True), "mini haiku sonnet gpt opus"),
+        (Intent(quality="best", not_provider="openai"), "sonnet opus haiku flash coder"),
+        (Intent(quality="good", not_provider="anthropic"), "mini flash coder gpt"),
+        (Intent(security_sensitive=True, not_provider="openai"), "opus"),
+        (Intent(security_sensitive=True, untrusted_input=True), "gpt opus"),
+    ],
+)
+def test_the_table_of_routes(intent: Intent, order: str) -> None:
+    chosen = in_order(SHELF, intent)
+
+    assert " ".join(c.model for c in chosen) == order
+    assert in_order(reversed(SHELF), intent) == chosen
+
+
+@given(st.permutations(SHELF), st.sampled_from(["best", "good", "acceptable"]), st.integers(-5, 5))
+def test_untrusted_words_reach_no_cheap_model_and_secrets_only_the_best(
+    shelf: list[Candidate], quality: Any, steps: int
+) -> None:
+    untrusted = in_order(shelf, Intent(quality=quality, untrusted_input=True, tier_steps=steps))
+    secret = in_order(shelf, Intent(quality=quality, security_sensitive=True, tier_steps=steps))
+
+    assert not {"local", "budget"} & {c.tier for c in untrusted}
+    assert {c.tier for c in secret} == {"frontier"}
+
+
+def test_who_lacks_a_capability_or_room_is_left_out() -> None:
+    blind = Candidate("x", "blind", "mid", frozenset(), 10**6, 1)
+
+    assert capable([blind], needs=frozenset({"tools"}), prompt_tokens=1, max_tokens=1) == []
+    long = capable(SHELF, needs=frozenset({"tools"}), prompt_tokens=110_000, max_tokens=10_000)
+    assert {c.model for c in long} == {"opus", "sonnet", "haiku", "flash", "unpriced"}
+
+
+def test_the_reason_says_what_was_wanted_and_what_stood_in() -> None:
+    opus, _, haiku, *_ = SHELF
+
+    assert reason_for(Intent(quality="best"), opus) == "best: cheapest of premium, frontier"
+    assert (
+        reason_for(Intent(quality="best", not_provider="openai"), haiku)
+        == "best: stands in for them, not openai"
+    )
+    assert reason_for(Intent(security_sensitive=True), opus) == "security sensitive: frontier only"
+
+
+@pytest.mark.parametrize(
+    ("served", "name"),
+    [
+        ("gpt-5.2-2025-12-11", "gpt-5.2"), ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5"), ("gpt-5.2", "gpt-5.2"),
+        ("gpt-5.2-pro", "gpt-5.2-pro"), ("gpt-5.2-pro-2025-12-11", "gpt-5.2-pro"),
+    ],
+)  # fmt: skip
+def test_a_date_in_a_name_is_no_other_model_and_a_longer_name_is(served: str, name: str) -> None:
+    assert names_of(served)[-1] == name
+
+
+@pytest.mark.parametrize(
+    ("failures", "step"),
+    [
+        ([], Step(0)),
+        ([Failure(0, "rate_limited")], Step(1)),
+        ([Failure(0, "server")], Step(0, 0.5)),
+        ([Failure(0, "unreachable")], Step(0, 0.5)),
+        ([Failure(0, "server"), Failure(0, "server")], Step(1)),
+        ([Failure(0, "silent")], Step(1)),
+        ([Failure(0, "cut")], Step(1)),
+        ([Failure(0, "refused_us")], Step(1)),
+        ([Failure(0, "rate_limited"), Failure(1, "rate_limited")], None),
+        ([Failure(0, "server"), Failure(0, "server"), Failure(1, "server")], None),
+    ],
+)
+def test_what_follows_a_failure(failures: list[Failure], step: Step | None) -> None:
+    assert next_step(failures, providers=["a", "b"]) == step
+
+
+def test_one_provider_is_waited_for_as_long_as_it_asks_within_reason() -> None:
+    asked = [Failure(0, "rate_limited"), Failure(1, "rate_limited", retry_after_s=7)]
+
+    assert next_step(asked, providers=["a", "a"]) == Step(0, 7)
+    assert next_step([Failure(0, "rate_limited", 3_600)], providers=["a"]) == Step(0, 30)
+    assert next_step([Failure(0, "silent")], providers=["a"]) is None
+    assert next_step([], providers=[]) is None
+
+
+@given(
+    st.lists(st.builds(Failure, place=st.integers(0, 1), kind=st.sampled_from(["server", "rate_limited"])))
+)
+def test_nobody_is_asked_more_than_three_times(failures: list[Failure]) -> None:
+    step = next_step(failures, providers=["a", "a"])
+
+    assert step is None or len(failures) < MAX_ATTEMPTS
+
+
+SCHEMA: dict[str, Any] = {
+    "title": "Plan of work",
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 5, "description": "short"},
+        "steps": {"type": "array", "minItems": 2, "items": {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}}},
+        "enum": {"enum": [{"properties": 1}]},
+    },
+    "required": ["name"],
+    "$defs": {"minimum": {"type": "object", "properties": {"a": {"const": {"properties": {}}}}}},
+}  # fmt: skip
+
+
+def test_a_schema_goes_out_closed_complete_and_without_bounds_a_provider_refuses() -> None:
+    openai, anthropic = wire_schema(SCHEMA, drops=OPENAI_DROPS), wire_schema(SCHEMA, drops=ANTHROPIC_DROPS)
+
+    assert openai["required"] == ["name", "steps", "enum"]
+    assert openai["additionalProperties"] is False
+    assert openai["properties"]["name"] == {"type": "string", "description": "short (maxLength 5)"}
+    assert openai["properties"]["steps"]["minItems"] == 2
+    assert anthropic["properties"]["steps"]["description"] == "(minItems 2)"
+    inner = anthropic["properties"]["steps"]["items"]
+    assert inner["required"] == ["n"]
+    assert inner["properties"]["n"] == {"type": "integer", "description": "(minimum 1)"}
+    assert anthropic["properties"]["enum"] == SCHEMA["properties"]["enum"]
+    assert anthropic["$defs"]["minimum"]["properties"]["a"] == {"const": {"properties": {}}}
+    assert SCHEMA["required"] == ["name"]
+
+
+JSON_SCHEMAS = st.recursive(
+    st.sampled_from(
+        [{"type": "string", "maxLength": 3}, {"type": "integer", "minimum": 0}, {"type": "boolean"}]
+    ),
+    lambda inner: st.one_of(
+        inner.map(lambda part: {"type": "array", "items": part, "minItems": 1, "uniqueItems": True}),
+        st.dictionaries(st.sampled_from(["a", "minimum", "required"]), inner, max_size=3).map(
+            lambda fields: {"type": "object", "properties": fields, "required": sorted(fields)[:1]}
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON_SCHEMAS, st.sampled_from([OPENAI_DROPS, ANTHROPIC_DROPS]))
+def test_what_goes_out_is_a_valid_schema_and_stays_as_it_is(
+    schema: dict[str, Any], drops: frozenset[str]
+) -> None:
+    made = wire_schema(schema, drops=drops)
+
+    jsonschema.Draft202012Validator.check_schema(made)
+    assert wire_schema(made, drops=drops) == made
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("Plan of work", "Plan_of_work"), ("", "answer"), ("é" * 90, "_" * 64), ("Notes", "Notes")],
+)
+def test_every_schema_has_a_name_that_providers_take(title: str, name: str) -> None:
+    assert schema_name({"title": title}) == name
+
+
+GOOD = '{"name": "abc"}'
+
+
+@pytest.mark.parametrize(
+    "text", [GOOD, f"  {GOOD}\n", f"Here it is:\n```json\n{GOOD}\n```\nDone.", f"```\n{GOOD}\n```"]
+)
+def test_an_answer_is_read_also_out_of_a_fence(text: str) -> None:
+    assert read_answer(text, schema=SCHEMA) == ({"name": "abc"}, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "not valid JSON"), ("{", "not valid JSON"), ("[]", "must be an object"), ("7", "must be an object"), ("null", "must be an object"),
+        ("{}", "'name' is a required property"), ('{"name": "abcdef"}', "at $.name: 'abcdef' is too long"),
+        ('{"name": "a", "steps": [{"n": 0}, {}]}', "at $.steps[0].n: 0 is less than the minimum"), ("NaN", "must be an object"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_answer_is_said_in_words_a_model_can_use(text: str, fault: str) -> None:
+    answer, faults = read_answer(text, schema=SCHEMA)
+
+    assert answer is None
+    assert fault in faults[0]
+
+
+@given(st.text())
+def test_no_text_breaks_the_reading_of_answers(text: str) -> None:
+    answer, faults = read_answer(text, schema=SCHEMA)
+
+    assert (answer is None) == bool(faults)
