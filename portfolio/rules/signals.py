@@ -33,6 +33,7 @@ KIND_NAMES: Final = {
 LENGTHS: Final = {"id": 200, "source": 100, "url": 2000, "title": 1000, "text": 20_000}
 FIRST_YEAR: Final = 1970
 MOST: Final = 10**9
+MICRO_USD: Final = Decimal("0.000001")
 
 DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -169,7 +170,7 @@ def _fields(text: str) -> dict[str, Any]:
         raise _Unfit("The line is nested too deeply.") from error
     except json.JSONDecodeError as error:
         raise _Unfit("The line is not JSON ({} at character {}).", error.msg.lower(), error.colno) from error
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise _Unfit("The line is not JSON (a number nobody can read).") from error
     if not isinstance(found, dict):
         raise _Unfit("The line is JSON but not an object.")
@@ -219,7 +220,7 @@ def _signal(found: dict[str, Any], line: int, latest: date) -> Signal:
         day=found["date"],
         title=found["title"],
         text=found["text"],
-        price_usd=None if price is None else Decimal(price),
+        price_usd=None if price is None else Decimal(price).quantize(MICRO_USD),
         mentions=found["mentions"],
     )
 

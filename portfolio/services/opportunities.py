@@ -40,6 +40,15 @@ def tell(kind: str, *, story: UUID, **facts: str | int | None) -> None:
         correlation.reset(token)
 
 
+def _tell_scored(opportunity: Opportunity, *, state: str = "") -> None:
+    tell(
+        "portfolio.opportunity_scored",
+        story=opportunity.correlation_id,
+        opportunity_id=str(opportunity.pk),
+        state=state or opportunity.state,
+    )
+
+
 @transaction.atomic
 def score_opportunity(
     found: Candidate, *, scan: Scan, rank: int, signals: Mapping[str, Signal]
@@ -62,12 +71,7 @@ def score_opportunity(
     if not open_to_scans.update(**seen, **judged):
         Opportunity.objects.filter(pk=opportunity.pk).update(**seen)
     _record_evidence(opportunity, found, signals)
-    tell(
-        "portfolio.opportunity_scored",
-        story=opportunity.correlation_id,
-        opportunity_id=str(opportunity.pk),
-        state=found.state,
-    )
+    _tell_scored(opportunity, state=found.state)
     return opportunity
 
 
@@ -116,7 +120,6 @@ def link_opportunity(found: Candidate) -> None:
         Opportunity.objects.filter(name__in=found.merged).update(merged_into=kept)
 
 
-@transaction.atomic
 def record_idea(text: str, *, title: str, landscape: Landscape | None = None) -> Opportunity:
     """Write an owner's idea as an opportunity, `excluded` with the rule's words if the factory does not build such.
 
@@ -133,32 +136,35 @@ def record_idea(text: str, *, title: str, landscape: Landscape | None = None) ->
     name = f"idea-{digest_of(text)[:10]}"
     if known := Opportunity.objects.filter(name=name).first():
         return known
-    data = shipped.scan_data()
-    older = dict(Opportunity.objects.standing().filter(scale=data.mean.scale).values_list("name", "centre"))
+    scale = shipped.scan_data().mean.scale
+    older = dict(Opportunity.objects.standing().filter(scale=scale).values_list("name", "centre"))
     sketch = (landscape or shipped.landscape()).sketch(text, older=older, known=known_meanings([text]))
-    keep_meanings(sketch.vectors)
+    return _write_idea(name, text=text, title=title, sketch=sketch)
+
+
+@transaction.atomic
+def _write_idea(name: str, *, text: str, title: str, sketch: Sketch) -> Opportunity:
+    data = shipped.scan_data()
     verdict = judge_texts([text], margins=sketch.margins, fields=data.fields)
-    opportunity = Opportunity.objects.create(
+    keep_meanings(sketch.vectors)
+    opportunity, is_new = Opportunity.objects.get_or_create(
         name=name,
-        origin=Opportunity.Origin.OWNER,
-        title=title,
-        problem=first_sentence(text),
-        words=text,
-        category=data.yardsticks.usual.name,
-        state=Opportunity.State.EXCLUDED if verdict.excluded else Opportunity.State.FOUND,
-        reason=verdict.excluded or "the owner's idea",
-        looks=_looks_of(verdict, sketch),
-        centre=sketch.centre,
-        scale=data.mean.scale,
-        mode=current_mode(),
-        correlation_id=correlation.get() or new_id(),
+        defaults={
+            "origin": Opportunity.Origin.OWNER,
+            "title": title,
+            "problem": first_sentence(text),
+            "category": data.yardsticks.usual.name,
+            "state": Opportunity.State.EXCLUDED if verdict.excluded else Opportunity.State.FOUND,
+            "reason": verdict.excluded or "the owner's idea",
+            "looks": _looks_of(verdict, sketch),
+            "centre": sketch.centre,
+            "scale": data.mean.scale,
+            "mode": current_mode(),
+            "correlation_id": correlation.get() or new_id(),
+        },
     )
-    tell(
-        "portfolio.opportunity_scored",
-        story=opportunity.correlation_id,
-        opportunity_id=str(opportunity.pk),
-        state=opportunity.state,
-    )
+    if is_new:
+        _tell_scored(opportunity)
     return opportunity
 
 

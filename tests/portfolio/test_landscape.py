@@ -12,11 +12,12 @@ import pytest
 
 from portfolio.adapters import child
 from portfolio.adapters.child import ChildLandscape
+from portfolio.adapters.line_file import read_lines
 from portfolio.adapters.scan_data import ScanData
 from portfolio.errors import LandscapeFailed, ModelMissing
 from portfolio.rules.landscape import Chart, point_of
-from portfolio.rules.signals import Signal
-from tests.portfolio.conftest import ROOT, Charted, points
+from portfolio.rules.signals import Signal, sift
+from tests.portfolio.conftest import AS_OF, ROOT, Charted, points
 
 # Signals whose need is plain to a reader, sorted by hand; the numbers are those of their ids.
 BY_HAND = {
@@ -57,6 +58,18 @@ def test_signals_of_one_need_stand_together(charted: Charted) -> None:
     key = [frozenset(f"sig-{number:03d}" for number in numbers) for numbers in BY_HAND.values()]
 
     assert f1(charted.groups(), key) >= 0.82
+
+
+def test_needs_of_other_trades_are_told_apart_too(data: ScanData, grouping: ChildLandscape) -> None:
+    path = Path(__file__).with_name("other_trades.jsonl")
+    signals = sift(read_lines(path), latest=AS_OF).signals
+    needs: dict[str, set[str]] = {}
+    for row in map(json.loads, path.read_text().splitlines()):
+        needs.setdefault(row["need"] or row["id"], set()).add(row["id"])
+
+    chart = grouping.chart(points(list(signals), data), stored={}, older={}, known={})
+
+    assert f1(Charted({}, chart).groups(), [frozenset(ids) for ids in needs.values()]) >= 0.82
 
 
 def test_a_shuffled_file_gives_the_same_chart(

@@ -77,6 +77,7 @@ def test_a_good_line_is_a_signal() -> None:
         (line(price_mentioned="9"), '"price_mentioned" must be a number or null'),
         (line(price_mentioned=float("nan")), "NaN is no number"),
         (line(price_mentioned=10**400), "out of bounds"),
+        (line().replace(b"9.5", b"1e9999999999999999999"), "a number nobody can read"),
         (line(url="forum.example/1"), "no web address"),
         (line(url="https://[broken"), "no web address"),
         (line(url="file:///etc/passwd"), "no web address"),
@@ -103,6 +104,15 @@ def test_a_broken_or_hostile_line_is_kept_apart_with_its_reason(raw: bytes | Non
     assert isinstance(found, Quarantined)
     assert found.line == 7
     assert reason in found.reason
+
+
+@pytest.mark.parametrize("price", [b"1e-99999999", b"0.1234567", b"1e9", b"-0.0", b"0"])
+def test_any_price_within_bounds_is_kept_to_the_millionth(price: bytes) -> None:
+    found = read(line().replace(b"9.5", price))
+
+    assert isinstance(found, Signal)
+    assert found.price_usd == found.price_usd.quantize(Decimal("0.000001"))  # type: ignore[union-attr]
+    assert len(str(found.price_usd)) < 20
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))
