@@ -41,7 +41,7 @@ def accept_invitation(token: str, *, name: str, password: str, time_zone: str = 
     """
     link = InviteLink.objects.filter(token_sha256=_fingerprint(token)).first()
     now = timezone.now()
-    usable = InviteLink.objects.filter(pk=link.pk if link else None, used_at=None, expires_at__gt=now)
+    usable = InviteLink.objects.filter(token_sha256=_fingerprint(token), used_at=None, expires_at__gt=now)
     if link is None or not usable.update(used_at=now):
         raise NotFound(invitation="used, too old or never made")
     is_owner = link.role == User.Role.OWNER

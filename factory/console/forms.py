@@ -1,0 +1,63 @@
+"""What people fill in."""
+
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib.auth.forms import BaseUserCreationForm
+
+from core.models import User
+
+if TYPE_CHECKING:
+    NewUserForm = BaseUserCreationForm[User]
+else:
+    NewUserForm = BaseUserCreationForm
+
+FILE_LIMIT_BYTES: Final = 50 * 1024 * 1024
+WORDS_LIMIT: Final = 4_000
+
+
+class JoinForm(NewUserForm):
+    """Name, password and time zone of a new account."""
+
+    time_zone = forms.ChoiceField(label="Your time zone", initial="UTC")
+
+    class Meta:
+        """The name alone; what they may do comes from the invitation."""
+
+        model = User
+        fields = ("username",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].choices = [(zone, zone) for zone in sorted(available_timezones())]  # type: ignore[attr-defined]
+        self.fields["username"].help_text = ""
+        self.fields["password1"].help_text = "At least 10 characters."
+        self.fields["password2"].help_text = ""
+
+
+class AnswerForm(forms.Form):
+    """One answer: which, to what was shown, and why."""
+
+    answer = forms.CharField(max_length=10)
+    digest = forms.CharField(max_length=64)
+    why = forms.CharField(max_length=40, required=False)
+    words = forms.CharField(max_length=WORDS_LIMIT, required=False)
+
+    @property
+    def said(self) -> str:
+        """The reason in one text: the one that was picked, then their own words."""
+        parts = (self.cleaned_data["why"], self.cleaned_data["words"])
+        return ". ".join(part.strip() for part in parts if part.strip())
+
+
+class IdeaForm(forms.Form):
+    """An idea in the owner's words."""
+
+    text = forms.CharField(label="Your idea in a few sentences: who has which problem, how often")
+
+
+class SignalsForm(forms.Form):
+    """A file of signals, one JSON object a line."""
+
+    signals = forms.FileField(label="Signals file, one JSON object a line, at most 50 MB")

@@ -1,0 +1,298 @@
+"""How things look and are said: shapes, tones, lengths of time, places of marks in drawings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+NEAR_LIMIT_SHARE: Final = 0.8
+"""From this share of a limit on, spent and held together need a look."""
+BAR_WIDTH: Final = 5.4
+SPARK_WIDTH, SPARK_HEIGHT = 104.0, 34.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one state looks: shape, tone (empty: plain ink) and words."""
+
+    icon: str
+    tone: str
+    words: str
+
+
+UNKNOWN_LOOK: Final = Look("queue", "", "Not known yet")
+
+TASK_LOOKS: Final[Mapping[str, Look]] = {
+    "created": Look("queue", "", "Next"),
+    "pending": Look("queue", "", "Later"),
+    "ready": Look("queue", "", "Next"),
+    "claimed": Look("live", "live", "Begins"),
+    "running": Look("live", "live", "Works"),
+    "waiting": Look("need", "need", "Waits for you"),
+    "validating": Look("live", "live", "Is being judged"),
+    "completed": Look("done", "good", "Done"),
+    "failed": Look("fail", "harm", "Failed"),
+    "retrying": Look("back", "need", "Is tried again"),
+    "dead_letter": Look("fail", "harm", "Gave up"),
+    "cancelled": Look("off", "", "Ended"),
+}
+RELEASE_LOOKS: Final[Mapping[str, Look]] = {
+    "asked": Look("need", "need", "Waits for you"),
+    "approved": Look("live", "live", "Approved, starts"),
+    "trying": Look("live", "live", "Tried on a copy"),
+    "switching": Look("live", "live", "Taking over"),
+    "live": Look("done", "good", "Serves everyone"),
+    "standby": Look("queue", "", "Stands by"),
+    "refused": Look("fail", "harm", "Refused before anyone met it"),
+    "rolled_back": Look("back", "harm", "Rolled back"),
+    "retired": Look("queue", "", "Replaced"),
+}
+IDEA_LOOKS: Final[Mapping[str, Look]] = {
+    "found": Look("queue", "", "Found"),
+    "thin": Look("queue", "", "Too thin to score"),
+    "excluded": Look("off", "", "Excluded by rule"),
+    "duplicate": Look("dupe", "", "Duplicate"),
+    "scored": Look("queue", "", "Scored"),
+    "validating": Look("live", "live", "Being tested"),
+    "passed": Look("done", "good", "Passed its test"),
+    "failed": Look("fail", "", "Failed its test"),
+    "approved": Look("done", "good", "Became a venture"),
+    "declined": Look("fail", "", "You said no"),
+}
+ANSWER_LOOKS: Final[Mapping[str, Look]] = {
+    "pending": Look("need", "need", "Waiting for you"),
+    "approved": Look("done", "good", "Yes"),
+    "used": Look("done", "good", "Yes"),
+    "rejected": Look("fail", "", "No"),
+    "changed": Look("back", "", "Change"),
+    "expired": Look("queue", "", "No answer"),
+    "withdrawn": Look("off", "", "Taken back"),
+}
+STEP_LOOKS: Final[Mapping[str, Look]] = {
+    "waits": Look("queue", "live", "Waits"),
+    "doing": Look("live", "live", "Doing"),
+    "done": Look("done", "good", "Done"),
+    "failed": Look("fail", "harm", "Failed"),
+}
+CHECK_LOOKS: Final[Mapping[str, Look]] = {
+    "fine": Look("done", "good", "Fine"),
+    "warn": Look("alert", "need", "Warns"),
+    "fail": Look("fail", "harm", "Fails"),
+}
+SEVERITY_LOOKS: Final[Mapping[str, Look]] = {
+    "high": Look("fail", "harm", "Serious"),
+    "medium": Look("alert", "need", "Must be mended"),
+    "low": Look("queue", "", "Note"),
+}
+LOOKS: Final[Mapping[str, Mapping[str, Look]]] = {
+    "task": TASK_LOOKS,
+    "release": RELEASE_LOOKS,
+    "idea": IDEA_LOOKS,
+    "answer": ANSWER_LOOKS,
+    "step": STEP_LOOKS,
+    "check": CHECK_LOOKS,
+    "severity": SEVERITY_LOOKS,
+}
+
+
+def look_of(kind: str, state: str) -> Look:
+    """Return how `state` of a `kind` of thing looks; one we do not know is said to be unknown."""
+    return LOOKS[kind].get(state, UNKNOWN_LOOK)
+
+
+def length_in_words(seconds: float | None) -> str:
+    """Return `under 1 s`, `41 s`, `6 min`, `1 h 25 min`, `3 days` or `not known yet`."""
+    if seconds is None:
+        return "not known yet"
+    whole = int(seconds)
+    if whole < 1:
+        return "under 1 s"
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours = whole // 60, whole // 3600
+    if hours < 1:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{hours // 24} days"
+
+
+def moment_in_words(moment: datetime, *, now: datetime) -> str:
+    """Return `14:10` today, `Fri 18:12` within a week, else `15 Dec`, with the year when it is another one.
+
+    Both are local times of the reader.
+    """
+    if moment.date() == now.date():
+        return f"{moment:%H:%M}"
+    if abs(moment.date() - now.date()) < timedelta(days=7):
+        return f"{moment:%a %H:%M}"
+    day = f"{moment.day} {moment:%b}"
+    return day if moment.year == now.year else f"{day} {moment.year}"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One upright bar of a small drawing."""
+
+    x: float
+    y: float
+    height: float
+    is_last: bool
+
+
+def spark_bars(amounts: Sequence[int]) -> tuple[Bar, ...]:
+    """Return one bar per amount; what is below zero hangs from the top of the drawing when nothing rises."""
+    highest, lowest = max((0, *amounts)), min((0, *amounts))
+    reach = highest - lowest or 1
+    zero = SPARK_HEIGHT * highest / reach
+    step = SPARK_WIDTH / max(1, len(amounts))
+    bars = []
+    for index, amount in enumerate(amounts):
+        height = round(SPARK_HEIGHT * abs(amount) / reach, 1)
+        top = zero - height if amount > 0 else zero
+        bars.append(Bar(round(index * step, 1), round(max(0.0, top), 1), height, index == len(amounts) - 1))
+    return tuple(bars)
+
+
+@dataclass(frozen=True)
+class CapMarks:
+    """Where a cap bar of width 100 ends its parts."""
+
+    spent: float
+    held: float
+    is_near: bool
+    forecast: float | None
+
+
+def cap_marks(*, spent: int, held: int, cap: int, forecast: int | None = None) -> CapMarks:
+    """Return the parts of a cap bar; never wider than the bar, also when the cap was lowered."""
+    if cap <= 0:
+        return CapMarks(0.0, 0.0, is_near=False, forecast=None)
+    spent_share = min(100.0, 100 * spent / cap)
+    return CapMarks(
+        spent=round(spent_share, 1),
+        held=round(min(100.0 - spent_share, 100 * held / cap), 1),
+        is_near=(spent + held) / cap >= NEAR_LIMIT_SHARE,
+        forecast=round(min(99.2, 100 * forecast / cap), 1) if forecast is not None else None,
+    )
+
+
+def share_in_words(part: int, whole: int) -> str:
+    """Return `41 %`."""
+    return f"{round(100 * part / whole) if whole else 0} %"
+
+
+def counted(number: int, noun: str, *, plural: str = "") -> str:
+    """Return `1 decision` or `3 decisions`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+@dataclass(frozen=True)
+class RangeMarks:
+    """Where the marks of a score range stand in a drawing of this width."""
+
+    width: float
+    low: float
+    high: float
+    open_width: float
+    gate: float
+    points: float | None
+
+
+def range_marks(
+    points: float | None, *, low: float, high: float, width: float, gate: float = 60.0
+) -> RangeMarks:
+    """Return the marks of a score between `low` and `high` of 100; no points, no tick."""
+
+    def at(value: float) -> float:
+        return round(width * value / 100, 1)
+
+    return RangeMarks(
+        width=width,
+        low=at(low),
+        high=at(high),
+        open_width=round(at(high) - at(low), 1),
+        gate=at(gate),
+        points=None if points is None else at(points),
+    )
+
+
+COST_KINDS: Final = frozenset(
+    {"model_call", "hosting", "domain", "mail", "tools", "marketing", "validation", "other", "shared"}
+)
+"""Kinds of profit and loss that are costs; the others came from customers, with their refunds and fees."""
+MONEY_WORDS: Final[Mapping[str, str]] = {
+    "model_call": "Models",
+    "hosting": "Hosting",
+    "domain": "Web names",
+    "mail": "Mail",
+    "tools": "Tools",
+    "marketing": "Marketing",
+    "validation": "Test of demand",
+    "other": "Other costs",
+    "shared": "Share of shared costs",
+    "payment": "Payments",
+    "refund": "Refunds",
+    "dispute": "Disputes",
+    "fee": "Fees of the payment processor",
+    "affiliate": "Partners",
+    "ads": "Advertisements",
+    "unknown": "Not understood yet",
+}
+GATE_WORDS: Final[Mapping[str, str]] = {
+    "tests": "Its own tests, run by the factory",
+    "journeys": "Its promises, driven on a running copy",
+    "static": "Security scan of the code",
+    "secrets": "No secrets in the code",
+    "lock": "Every part pinned",
+    "licences": "Licences of all parts",
+}
+_ASKS: Final[Mapping[str, str]] = {"GET": "opens", "POST": "sends", "PUT": "changes", "DELETE": "removes"}
+_PEOPLE: Final[Mapping[str, str]] = {
+    "anna": "a customer",
+    "bert": "another customer",
+    "nobody": "a stranger",
+    "ticker": "the clock",
+    "site": "the watched page",
+}
+
+
+def promise_in_words(criterion: Mapping[str, Any]) -> str:
+    """Return what a typed criterion promises: `When a customer opens /items, it answers 200 and shows “Due”`."""
+    when, then = criterion["when"], criterion["then"]
+    person = _PEOPLE.get(when["as"], when["as"])
+    before = counted(len(criterion["given"]), "step")
+    earlier = f" after {before}" if criterion["given"] else ""
+    shows = f" and shows “{then['text']}”" if then["text"] else ""
+    hides = f", without “{then['absent']}”" if then["absent"] else ""
+    return f"When {person} {_ASKS[when['method']]} {when['path']}{earlier}, it answers {then['status']}{shows}{hides}."
+
+
+KIND_WORDS: Final[Mapping[str, str]] = {
+    "bundle": "code, as a branch",
+    "commit": "code, merged",
+    "answer": "an answer",
+    "package": "a packed version",
+    "release": "a packed version",
+    "report": "a report",
+}
+TRY_WORDS: Final[Mapping[str, str]] = {
+    "open": "works",
+    "offered": "is being judged",
+    "done": "accepted",
+    "failed": "failed",
+    "lost": "its worker vanished",
+    "waiting": "asked you",
+    "stopped": "was asked to stop",
+    "unstarted": "was never begun",
+    "cancelled": "ended",
+}
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One promise of a product, in words, and whether it held when last driven; None: not driven yet."""
+
+    feature: str
+    words: str
+    has_held: bool | None

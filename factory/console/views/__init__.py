@@ -1,0 +1,1 @@
+"""Pages: each view shows, or calls one service and shows what followed."""

@@ -1,0 +1,66 @@
+"""Arithmetic of money over days and shares."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+BAR_DAYS = 14
+FORECAST_AFTER_SHARE = 1 / 31
+"""Before so much of a month has passed, no forecast is better than a wild one."""
+SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class PnlRow:
+    """What one kind of money added to profit on one UTC day; costs are negative."""
+
+    day: date
+    kind: str
+    amount_microusd: int
+
+
+def days_back(last: date, *, count: int = BAR_DAYS) -> tuple[date, ...]:
+    """Return `count` days that end with `last`, oldest first."""
+    return tuple(last - timedelta(days=count - 1 - index) for index in range(count))
+
+
+def amounts_by_day(by_day: Mapping[date, int], *, last: date, count: int = BAR_DAYS) -> tuple[int, ...]:
+    """Return one amount for each day that ends with `last`; a day without a row is 0."""
+    return tuple(by_day.get(day, 0) for day in days_back(last, count=count))
+
+
+def forecast(spent_microusd: int, *, starts_at: datetime, ends_at: datetime, now: datetime) -> int | None:
+    """Return what a period will cost at the pace it had so far; None: too early to say."""
+    passed = (now - starts_at) / (ends_at - starts_at)
+    if passed < FORECAST_AFTER_SHARE:
+        return None
+    return round(spent_microusd / min(1.0, passed))
+
+
+def pnl_rows(amounts: Iterable[tuple[date, str, int]]) -> tuple[PnlRow, ...]:
+    """Return the sums by day and kind, in that order; what adds up to nothing is left out. Source: R-18.12."""
+    sums: dict[tuple[date, str], int] = defaultdict(int)
+    for day, kind, amount in amounts:
+        sums[day, kind] += amount
+    return tuple(PnlRow(day, kind, amount) for (day, kind), amount in sorted(sums.items()) if amount)
+
+
+def split_shared(shared_microusd: int, *, direct: Mapping[Key, int]) -> dict[Key, int]:
+    """Split a shared cost by share of direct cost, or equally when nobody had any; the sum is exact.
+
+    What rounding leaves goes to the largest share, the first of equal ones. Source: R-18.12, R-08.7.
+    """
+    if not direct:
+        return {}
+    weights = {key: max(0, cost) for key, cost in direct.items()}
+    if not any(weights.values()):
+        weights = dict.fromkeys(direct, 1)
+    total = sum(weights.values())
+    parts = {key: shared_microusd * weight // total for key, weight in weights.items()}
+    largest = max(weights, key=lambda key: weights[key])
+    parts[largest] += shared_microusd - sum(parts.values())
+    return parts

@@ -1,0 +1,84 @@
+"""Money of today and of this month: spent, held, earned."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from django.db.models import Sum
+from django.db.models.functions import TruncDate
+
+from billing.models import Entry, Limit, Period, RevenueEvent, Scope, Window
+from core.clock import end_of_day, end_of_month, start_of_day, start_of_month
+from factory.insight import rules
+
+
+@dataclass(frozen=True)
+class Purse:
+    """What a period of the whole factory may cost, and did so far."""
+
+    spent_microusd: int
+    held_microusd: int
+    cap_microusd: int | None
+    ends_at: datetime
+    forecast_microusd: int | None = None
+
+
+@dataclass(frozen=True)
+class MoneyNow:
+    """The four figures of home: models today and this month, revenue, profit; with 14 days of each, today last.
+
+    Revenue is after refunds, disputes and fees; costs are everything in the ledger.
+    """
+
+    today: Purse
+    month: Purse
+    revenue_microusd: int
+    cost_microusd: int
+    spent_by_day: tuple[int, ...]
+    revenue_by_day: tuple[int, ...]
+    profit_by_day: tuple[int, ...]
+
+    @property
+    def profit_microusd(self) -> int:
+        """What is left of the month's revenue."""
+        return self.revenue_microusd - self.cost_microusd
+
+
+def money_now(now: datetime) -> MoneyNow:
+    """Return the factory's money as of business time `now`."""
+    last, first = now.astimezone(UTC).date(), start_of_day(now) - timedelta(days=rules.BAR_DAYS - 1)
+    spent = _costs_by_day(first, end_of_day(now))
+    earned = _revenue_by_day(first, end_of_day(now))
+    month = start_of_month(now), end_of_month(now)
+    spent_by_day = rules.amounts_by_day(spent, last=last)
+    revenue_by_day = rules.amounts_by_day(earned, last=last)
+    return MoneyNow(
+        today=_purse(Period.DAY, now=now),
+        month=_purse(Period.MONTH, now=now),
+        revenue_microusd=RevenueEvent.objects.between(*month).total_microusd(),
+        cost_microusd=Entry.objects.between(*month).total_microusd(),
+        spent_by_day=spent_by_day,
+        revenue_by_day=revenue_by_day,
+        profit_by_day=tuple(came - went for came, went in zip(revenue_by_day, spent_by_day, strict=True)),
+    )
+
+
+def _purse(period: str, *, now: datetime) -> Purse:
+    """A period in which nothing was asked for yet has no window: its cap is the limit's."""
+    starts_at = start_of_day(now) if period == Period.DAY else start_of_month(now)
+    ends_at = end_of_day(now) if period == Period.DAY else end_of_month(now)
+    window = Window.objects.at(now).filter(scope__kind=Scope.Kind.FACTORY, period=period).first()
+    if window is None:
+        limit = Limit.objects.filter(scope__kind=Scope.Kind.FACTORY, period=period).first()
+        return Purse(0, 0, limit.cap_microusd if limit else None, ends_at)
+    expected = rules.forecast(window.spent_microusd, starts_at=starts_at, ends_at=ends_at, now=now)
+    return Purse(window.spent_microusd, window.held_microusd, window.cap_microusd, ends_at, expected)
+
+
+def _costs_by_day(first: datetime, end: datetime) -> dict[date, int]:
+    days = Entry.objects.between(first, end).annotate(day=TruncDate("at", tzinfo=UTC)).values("day")
+    return {row["day"]: row["total"] for row in days.annotate(total=Sum("amount_microusd")).order_by("day")}
+
+
+def _revenue_by_day(first: datetime, end: datetime) -> dict[date, int]:
+    days = RevenueEvent.objects.between(first, end).annotate(day=TruncDate("at", tzinfo=UTC)).values("day")
+    return {row["day"]: row["total"] for row in days.annotate(total=Sum("amount_microusd")).order_by("day")}

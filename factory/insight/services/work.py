@@ -1,0 +1,79 @@
+"""Who works now, and what a story used."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
+
+from agents.gateway.models import Call
+from billing.models import Entry
+from factory.insight.services.products import cost_by_attempt
+from factory.work.models import Attempt, Task
+
+AT_MOST = 50
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """One attempt that runs now; `agent` is empty for the platform's own work."""
+
+    agent: str
+    title: str
+    product: str
+    slug: str
+    seconds: float
+    cost_microusd: int
+
+
+def who_works() -> tuple[AtWork, ...]:
+    """Return who works now, who began first comes first."""
+    open_now = Attempt.objects.filter(
+        state=Attempt.State.OPEN, task__state__in=[Task.State.CLAIMED, Task.State.RUNNING]
+    )
+    attempts = list(open_now.select_related("agent", "task__dag__product").order_by("claimed_at")[:AT_MOST])
+    costs = cost_by_attempt(Call.objects.filter(assignment_id__in=[attempt.pk for attempt in attempts]))
+    return tuple(_at_work(attempt, cost_microusd=costs.get(attempt.pk, 0)) for attempt in attempts)
+
+
+def _at_work(attempt: Attempt, *, cost_microusd: int) -> AtWork:
+    product = attempt.task.dag.product
+    return AtWork(
+        agent=attempt.agent.name if attempt.agent else "",
+        title=attempt.task.title,
+        product=product.name if product else "",
+        slug=product.slug if product else "",
+        seconds=(timezone.now() - attempt.claimed_at).total_seconds(),
+        cost_microusd=cost_microusd,
+    )
+
+
+@dataclass(frozen=True)
+class StoryUse:
+    """What one story used of models; tokens are those the providers told, None when none did.
+
+    Attributes:
+        calls: attempts of calls, failed ones too.
+        lost_microusd: part of the cost that was booked at its bound, because the real cost is unknown.
+    """
+
+    calls: int
+    open_calls: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_microusd: int
+    lost_microusd: int
+
+
+def story_use(correlation_id: UUID) -> StoryUse:
+    """Return what the story used so far."""
+    calls = Call.objects.of_story(correlation_id).aggregate(
+        calls=Count("pk"),
+        open_calls=Count("pk", filter=Q(status=Call.Status.OPEN)),
+        prompt_tokens=Sum("prompt_tokens"),
+        completion_tokens=Sum("completion_tokens"),
+    )
+    entries = Entry.objects.of_story(correlation_id)
+    return StoryUse(
+        **calls, cost_microusd=entries.total_microusd(), lost_microusd=entries.lost().total_microusd()
+    )
