@@ -81,9 +81,13 @@ class Release(models.Model):
     why = models.TextField(blank=True, help_text="Why it stands where it stands, in words.")
     red_probes = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
-    trial_fetch = models.CharField(max_length=80, blank=True, help_text="The one address its trial may fetch.")
+    trial_fetch = models.CharField(
+        max_length=80, blank=True, help_text="The one address its trial may fetch."
+    )
     live_at = models.DateTimeField(null=True, help_text="Business time.")
-    trusted_at = models.DateTimeField(null=True, help_text="Business time; until then the one before stands by.")
+    trusted_at = models.DateTimeField(
+        null=True, help_text="Business time; until then the one before stands by."
+    )
     ended_at = models.DateTimeField(null=True, help_text="Business time.")
 
     objects = ReleaseQuerySet.as_manager()

@@ -85,7 +85,11 @@ def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None
     loop.start()
     server = uvicorn.Server(
         uvicorn.Config(
-            "factory.asgi:application", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5
+            "factory.asgi:application",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
         )
     )
     ready()

@@ -11,7 +11,7 @@ from factory.insight.services import stage_costs
 from factory.work.models import Task
 from portfolio.models import Product
 
-MARKS = {"done": "●", "on": "◐", "next": "○"}
+MARKS = {"done": "●", "on": "◐", "later": "○"}
 
 
 class Progress:
@@ -34,13 +34,16 @@ class Progress:
 
     def look(self) -> bool:
         """Show how it stands now; always says that there is more to see."""
+        self._venture.refresh_from_db()
         stages = stage_costs(self._venture)
         now = self._working()
         if self._live:
             table = Table(box=None, show_header=False)
             for stage in stages:
-                who = "; ".join(words for name, words in now if name == stage.name)
-                table.add_row(MARKS[stage.state], stage.name, who, f"${to_usd(stage.cost_microusd):.4f}")
+                who = "; ".join(words for name, words in now if name.lower() == stage.name)
+                table.add_row(
+                    MARKS[stage.state], stage.name.upper(), who, f"${to_usd(stage.cost_microusd):.4f}"
+                )
             self._live.update(table)
             return False
         spent = to_usd(sum(stage.cost_microusd for stage in stages))
@@ -58,4 +61,10 @@ class Progress:
         rows = begun.select_related("agent").order_by("created_at", "key") if not self._live else (
             begun.filter(state__in=[Task.State.RUNNING, Task.State.WAITING, Task.State.VALIDATING]).select_related("agent")
         )  # fmt: skip
-        return [(task.arguments.get("stage", ""), f"{task.agent.name if task.agent else 'the factory'}: {task.title}") for task in rows]
+        return [
+            (
+                task.arguments.get("stage", ""),
+                f"{task.agent.name if task.agent else 'the factory'}: {task.title}",
+            )
+            for task in rows
+        ]

@@ -24,7 +24,9 @@ LOOK_S = 0.3
 def hire_owner() -> str:
     """Make the simulated owner, marked as such, and return its password of this run."""
     password = secrets.token_urlsafe(24)
-    owner, _ = User.objects.get_or_create(username=NAME, defaults={"role": User.Role.OWNER, "is_simulated": True})
+    owner, _ = User.objects.get_or_create(
+        username=NAME, defaults={"role": User.Role.OWNER, "is_simulated": True}
+    )
     owner.set_password(password)
     owner.save(update_fields=["password"])
     return password

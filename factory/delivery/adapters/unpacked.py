@@ -55,14 +55,21 @@ class Unpacked:
 
     def trial_spec(self, *, may_fetch: str) -> LaunchSpec:
         """Return how it is tried: on the copy, with a clock that journeys move."""
-        more = {"PRODUCT_DB": str(self.trial_database), "PRODUCT_TEST": "1", "PRODUCT_ALLOWED_FETCH": may_fetch}
+        more = {
+            "PRODUCT_DB": str(self.trial_database),
+            "PRODUCT_TEST": "1",
+            "PRODUCT_ALLOWED_FETCH": may_fetch,
+        }
         return self._spec(more)
 
     def copy_database(self) -> None:
         """Make the trial's database what the product's is now; without one, an empty one."""
         self.trial_database.unlink(missing_ok=True)
         if self.database.exists():
-            with closing(sqlite3.connect(self.database)) as given, closing(sqlite3.connect(self.trial_database)) as taken:
+            with (
+                closing(sqlite3.connect(self.database)) as given,
+                closing(sqlite3.connect(self.trial_database)) as taken,
+            ):
                 given.backup(taken)
 
     def migrate(self, database: Path) -> None:

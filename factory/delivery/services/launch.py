@@ -9,7 +9,6 @@ import httpx
 
 from core.errors import BlobDamaged
 from core.registry import Question, Stop
-from factory.delivery.adapters.unpacked import Unpacked
 from factory.delivery.errors import EdgeUnavailable, TrialFailed
 from factory.delivery.models import Release
 from factory.delivery.ports import Edge, EdgeState, LaunchState
@@ -35,7 +34,11 @@ State = Release.State
 def question_about(release: Release, *, task_id: UUID) -> Question:
     """Return what the owner is asked before this release meets users."""
     promised = len(release.product.blueprint["criteria"])
-    passed = {"name": "Hawk's verdict", "passed": True, "words": f"all {promised} promises kept on a running copy"}
+    passed = {
+        "name": "Hawk's verdict",
+        "passed": True,
+        "words": f"all {promised} promises kept on a running copy",
+    }
     return Question(
         action=ACTION,
         arguments=arguments_of(release, task_id=task_id),
@@ -95,7 +98,9 @@ def _try_out(release: Release, *, edge: Edge, stop: Stop) -> None:
         _wait_for_preview(release, edge=edge, stop=stop)
         transport = stack.enter_context(httpx.HTTPTransport(retries=2))
         door = Door(transport, disk.tick_key(), site, base=f"http://127.0.0.1:{place.preview_port}")
-        broken = [trip for trip in drive(parse_criteria(release.product.blueprint["criteria"]), door) if trip.fault]
+        broken = [
+            trip for trip in drive(parse_criteria(release.product.blueprint["criteria"]), door) if trip.fault
+        ]
         if broken:
             first = broken[0]
             said = f"{first.step.method} {first.step.path}: {first.fault}"

@@ -77,7 +77,9 @@ def move_release(release: Release, *, to: str, why: str = "", **columns: object)
         raise IllegalMove(release=str(release), to=to)
     release.refresh_from_db()
     audit(actor="system", verb=f"delivery.{to}", subject=str(release), digest=release.digest, why=why)
-    publish("delivery.release_advanced", release_id=str(release.pk), state=to, product_id=str(release.product_id))
+    publish(
+        "delivery.release_advanced", release_id=str(release.pk), state=to, product_id=str(release.product_id)
+    )
 
 
 @transaction.atomic
@@ -91,7 +93,9 @@ def go_live(release: Release) -> None:
     if before is not None:
         move_release(before, to=Release.State.STANDBY)
     is_first = before is None
-    move_release(release, to=Release.State.LIVE, live_at=now, trusted_at=now if is_first else None, red_probes=0)
+    move_release(
+        release, to=Release.State.LIVE, live_at=now, trusted_at=now if is_first else None, red_probes=0
+    )
 
 
 @transaction.atomic

@@ -32,7 +32,7 @@ class TaskSpec:
     Attributes:
         key: its name inside the graph.
         kind: `agent` for an agent's work, else the kind of a registered job.
-        agent: who works; empty for a job.
+        agent: who works; of a job: on whose behalf, empty for nobody's.
         type: what sort of work it is (`code`, `research`, ...); sets the time limit.
         after: keys of the tasks whose results it needs.
         max_cost_microusd: what it may cost in all; None: the table of limits says.
@@ -103,7 +103,6 @@ def task_faults(spec: TaskSpec, *, keys: AbstractSet[str]) -> list[str]:
         f"waits for {', '.join(sorted(set(spec.after) - keys))}, which is not in the graph": set(spec.after)
         - keys,
         "names no agent": is_agents and not spec.agent,
-        "is a job and cannot have an agent": not is_agents and bool(spec.agent),
         f"is {spec.type} and needs a validator": is_agents
         and spec.type in MUST_BE_JUDGED
         and spec.validator == "none",

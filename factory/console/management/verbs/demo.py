@@ -44,6 +44,7 @@ KEPT = frozenset({"secret_key"})
 
 @app.command()
 def demo(
+    *,
     idea: Annotated[str, typer.Option(help="Your idea instead of the signals.")] = "",
     product: Annotated[str, typer.Option(help="A reference product, e.g. cronpilot.")] = "",
     is_fresh: Annotated[bool, typer.Option("--fresh", help="Forget the demo before.")] = False,
@@ -51,7 +52,10 @@ def demo(
 ) -> None:
     """Carry one idea from signals to a live product, in rehearsal; nothing is spent."""
     if settings.MODE != Mode.REHEARSAL:
-        stop("The demo only runs in rehearsal: set FACTORY_MODE=rehearsal and a FACTORY_HOME of its own.", code=1)
+        stop(
+            "The demo only runs in rehearsal: set FACTORY_MODE=rehearsal and a FACTORY_HOME of its own.",
+            code=1,
+        )
     check_wish(idea, product)
     if is_fresh:
         forget()
@@ -105,12 +109,23 @@ def factoryd() -> Iterator[str]:
     with claim_port("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     log = (Path(settings.HOME) / "factoryd.log").open("ab")
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "factory", "run", "--quiet", "--port", str(port)]
+    command = [
+        sys.executable,
+        str(settings.BASE_DIR / "manage.py"),
+        "factory",
+        "run",
+        "--quiet",
+        "--port",
+        str(port),
+    ]
     environment = {**os.environ, "FACTORY_HOME": str(settings.HOME), "FACTORY_MODE": "rehearsal"}
     child = subprocess.Popen(command, stdout=log, stderr=log, env=environment)  # noqa: S603 (our own command)
     address = f"http://127.0.0.1:{port}"
     try:
-        if not until(lambda: answers(address) or child.poll() is not None, at_most_s=60) or child.poll() is not None:
+        if (
+            not until(lambda: answers(address) or child.poll() is not None, at_most_s=60)
+            or child.poll() is not None
+        ):
             stop(f"The factory did not start; its last words stand in {log.name}.", code=1)
         yield address
     finally:
@@ -144,9 +159,14 @@ def follow(venture: Product) -> None:
     """Show how the work goes on until users meet the product, or say why they do not."""
     with Progress(venture) as progress:
         ended = until(lambda: progress.look() or is_over(venture), at_most_s=LONGEST_S, every_s=0.25)
-    trouble = DeadLetter.objects.filter(task__dag__product=venture, resolution="").select_related("task").first()
+    trouble = (
+        DeadLetter.objects.filter(task__dag__product=venture, resolution="").select_related("task").first()
+    )
     if trouble is not None:
-        stop(f"{venture.name} stopped at “{trouble.task.title}”: {trouble.error.strip().splitlines()[-1]}", code=1)
+        stop(
+            f"{venture.name} stopped at “{trouble.task.title}”: {trouble.error.strip().splitlines()[-1]}",
+            code=1,
+        )
     if not ended:
         stop(f"{venture.name} was not live after {LONGEST_S} s.", code=1)
 
@@ -154,7 +174,9 @@ def follow(venture: Product) -> None:
 def is_over(venture: Product) -> bool:
     """Say whether users meet the product, or somebody has to look."""
     venture.refresh_from_db()
-    return venture.stage == Product.Stage.GROW or DeadLetter.objects.filter(task__dag__product=venture).exists()
+    return (
+        venture.stage == Product.Stage.GROW or DeadLetter.objects.filter(task__dag__product=venture).exists()
+    )
 
 
 @dataclass(frozen=True)
@@ -178,7 +200,9 @@ def sell(venture: Product, address: str) -> None:
         advance_to(launched + timedelta(days=sale.day))
         plan = plans[min(sale.plan, len(plans) - 1)]
         if sale.kind == "payment":
-            did = outside({"do": "buy", "product_url": venture.url, "plan": plan["plan"], "number": sale.customer})
+            did = outside(
+                {"do": "buy", "product_url": venture.url, "plan": plan["plan"], "number": sale.customer}
+            )
             if max(did.values()) >= httpx.codes.BAD_REQUEST:
                 stop(f"A simulated customer could not buy: {did}.", code=1)
         message = {
@@ -194,7 +218,9 @@ def report(venture: Product, *, seconds: float) -> None:
     """Write the summary and print its last line."""
     summary = summary_of(venture, seconds=seconds)
     (Path(settings.HOME) / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False))
-    sys.stdout.write("This was a rehearsal: models, customers and payments were invented, and nothing was spent.\n")
+    sys.stdout.write(
+        "This was a rehearsal: models, customers and payments were invented, and nothing was spent.\n"
+    )
     sys.stdout.write(f"{last_line(summary)}\n")
     sys.stdout.flush()
 
@@ -202,7 +228,9 @@ def report(venture: Product, *, seconds: float) -> None:
 def linger(venture: Product, address: str) -> None:
     """Keep everything up until ctrl-C."""
     zone = Installation.objects.get().time_zone
-    sys.stdout.write(f"Try the product at {venture.url}, the factory at {address} ({zone}). Ctrl-C ends both.\n")
+    sys.stdout.write(
+        f"Try the product at {venture.url}, the factory at {address} ({zone}). Ctrl-C ends both.\n"
+    )
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -21,9 +21,14 @@ STATE_COLOURS = {"scored": "green", "excluded": "red", "duplicate": "yellow", "t
 
 @app.command()
 def scan(
+    *,
     file: Annotated[Path, typer.Argument(help="One JSON signal a line.")],
-    is_json: Annotated[bool, typer.Option("--json", help="Only look: print all as JSON, store and begin nothing.")] = False,
-    as_of: Annotated[str, typer.Option(help="Day (YYYY-MM-DD) that ages are counted from; today when not given.")] = "",
+    is_json: Annotated[
+        bool, typer.Option("--json", help="Only look: print all as JSON, store and begin nothing.")
+    ] = False,
+    as_of: Annotated[
+        str, typer.Option(help="Day (YYYY-MM-DD) that ages are counted from; today when not given.")
+    ] = "",
 ) -> None:
     """Read market signals; begin a venture with the best opportunity."""
     day = datetime.strptime(as_of, "%Y-%m-%d").date() if as_of else None  # noqa: DTZ007 (a day has no zone)
@@ -43,7 +48,12 @@ def show_opportunities(opportunities: list[dict[str, object]], *, kept_out: int)
         reach = "–" if one["low"] is None else f"{one['low']:g} to {one['high']:g}"
         signals = one["signal_ids"]
         colour = STATE_COLOURS.get(str(one["state"]), "")
-        row = (str(one["title"])[:60], f"[{colour}]{one['state']}[/]" if colour else str(one["state"]), score, reach)
+        row = (
+            str(one["title"])[:60],
+            f"[{colour}]{one['state']}[/]" if colour else str(one["state"]),
+            score,
+            reach,
+        )
         table.add_row(*row, str(len(signals) if isinstance(signals, list) else 0))
     console = Console()
     console.print(table)

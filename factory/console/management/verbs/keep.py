@@ -34,7 +34,9 @@ def start_all() -> None:
 
 @app.command(name="agents-sync")
 def agents_sync(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of agent files; data/agents when not given.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of agent files; data/agents when not given.")
+    ] = None,
 ) -> None:
     """Read the agent files, all or none."""
     report = sync_agents(folder or settings.DATA_DIR / "agents")

@@ -31,6 +31,7 @@ INVITED_FOR = timedelta(hours=24)
 
 @app.command()
 def run(
+    *,
     port: Annotated[int, typer.Option(help="Port of the pages; FACTORY_PORT when not given.")] = 0,
     is_quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
@@ -40,7 +41,12 @@ def run(
         door = daemon.claim_port(settings.FACTORY_HOST, number)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        stop(f"Port {number} is taken by another program." if taken else f"Port {number} cannot be used: {error}.", code=1)
+        stop(
+            f"Port {number} is taken by another program."
+            if taken
+            else f"Port {number} cannot be used: {error}.",
+            code=1,
+        )
     prepare()
     settle_orphans()
     recover_at_boot()
@@ -69,7 +75,11 @@ def open_edge() -> None:
 def greet(port: int) -> None:
     """Say where the pages are, and at the first start how to become the owner."""
     home = f"http://localhost:{port}"
-    kind = "a rehearsal: no model key was found, every result is invented" if settings.MODE == "rehearsal" else "real"
+    kind = (
+        "a rehearsal: no model key was found, every result is invented"
+        if settings.MODE == "rehearsal"
+        else "real"
+    )
     sys.stdout.write(f"The factory runs at {home} ({kind}).\n")
     if not User.objects.filter(is_simulated=False, role=User.Role.OWNER).exists():
         sys.stdout.write(f"Become its owner, once, within 24 hours: {home}{invite()}\n")
@@ -80,5 +90,7 @@ def invite() -> str:
     """Return a one-time path by which the first owner makes an account; older ones end."""
     token = secrets.token_urlsafe(24)
     InviteLink.objects.filter(used_at=None).delete()
-    InviteLink.objects.create(token_sha256=sha256(token.encode()).hexdigest(), expires_at=timezone.now() + INVITED_FOR)
+    InviteLink.objects.create(
+        token_sha256=sha256(token.encode()).hexdigest(), expires_at=timezone.now() + INVITED_FOR
+    )
     return reverse("join", args=[token])

@@ -68,7 +68,6 @@ def test_every_fault_is_named_with_its_task() -> None:
         "two tasks have the same key",
         "a names no agent",
         "b waits for z, which is not in the graph",
-        "b is a job and cannot have an agent",
         "c is code and needs a validator",
         "d has the validator schema and no answer schema",
         "d has a priority outside 0 to 100",
