@@ -24,6 +24,7 @@ class Intent:
         security_sensitive: set by code from the task's type; frontier models only.
         untrusted_input: somebody outside wrote parts of the prompt; never a local or budget model.
         tier_steps: how many tiers above what `quality` gives.
+        prefer_provider: the agent's own wish, a hint: first choice inside the wanted tiers, never a reason to leave them.
         not_provider: the author's provider, when a review must come from another one.
     """
 
@@ -32,6 +33,7 @@ class Intent:
     security_sensitive: bool = False
     untrusted_input: bool = False
     tier_steps: int = 0
+    prefer_provider: str = ""
     not_provider: str = ""
 
 
@@ -81,7 +83,7 @@ def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]
     """Return the priced candidates an intent may use, first choice first; equal for equal input."""
     priced = sorted(
         (c for c in candidates if c.bound_microusd is not None and c.provider != intent.not_provider),
-        key=lambda c: (c.bound_microusd, c.provider, c.model),
+        key=lambda c: (c.provider != intent.prefer_provider, c.bound_microusd, c.provider, c.model),
     )
     return [c for group in tier_groups(intent) for c in priced if c.tier in group]
 
@@ -98,4 +100,5 @@ def reason_for(intent: Intent, candidate: Candidate) -> str:
     wanted = _stepped(_BY_QUALITY[intent.quality], intent.tier_steps)
     said = f"{intent.quality}{f' +{intent.tier_steps}' if intent.tier_steps else ''}: "
     said += f"cheapest of {', '.join(wanted)}" if candidate.tier in wanted else "stands in for them"
+    said += f", {intent.prefer_provider} preferred" if intent.prefer_provider else ""
     return said + (f", not {intent.not_provider}" if intent.not_provider else "")

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from agents.gateway.errors import Stopped
 from agents.gateway.ports import Ask, Intent, Message
-from agents.gateway.rules.route import Quality
 from agents.roster.errors import AgentSwitchedOff
 from agents.roster.services import find_agent, prompt_for
 from agents.runtime import rules
@@ -96,7 +95,6 @@ def _work(session: Session, assignment: Assignment, *, talk: Talk) -> Outcome:
 
 
 def _first_ask(session: Session, assignment: Assignment) -> Ask:
-    definition = session.agent_version.definition
     brief = rules.opening(
         assignment.brief or assignment.title,
         upstream=assignment.inputs.get("upstream", {}),
@@ -109,21 +107,22 @@ def _first_ask(session: Session, assignment: Assignment) -> Ask:
         system=read_blob(session.prompt_id).decode(),
         messages=(Message("user", brief),),
         max_tokens=assignment.limits.max_tokens,
-        intent=_intent(session, assignment, quality=definition.quality),
+        intent=_intent(session, assignment),
         correlation_id=assignment.correlation_id,
     )
 
 
-def _intent(session: Session, assignment: Assignment, *, quality: Quality) -> Intent:
-    """What is wanted: set by code from the task, never by what a model wrote."""
-    said = assignment.inputs.get("arguments", {})
+def _intent(session: Session, assignment: Assignment) -> Intent:
+    """What is wanted: set by code from the task and the agent's file, never by what a model wrote."""
+    said, definition = assignment.inputs.get("arguments", {}), session.agent_version.definition
     is_structured = assignment.answer_schema is not None
     return Intent(
         task_type="reasoning" if is_structured else "coding" if assignment.workspace else "general",
-        quality=quality,
+        quality=definition.quality,
         security_sensitive=bool(said.get("security_sensitive", False)),
         untrusted_input=bool(said.get("untrusted_input", False)),
         tier_steps=session.tier_steps,
+        prefer_provider=definition.preferred_provider,
         not_provider=str(said.get("not_provider", "")),
     )
 
