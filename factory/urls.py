@@ -8,3 +8,6 @@ urlpatterns = [
     path("", include("billing.urls")),
     path("", include("factory.console.urls")),
 ]
+handler403 = "factory.console.views.failures.forbidden"
+handler404 = "factory.console.views.failures.not_found"
+handler500 = "factory.console.views.failures.broken"
