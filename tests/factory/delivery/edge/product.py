@@ -1,14 +1,15 @@
 """A product as small as can be: health with proof, orders in a file, and faults on demand.
 
 Environment: ORDERS (file of taken orders), FAULT (`boot`: ends at once with words, `post`: fails on POST, `half`: every
-second page fails, `late`: does not listen, `liar`: proves with a key of its own), RED (a file: while it exists, health
-answers 503).
+second page fails, `late`: does not listen, `liar`: proves with a key of its own, `rude`: dies at once when told to end,
+`deaf`: only notes it), RED (a file: while it exists, health answers 503).
 """
 
 import asyncio
 import hmac
 import json
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -47,6 +48,11 @@ def take_order(number: str) -> tuple[int, bytes]:
     return 201, number.encode()
 
 
+def note_end(*_: object) -> None:
+    """Leave a sign that we were told to end, and stay."""
+    Path(ORDERS).with_suffix(".told").touch()
+
+
 async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Send) -> None:
     """The ASGI application."""
     if scope["type"] == "lifespan":
@@ -56,6 +62,8 @@ async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, A
         await send({"type": "lifespan.shutdown.complete"})
         return
     asked = {key: values[0] for key, values in parse_qs(scope["query_string"].decode()).items()}
+    if FAULT in ("rude", "deaf"):  # now, because the server sets its own handlers when it starts
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if FAULT == "rude" else note_end)
     if "s" in asked:
         Path(ORDERS).with_suffix(".begun").touch()
         await asyncio.sleep(float(asked["s"]))

@@ -185,6 +185,11 @@ class Stage:
         until(lambda: not bearers(str(self.edge.home)))
 
 
+def has_begun_an_order(stage: Stage) -> bool:
+    """True when the product took an order in hand that takes a while."""
+    return stage.orders.with_suffix(".begun").exists()
+
+
 def parent_of(pid: int) -> int:
     """The process that started another."""
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])

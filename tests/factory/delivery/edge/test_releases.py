@@ -1,11 +1,12 @@
 """Releases change under fifty requests a second, and no user notices more than the release promised."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.factory.delivery.edge.stage import Stage, Users, ask, until
+from tests.factory.delivery.edge.stage import Stage, Users, ask, has_begun_an_order, until
 
 
 def orders_are_exact(stage: Stage, users: Users) -> bool:
@@ -106,15 +107,30 @@ def test_going_back_to_a_release_that_was_stopped_keeps_the_red_one_until_the_ol
     assert orders_are_exact(stage, users)
 
 
+def test_a_request_in_flight_is_finished_before_its_launch_is_told_to_end(stage: Stage) -> None:
+    old, new = stage.spec("v1", FAULT="rude"), stage.spec("v2")
+    stage.bring(old)
+
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(ask, stage.port, "/orders", method="POST", number="1&s=2")
+        until(lambda: has_begun_an_order(stage))
+        stage.bring(new)
+        meanwhile = ask(stage.port)
+
+    assert (slow.result().status, slow.result().release) == (201, "v1")
+    assert meanwhile.release == "v2"
+    until(lambda: len(stage.edge.state().launches) == 1)
+
+
 def test_a_release_asked_for_again_while_it_ends_is_started_anew_before_it_serves(stage: Stage) -> None:
-    old, new = stage.spec("v1"), stage.spec("v2")
+    old, new = stage.spec("v1", FAULT="deaf"), stage.spec("v2")
     first = stage.bring(old).stable_of("shop")
     assert first is not None
 
     with Users(stage.port).at_work() as users:
         users.meet("v1")
         stage.bring(new)
-        until(lambda: not is_ready(stage, first.key))
+        until(stage.orders.with_suffix(".told").exists)
         again = stage.bring(old).stable_of("shop")
         users.meet("v1")
 
@@ -123,12 +139,6 @@ def test_a_release_asked_for_again_while_it_ends_is_started_anew_before_it_serve
     assert again.pid != first.pid
     assert users.failed == []
     assert orders_are_exact(stage, users)
-
-
-def is_ready(stage: Stage, launch: str) -> bool:
-    """False when a launch is about to end, or gone."""
-    state = stage.edge.state()
-    return launch in state.launches and state.launches[launch].ready
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.factory.delivery.edge.stage import (
     Users,
     ask,
     bearers,
+    has_begun_an_order,
     is_running,
     kill,
     parent_of,
@@ -118,7 +119,7 @@ def test_stopping_the_edge_keeps_the_product_and_finishes_what_was_begun(stage: 
 
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(ask, stage.port, "/orders", method="POST", number="1&s=1")
-        until(lambda: begun(stage))
+        until(lambda: has_begun_an_order(stage))
         stage.edge.stop()
         refused = ask(stage.port)
         stage.edge.ensure()
@@ -128,11 +129,6 @@ def test_stopping_the_edge_keeps_the_product_and_finishes_what_was_begun(stage: 
     assert refused.status == 0
     assert pids(stage.edge.state()) == pids(before)
     assert ask(stage.port).is_promised
-
-
-def begun(stage: Stage) -> bool:
-    """True when the product has taken an order in hand."""
-    return stage.orders.with_suffix(".begun").exists()
 
 
 def test_a_removed_product_leaves_no_process_no_port_and_no_file(stage: Stage) -> None:
