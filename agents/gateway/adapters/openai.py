@@ -49,7 +49,7 @@ def _message(message: Message) -> Json:
     if not message.tool_calls:
         return {"role": message.role, "content": message.text}
     calls = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw}}
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw or "{}"}}
         for call in message.tool_calls
     ]
     return {"role": "assistant", "content": message.text or None, "tool_calls": calls}

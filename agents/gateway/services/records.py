@@ -1,5 +1,6 @@
 """The row of every attempt, and the money that belongs to it: written together."""
 
+import logging
 from hashlib import sha256
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from billing.models import Entry
 from billing.services import capture_hold, lose_hold, place_hold, release_hold
 from core.ids import correlation, new_id
 from core.services import business_now, current_mode, publish
+
+logger = logging.getLogger(__name__)
 
 
 @transaction.atomic(durable=True)
@@ -129,3 +132,7 @@ def _close(
         **said,
     )
     publish("gateway.call_settled", call_id=str(call.id), status=status, cost_microusd=cost)
+    logger.info(
+        "gateway.call_settled",
+        extra={"call_id": call.id, "agent": call.agent, "model": str(call.model), "cost_microusd": cost},
+    )

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from agents.gateway.models import Call
+from agents.gateway.adapters.transport import line_to
+from agents.gateway.models import Call, Provider
 from agents.gateway.ports import Intent
 from agents.gateway.services import complete, fill, sync_prices
 from billing.models import Entry, Hold
@@ -77,5 +78,7 @@ def test_threads_share_one_child_and_every_call_is_paid_once(rehearsal: None) ->
     with ThreadPoolExecutor(4) as pool:
         costs = list(pool.map(one, range(12)))
 
+    clients = {line_to(provider, mode="rehearsal").client for provider in Provider.objects.all()}
+    assert len(clients) == 1
     assert sum(costs) == Entry.objects.total_microusd()
     assert Call.objects.filter(status="answered").count() == 12
