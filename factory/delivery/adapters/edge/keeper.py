@@ -19,7 +19,7 @@ from .control import listen
 from .guard import DOUBLE, lock_home
 from .launch import Launch
 from .process import write_private
-from .table import Route, Spec, Table, key_of, next_route, parse_table
+from .table import Malformed, Route, Spec, Table, key_of, next_route, parse_table
 from .tally import Tally
 
 TICK_S, COUNT_EVERY_S, QUIET_S = 0.1, 1.0, 0.5
@@ -163,7 +163,9 @@ class Keeper:
                 return self.tally.read_all(self.launches, sites=self.table.sites)
             case "stop":
                 return await self.stop()
-        return self.state()
+            case "state":
+                return self.state()
+        raise Malformed(message["do"], "a verb")
 
     async def apply(self, raw: dict[str, Any]) -> dict[str, Any]:
         """Take over a whole table of a higher generation; the state after a first step. The same table twice is well."""

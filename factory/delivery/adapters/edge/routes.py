@@ -15,6 +15,7 @@ from .table import Route
 Json = dict[str, Any]
 
 BODY_BYTES, HOLD_S, GRACE_S = 10_000_000, 8, 30
+USERS_FAULT = ("invalid byte in chunk", "http: request body", "malformed", "http: invalid", "read tcp")
 NOBODY = "unix//nonexistent/slot"  # every dial fails, so that requests wait and are not refused
 UP, LATENCY = "{http.reverse_proxy.upstream.address}", "{http.reverse_proxy.upstream.latency_ms}"
 FAULT, STATUS, METHOD = "{http.error.message}", "{http.error.status_code}", "{http.request.method}"
@@ -59,11 +60,13 @@ def _logs(home: Path) -> Json:
     ours = ["http.log.access", "http.handlers.reverse_proxy"]
     file = {"output": "file", "filename": str(home / "access.log"), "mode": "0600"}
     rolls = {"roll_size_mb": 16, "roll_keep": 2, "roll_gzip": False}
-    quiet = {
-        "format": "filter",
-        "wrap": {"format": "json"},
-        "fields": {f: {"filter": "delete"} for f in NOT_LOGGED.split()},
-    }
+    fields: Json = {field: {"filter": "delete"} for field in NOT_LOGGED.split()}
+    fields["request>uri"] = {
+        "filter": "regexp",
+        "regexp": r"\?.*",
+        "value": "",
+    }  # it may hold a user's secret
+    quiet = {"format": "filter", "wrap": {"format": "json"}, "fields": fields}
     return {
         "default": {"level": "WARN", "writer": {"output": "stderr"}, "exclude": [*ours, "http.log.error"]},
         "edge": {"level": "INFO", "writer": file | rolls, "include": ours, "encoder": quiet},
@@ -72,13 +75,18 @@ def _logs(home: Path) -> Json:
 
 def _server(folder: Path, *, kind: str, fd: int) -> Json:
     ways = _split(folder) if kind == "split" else [{"handle": _to(folder, "candidate", hold=True)}]
-    refuse = {"handle": [_note("up1", UP, early=True), _note("err", FAULT, early=True), _refusal()]}
+    refuse = [_note("up1", UP, early=True), _note("err", FAULT, early=True)]
+    errors = [
+        {"match": _when(_users_fault()), "handle": [*refuse, _refusal("400")], "terminal": True},
+        *([_second_try(folder)] if kind == "split" else []),
+        {"handle": [*refuse, _refusal(STATUS)]},
+    ]
     return {
         "listen": [f"fd/{fd}"],
         "protocols": ["h1"],
         "automatic_https": {"disable": True},
         "routes": [_too_large(), {"handle": [{"handler": "request_body", "max_size": BODY_BYTES}]}, *ways],
-        "errors": {"routes": [_second_try(folder), refuse] if kind == "split" else [refuse]},
+        "errors": {"routes": errors},
         "logs": {"default_logger_name": f"{folder.name}.{kind}"},
         "read_header_timeout": "10s",
         "idle_timeout": "75s",
@@ -165,8 +173,14 @@ def _too_large() -> Json:
     return {"match": [said], "handle": [refusal], "terminal": True}
 
 
-def _refusal() -> Json:
-    return {"handler": "static_response", "status_code": STATUS, "headers": {"X-Edge": ["refused"]}}
+def _users_fault() -> str:
+    """A body that breaks the protocol, which Caddy calls a bad gateway."""
+    starts = " || ".join(f'{FAULT}.startsWith("{start}")' for start in USERS_FAULT)
+    return f"{STATUS} == 502 && ({starts})"
+
+
+def _refusal(status: str) -> Json:
+    return {"handler": "static_response", "status_code": status, "headers": {"X-Edge": ["refused"]}}
 
 
 def _read(folder: Path, what: str) -> str:

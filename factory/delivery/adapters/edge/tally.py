@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from .process import read_json, write_private
+from .routes import USERS_FAULT
 
 LAUNCH = ("answers", "errors_5xx", "connect_errors", "broken", "cut")
 SITE = ("answers", "errors_5xx", "edge_4xx", "edge_5xx", "cut", "client_gone", "retried")
-USERS_FAULT = (
-    "invalid byte in chunk",
-    "http: request body",
-    "malformed",
-    "http: invalid",
-    "read tcp",
-)  # Caddy's 502
 Counts = dict[str, Any]
 
 

@@ -212,6 +212,22 @@ def test_a_home_folder_too_long_for_sockets_gets_a_short_folder_for_them(tmp_pat
     assert not Path(state.run_folder).exists()
 
 
+def test_a_users_broken_body_is_the_users_fault_and_no_query_is_logged(stage: Stage) -> None:
+    stage.bring(stage.spec("v1"))
+    said = []
+    for body in (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"Content-Length: 20000000\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", stage.port)) as user:
+            user.sendall(b"POST /orders?id=secret HTTP/1.1\r\nHost: shop\r\n" + body)
+            said.append(user.recv(12))
+
+    until(lambda: stage.edge.stats()["shop"].answers == 2)
+
+    assert said == [b"HTTP/1.1 400", b"HTTP/1.1 413"]
+    assert stage.edge.stats()["shop"].errors_5xx == 0
+    assert "/orders" in (stage.edge.home / "access.log").read_text()
+    assert "secret" not in (stage.edge.home / "access.log").read_text()
+
+
 def test_an_older_table_is_refused_and_the_same_one_is_not(stage: Stage) -> None:
     table = Table(generation=5, products={})
     stage.edge.apply(table)
