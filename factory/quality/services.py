@@ -92,7 +92,7 @@ def judge(artifact: Artifact, *, reviewer: Agent, evidence: Sequence[Evidence], 
     ruling, product = rule_on(evidence), _product_of(artifact)
     verdict = Verdict.objects.create(
         artifact=artifact,
-        digest=artifact.blob_id,
+        digest=artifact.blob_id or "",
         product=product,
         reviewer=reviewer,
         author=author,

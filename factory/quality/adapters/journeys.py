@@ -106,7 +106,7 @@ class _Trip:
 
     def _ask(self, step: Step, name: str) -> httpx.Response:
         headers = self._filled(step.headers)
-        person = self._person(step.who, headers, name)
+        person = self._person(step, headers, name)
         headers |= {"X-Journey": name, "X-CSRFToken": person.cookies.get("csrftoken") or ""}
         form, json = self._filled(step.form), self._filled(step.json)
         # Only path and query: what a product printed may not send its journey to another host.
@@ -124,20 +124,21 @@ class _Trip:
         self.door.site.pages[path] = int(form.get("status", "200")), form.get("text", "")
         return httpx.Response(204)
 
-    def _person(self, who: str, headers: Mapping[str, str], name: str) -> httpx.Client:
-        """One of the people; an owner signs up, on the day of the step that needs her first."""
+    def _person(self, step: Step, headers: Mapping[str, str], name: str) -> httpx.Client:
+        """Who does this step; an owner signs up first, on the same day, and whoever sends a form has its token."""
+        who, today = step.who, tuple((key, value) for key, value in headers.items() if key == "X-Test-Now")
         if who not in self.people:
             self.people[who] = httpx.Client(
                 base_url=self.door.base, transport=self.door.transport, timeout=_TIMEOUT_S, trust_env=False
             )
-            today = tuple((key, value) for key, value in headers.items() if key == "X-Test-Now")
-            if who != "ticker":
-                self._expect(Step(who, "GET", "/signup/", headers=today), name, status=200)
             if who in _SIGNED_UP:
                 email = f"{who}.{secrets.token_hex(6)}@example.com"
                 form = (("email", email), ("password", secrets.token_urlsafe(12)))
                 self._expect(Step(who, "POST", "/signup/", form, headers=today), name, status=302)
-        return self.people[who]
+        person = self.people[who]
+        if step.method != "GET" and who != "ticker" and not person.cookies.get("csrftoken"):
+            self._expect(Step(who, "GET", "/signup/", headers=today), name, status=200)
+        return person
 
     def _expect(self, step: Step, name: str, *, status: int) -> None:
         answer = self._ask(step, name)

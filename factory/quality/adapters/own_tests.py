@@ -34,7 +34,7 @@ _BROKEN = re.compile(r"^(?:FAIL|ERROR): \S+ \(([^)]+)\).*?^-{70}$(.*?)(?=^={70}$
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
-def run_own_tests(build: Build, /) -> Evidence:
+def run_own_tests(build: Build, /, *, timeout_s: float = _TIMEOUT_S) -> Evidence:
     """`manage.py test` must find tests, pass them all, and run enough lines of the product."""
     with TemporaryDirectory(prefix="tests-") as folder:
         settings = Path(folder, "settings")
@@ -49,7 +49,7 @@ def run_own_tests(build: Build, /) -> Evidence:
         done = run_child(
             [*tool, "run", f"--rcfile={settings}", "manage.py", "test"],
             folder=build.tree,
-            timeout_s=_TIMEOUT_S,
+            timeout_s=timeout_s,
             extra=extra,
         )
         run_child([*tool, "json", "-q", f"--rcfile={settings}"], folder=build.tree, timeout_s=60, extra=extra)

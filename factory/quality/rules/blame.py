@@ -1,7 +1,6 @@
 """Blame: which line a failing journey points at, from the lines that each journey ran."""
 
 import ast
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from math import sqrt
 Line = tuple[str, int]
 # Below this share of failing journeys among those that ran a line, one line does not explain them all.
 _LEAST_COMMON_SHARE = 0.15
-_TEMPLATE_TAG = re.compile(r"{{|{%")
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,9 @@ def rank_lines(journey: str, spectrum: Spectrum) -> list[Suspect]:
 def shape_of(source: str, *, is_python: bool) -> Shape:
     """Read what stands where in `source`: parts of the syntax tree, or tags of a template."""
     if not is_python:
-        return Shape(
-            {n: len(_TEMPLATE_TAG.findall(text)) for n, text in enumerate(source.splitlines(), start=1)}
-        )
+        # A variable shows what was given, so it counts more than a tag.
+        lines = enumerate(source.splitlines(), start=1)
+        return Shape({number: 2 * text.count("{{") + text.count("{%") for number, text in lines})
     nodes = list(ast.walk(ast.parse(source)))
     branches = [node for node in nodes if isinstance(node, ast.If | ast.For | ast.While)]
     return Shape(

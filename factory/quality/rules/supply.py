@@ -60,7 +60,7 @@ def compare_locks(
 
 def judge_licence(licence: str) -> Severity | None:
     """Give how bad it is to build on `licence`; None when it is fine, unknown is not fine."""
-    if not licence.strip():
+    if licence.strip().lower() in ("", "unknown"):
         return Severity.MEDIUM
     return Severity.HIGH if _COPYLEFT.search(_LESSER.sub("", licence)) else None
 
