@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
-from billing.services import open_scope
+from billing.services import open_scope, rename_scope
 from core.errors import IllegalMove
 from core.ids import correlation, new_id
 from core.models import User
@@ -166,10 +166,12 @@ def _write_change(
 
 @transaction.atomic
 def adopt_blueprint(product: Product, *, blueprint: Mapping[str, Any]) -> None:
-    """Keep what the owner approved and take its name; the address stays. Safe to run twice."""
+    """Keep what the owner approved and take its name; until strangers know the address, it follows. Safe to run twice."""
     name = str(blueprint.get("name") or product.name)[:80]
-    Product.objects.filter(pk=product.pk).update(blueprint=dict(blueprint), name=name)
-    product.refresh_from_db(fields=["blueprint", "name"])
+    slug = product.slug if product.url or product.name == name else _free_slug(name)
+    Product.objects.filter(pk=product.pk).update(blueprint=dict(blueprint), name=name, slug=slug)
+    rename_scope(product.scope, ref=slug, label=name)
+    product.refresh_from_db(fields=["blueprint", "name", "slug"])
 
 
 def place_product(product: Product, *, url: str) -> None:

@@ -352,13 +352,23 @@ def test_a_frozen_product_goes_on_from_where_it_was() -> None:
     assert (young.state, live.state) == ("building", "launched")
 
 
-def test_a_blueprint_is_kept_and_gives_its_name_but_the_address_stays() -> None:
+def test_a_blueprint_gives_its_name_and_before_the_launch_the_address_too() -> None:
     product = open_product("Sheets break")
 
     adopt_blueprint(product, blueprint={"name": "Cron Pilot", "criteria": []})
 
     kept = Product.objects.get(pk=product.pk)
-    assert (kept.blueprint["criteria"], kept.name, kept.slug) == ([], "Cron Pilot", "sheets-break")
+    assert (kept.blueprint["criteria"], kept.name, kept.slug) == ([], "Cron Pilot", "cron-pilot")
+    assert (kept.scope.ref, kept.scope.label) == ("cron-pilot", "Cron Pilot")
+
+
+def test_an_address_that_strangers_know_stays() -> None:
+    product = open_product("Cron Pilot")
+    place_product(product, url="http://127.0.0.1:8100")
+
+    adopt_blueprint(product, blueprint={"name": "Night Watch"})
+
+    assert (product.name, product.slug, product.scope.ref) == ("Night Watch", "cron-pilot", "cron-pilot")
 
 
 def test_the_owners_answer_is_kept_and_final() -> None:
