@@ -25,6 +25,7 @@ from portfolio.services import (
     freeze_product,
     look_at_signals,
     open_product,
+    place_product,
     record_idea,
     scan_report,
     scan_signals,
