@@ -31,6 +31,12 @@ _EDGES = (
     ("integration", "test"), ("test", "deploy"),
 )  # fmt: skip
 _INFRASTRUCTURE_USD = 6
+_ENDINGS = ("Keeper", "Light", "Proof", "Desk", "Post")
+_EXCLUDED = (
+    {"feature": "Text messages and phone calls", "why": "Each costs money; mail, page and webhook do not"},
+    {"feature": "Import from other services", "why": "Every service differs: needs a real model"},
+    {"feature": "Several people in one account", "why": "The first version serves one owner"},
+)
 _FEATURES = (
     "A list of {label} with a form and a JSON API, for its owner alone",
     "A history of each, as far back as the plan goes",
@@ -49,16 +55,10 @@ def hint_for(schema: Json, ask: Ask, dice: Dice) -> Any:
 def blueprint(ask: Ask, dice: Dice) -> Json:
     """The product that this idea becomes: only what will be written is promised."""
     first = ask.turns[0].text
-    told = find_idea(first)
-    idea = read_idea(
-        " ".join((told or first).split()),
-        owner=framed("owner", first),
-        rule=first.replace(told, "") if told else "",
-    )
+    told = find_idea(first) or first
+    idea = read_idea(" ".join(told.split()), owner=framed("owner", first), rule=first.replace(told, ""))
     core = CORES[idea.core]
-    name = idea.name or idea.label.split()[0] + dice.pick(
-        "name", ("Keeper", "Light", "Proof", "Desk", "Post")
-    )
+    name = idea.name or idea.label.split()[0] + dice.pick("name", _ENDINGS)
     own, *more = (feature.format(label=idea.label) for feature in _FEATURES)
     features = (own, *core.features, *more)
     said: Json = {
@@ -87,24 +87,10 @@ def _core_function(idea: Idea, core: Core) -> Json:
 
 def _excluded(idea: Idea) -> list[Json]:
     """What is left out, and why; the idea's own left-over words come first."""
-    out = [
-        {
-            "feature": "Text messages and phone calls",
-            "why": "Each costs money; mail, page and webhook do not",
-        },
-        {"feature": "Import from other services", "why": "Every service differs: needs a real model"},
-        {"feature": "Several people in one account", "why": "The first version serves one owner"},
-    ]
-    if idea.leftovers and not idea.is_fit:
-        words = ", ".join(idea.leftovers[:6])
-        out.insert(
-            0,
-            {
-                "feature": f"What else the idea speaks of: {words}",
-                "why": "No known core does it: needs a real model",
-            },
-        )
-    return out
+    if not idea.leftovers or idea.is_fit:
+        return list(_EXCLUDED)
+    more = f"What else the idea speaks of: {', '.join(idea.leftovers[:6])}"
+    return [{"feature": more, "why": "No known core does it: needs a real model"}, *_EXCLUDED]
 
 
 def _money(idea: Idea) -> Json:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 _LIST = r"\d+(?:\s*(?:/|,|and|or|und|oder|et|ou|y|o)\s*[$€]?\s?\d+)*"
 _MONEY = re.compile(
-    rf"(?P<told>(?:plans?|prices?|priced|tiers?|charge|costs?|tarife?|preise?|prix|offres?|precios?|planes)\b[^.$€\d]{{0,30}})?"
+    rf"(?P<told>(?:plans?|prices?|priced|tiers?|tarife?|preise?|prix|offres?|precios?|planes)\b[^.$€\d]{{0,30}})?"
     rf"(?:[$€]\s?(?P<before>{_LIST})|\b(?P<after>{_LIST})\s?(?:[$€]|usd\b|dollars?\b|euros?\b))", re.I
 )  # fmt: skip
 _LIMIT = re.compile(

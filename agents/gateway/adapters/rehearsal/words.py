@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 from .cores import CORES
 from .cores.product import Field
-from .lexicon import (
+from .lexicon import (  # fmt: skip
     AUDIENCE,
     BEYOND,
     EXTRA_FIELDS,
     LANGUAGE_MARKS,
     NOTHING_NAMED,
+    OWN_NAME,
     RESERVED,
     STOP,
     THINGS,
     VERBS,
+    WISHED_LABEL,
 )
 from .prices import Plan, counted_noun, read_plans
 
@@ -60,16 +62,13 @@ def read_idea(text: str, *, owner: str = "", rule: str = "") -> Idea:
     language = _language(text)
     core, is_known = _core(text, owner)
     label, used = _wished(owner) or _thing(text, language, core=core)
-    own = CORES[core].fields
-    extra = [
-        field
-        for cue, field in EXTRA_FIELDS
-        if cue.search(f"{text} {owner}") and field.name not in {f.name for f in own}
-    ]
+    own, told = CORES[core].fields, f"{owner}\n{text}"
+    names = {field.name for field in own}
+    extra = [field for cue, field in EXTRA_FIELDS if cue.search(told) and field.name not in names]
     app = slug(label) or "records"
     return Idea(
-        text, _name(text, label), language, core, is_known and not BEYOND.search(text), label, app, entity_of(app, language=language),
-        (*own, *extra)[:5], read_plans(f"{owner}\n{text}", usual=CORES[core].prices, rule=rule), _leftovers(text, language, used),
+        text, _name(text), language, core, is_known and not BEYOND.search(text), label, app, entity_of(app, language=language),
+        (*own, *extra)[:5], read_plans(told, usual=CORES[core].prices, rule=rule), _leftovers(text, language, used),
     )  # fmt: skip
 
 
@@ -84,9 +83,8 @@ def slug(label: str) -> str:
 def entity_of(app: str, *, language: str = "en") -> str:
     """`app` as a class name, one of them where English shows how."""
     if language == "en":
-        app = re.sub(
-            r"(?<=[^aeiou])ies$|(?<=x|h|s)es$|(?<=[^su])s$", lambda m: "y" if m[0] == "ies" else "", app
-        )
+        app = re.sub(r"(?<=[^aeiou])ies$", "y", app)
+        app = re.sub(r"(?<=x|h|s)es$|(?<=[^su])s$", "", app)
     return "".join(part.capitalize() for part in app.split("_"))
 
 
@@ -105,10 +103,8 @@ def _cues(text: str, core: str) -> Iterator[re.Match[str]]:
 
 def _language(text: str) -> str:
     words = [w.lower() for w in _WORD.findall(text)]
-    score = {
-        lang: 2 * sum(w in stop for w in words) + len(re.findall(LANGUAGE_MARKS[lang], text, re.I))
-        for lang, stop in STOP.items()
-    }
+    marks = {lang: len(re.findall(cue, text, re.I)) for lang, cue in LANGUAGE_MARKS.items()}
+    score = {lang: 2 * sum(w in stop for w in words) + marks[lang] for lang, stop in STOP.items()}
     return max(score, key=lambda lang: (score[lang], lang == "en"))
 
 
@@ -119,22 +115,15 @@ def _content(text: str, language: str) -> list[str]:
     return [w for w in _WORD.findall(clean) if w.lower() not in STOP[language] | VERBS and len(w) > 2]
 
 
-def _name(text: str, label: str) -> str:
+def _name(text: str) -> str:
     """The name that the idea gives itself, or ""."""
-    found = re.search(
-        r"[\"\u201c\u201e\u00ab]\s?([A-Z][\w ]{2,28}?)\s?[\"\u201d\u201c\u00bb]|\b([A-Z][a-z]+[A-Z][a-z]+)\b",
-        text,
-    )
+    found = OWN_NAME.search(text)
     return (found[1] or found[2]) if found else ""
 
 
 def _wished(owner: str) -> tuple[str, set[str]] | None:
     """The thing as the owner calls it."""
-    found = re.search(
-        r"\b(?:call (?:it|them|these)|label|nenne? (?:es|sie))\s*:?\s*[\"\u201c\u201e]?([^\W\d_][\w -]{1,30}\w)",
-        owner,
-        re.I,
-    )
+    found = WISHED_LABEL.search(owner)
     return (found[1][0].upper() + found[1][1:], {found[1].lower()}) if found else None
 
 

@@ -40,7 +40,7 @@ def test_a_build_with_a_planted_mistake_is_found_out_and_mended(serving: Serving
     build = built(serving("7:defect=limit_off_by_one"), IDEAS["register"], tmp_path)
     app = build.blueprint["core_function"]["app"]
 
-    assert all(said.endswith("own tests pass.") for said in build.said[:3])
+    assert all(said.endswith("own tests pass.") for said in build.said)
     assert set(build.faults()) == {"plan-limit-holds"}
 
     hidden = {"file": f"{app}/rules.py", "line": 17, "severity": "high", "method": "POST", "path": f"/{app}/"}
@@ -53,7 +53,7 @@ def test_every_third_answer_broken_ends_in_the_same_product(serving: Serving, tm
     build = built(serving("7:broken=3"), IDEAS["heartbeat"], tmp_path)
 
     assert build.models.seen["repairs"] + build.models.seen["bad_arguments"] > 0
-    assert all(said.endswith("own tests pass.") for said in build.said[:3])
+    assert all(said.endswith("own tests pass.") for said in build.said)
 
 
 @pytest.mark.drill
@@ -64,7 +64,7 @@ def test_ideas_in_four_languages_become_products_that_keep_every_promise(
     build = built(serving("11:clean"), idea, tmp_path)
 
     assert build.blueprint["core_function"]["kind"] in CORES
-    assert all(said.endswith("own tests pass.") for said in build.said[:3])
+    assert all(said.endswith("own tests pass.") for said in build.said)
     assert build.faults() == {}
 
 

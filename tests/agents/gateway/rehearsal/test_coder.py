@@ -89,7 +89,8 @@ def test_each_part_writes_its_files_and_no_others_within_the_stop_rules(idea: st
         steps = [after > 1.2 * before for before, after in pairwise(sizes)]
         assert not any(all(steps[n : n + 3]) for n in range(len(steps) - 2))
         assert turns[-1][-1] == "run"
-        assert closing.startswith("Done: ") and closing.endswith("own tests pass.")
+        assert closing.startswith("Done: ")
+        assert closing.endswith("own tests pass.")
 
 
 def test_api_and_pages_are_written_without_the_sister() -> None:
@@ -224,6 +225,7 @@ class Forgetful(Workspace):
     """A workspace that loses an import at the first write of `models.py`, and runs as Python then would."""
 
     def use(self, name: str, given: Json) -> str:
+        """Do one tool call."""
         if (
             name == "write_file"
             and given["path"].endswith("/models.py")

@@ -36,7 +36,7 @@ def test_equal_requests_get_equal_bytes_in_any_order_process_and_crowd(serving: 
 
     for turn, crowd in ((1, 1), (2, 8)):
         process = serving("5")
-        order = random.Random(turn).sample(range(len(bodies)), len(bodies)) * 2
+        order = random.Random(turn).sample(range(len(bodies)), len(bodies)) * 2  # noqa: S311  a shuffle
         wire = httpx.HTTPTransport(uds=str(process.path))
         with httpx.Client(transport=wire, timeout=60) as client, ThreadPoolExecutor(crowd) as pool:
             asked = pool.map(
@@ -62,10 +62,12 @@ def test_the_child_has_no_environment_no_folder_and_only_sockets(serving: Servin
         ).is_success
 
     proc = Path("/proc") / str(process.pid)
-    held = {os.readlink(fd).split(":")[0] for fd in (proc / "fd").iterdir() if fd.exists() or fd.is_symlink()}
+    held = {
+        str(fd.readlink()).split(":")[0] for fd in (proc / "fd").iterdir() if fd.exists() or fd.is_symlink()
+    }
 
     assert (proc / "environ").read_bytes() == b""
-    assert os.readlink(proc / "cwd") == "/"
+    assert (proc / "cwd").readlink() == Path("/")
     assert held <= {"/dev/null", "anon_inode", "socket", "pipe"}
 
 
@@ -81,7 +83,7 @@ def test_after_the_first_request_a_slip_is_an_error(slip: str) -> None:
         "try:", f"    {slip}", "except PermissionError:", "    print('refused')",
     ])  # fmt: skip
 
-    ran = subprocess.run(
+    ran = subprocess.run(  # noqa: S603  our own words
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, env={}, check=False
     )
 
@@ -93,7 +95,7 @@ def test_the_child_ends_with_its_parent_however_that_ends(tmp_path: Path) -> Non
         "import sys, time; from pathlib import Path; from agents.gateway.adapters import child;"
         f"print(child.start('5', Path({str(tmp_path / 's')!r})).pid, flush=True); time.sleep(60)"
     )
-    parent = subprocess.Popen(
+    parent = subprocess.Popen(  # noqa: S603  our own words
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=HERE.parents[3]
     )
     assert parent.stdout

@@ -85,7 +85,7 @@ def test_the_owner_s_words_win_over_the_idea() -> None:
 def test_any_text_becomes_a_product_with_safe_names(text: str) -> None:
     read = read_idea(text)
 
-    assert read.app.isidentifier() and read.app.isascii() and read.entity.isidentifier()
+    assert (read.app.isidentifier(), read.app.isascii(), read.entity.isidentifier()) == (True, True, True)
     assert read.app not in {
         *sys.stdlib_module_names,
         *keyword.kwlist,

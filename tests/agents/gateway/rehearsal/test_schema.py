@@ -22,11 +22,15 @@ Json = dict[str, Any]
 
 
 class Colour(Enum):
+    """One of two."""
+
     RED = "red"
     BLUE = "blue"
 
 
 class Leaf(BaseModel):
+    """Formats and patterns."""
+
     id: UUID
     when: datetime
     day: date | None
@@ -36,6 +40,8 @@ class Leaf(BaseModel):
 
 
 class Branch(BaseModel):
+    """Unions, bounds and collections."""
+
     kind: Literal["a", "b"]
     leaves: list[Leaf] = Field(min_length=2, max_length=3)
     either: int | str
@@ -48,6 +54,8 @@ class Branch(BaseModel):
 
 
 class Tree(BaseModel):
+    """Something that may hold itself."""
+
     branches: list[Branch] = Field(min_length=1)
     parent: "Tree | None"
     anything: Any

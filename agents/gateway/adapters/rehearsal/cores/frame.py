@@ -1,6 +1,7 @@
 """The files of a product, by the part that writes them, as a careful coder would write them."""
 
 import json
+from collections import defaultdict
 from string import Template
 
 from .imports import tidy
@@ -13,18 +14,7 @@ _COLUMNS = {
     "date": "models.DateField({label})",
     "count": "models.PositiveIntegerField({label}, validators=[MinValueValidator(1), MaxValueValidator(100_000)])",
 }
-_SLOTS = (
-    "model_imports", "models", "columns_more", "methods", "json_more", "form_imports", "clean", "rule_imports", "rules", "api_imports", "api_views", "api_urls",
-    "page_imports", "page_views", "page_urls", "row", "rule_tests", "api_tests", "page_tests",
-)  # fmt: skip
-_FILES = {
-    part: {
-        path.partition(" ")[2]: text
-        for path, text in sections("shared").items()
-        if path.startswith(f"{part} ")
-    }
-    for part in PARTS
-}
+_SHARED = [(*head.split(" "), text) for head, text in sections("shared").items()]  # part, path, text
 SHARED_DEFECTS = (
     Defect("limit_off_by_one", "rules.py", "$Entity.objects.of(owner).count())", "$Entity.objects.of(owner).count() - 1)"),
     Defect("history_never_ends", "rules.py", 'item.past.filter(at__gte=since).order_by("-at", "-id")', 'item.past.order_by("-at", "-id")'),
@@ -41,15 +31,12 @@ SHARED_DEFECTS = (
 def files(product: Product, core: Core) -> dict[str, dict[str, str]]:
     """Every file of the product by part and path; `api.py` and `pages.py` stand empty in the part `core`."""
     given = _given(product, core)
-    slots = {**dict.fromkeys(_SLOTS, ""), **core.slots}
-    filled = {name: Template(text).safe_substitute(given) for name, text in slots.items()}
-    return {
-        part: {
-            product.fill(path): tidy(product.fill(text, **given, **filled))
-            for path, text in _FILES[part].items()
-        }
-        for part in PARTS
-    }
+    filled = {name: Template(text).safe_substitute(given) for name, text in core.slots.items()}
+    slots = defaultdict(str, {**given, **filled})  # a slot that this core does not fill is empty
+    made: dict[str, dict[str, str]] = {part: {} for part in PARTS}
+    for part, path, text in _SHARED:
+        made[part][product.fill(path)] = tidy(Template(text).substitute(slots))
+    return made
 
 
 def final(product: Product, core: Core) -> dict[str, str]:

@@ -13,7 +13,7 @@ _FIELDS = (
 _DEFECTS = (
     *SHARED_DEFECTS,
     Defect("grace_ignored", "models.py", "timedelta(minutes=self.period_minutes + self.grace_minutes)", "timedelta(minutes=self.period_minutes)"),
-    Defect("naive_time", "rules.py", "    now = clock.now()\n    for", "    now = clock.now().replace(tzinfo=None)\n    for"),
+    Defect("back_not_told", "rules.py", "    if was_late:", "    if item.is_late:"),
     Defect("never_late_again", "rules.py", "    item.is_late = False\n", ""),
     Defect("duration_lost", "api.py", 'request.POST.get("duration") or request.GET.get("duration", "")', 'request.GET.get("duration", "")'),
 )  # fmt: skip
