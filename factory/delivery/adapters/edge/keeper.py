@@ -79,15 +79,18 @@ class Keeper:
             for launch in self.launches.values():
                 self._look_after(launch, now=now, wanted=launch.key in wanted)
             await self._route()
-            routed = {key for route in self.routes.values() for key in (route.stable, route.candidate)}
-            leaving = [
-                launch for key, launch in self.launches.items() if key not in wanted and key not in routed
-            ]
+            kept = wanted.keys() | self._still_routed()
+            leaving = [launch for key, launch in self.launches.items() if key not in kept]
             if leaving:
                 await self._let_go(leaving, now=now)
             if now > self.count_at:
                 self.tally.read()
                 self.count_at = now + COUNT_EVERY_S
+
+    def _still_routed(self) -> set[str | None]:
+        """Launches that users of an asked-for product may meet; a removed product ends even if the proxy is broken."""
+        routes = [route for name, route in self.routes.items() if name in self.table.sites]
+        return {key for route in routes for key in (route.stable, route.candidate)}
 
     def _look_after(self, launch: Launch, *, now: float, wanted: bool) -> None:
         """Notice an end, start what should run, ask what did not prove itself yet."""
@@ -120,19 +123,15 @@ class Keeper:
         }
         wanted = {int(port) for route in routes.values() for port in route.ports}
         self.troubles = self.ports.serve(wanted)
-        ports = {
-            name: {p: k for p, k in it.ports.items() if int(p) in self.ports.open}
-            for name, it in routes.items()
-        }
-        routes = {name: replace(route, ports=ports[name]) for name, route in routes.items()}
+        for name, route in routes.items():
+            ports = {port: kind for port, kind in route.ports.items() if int(port) in self.ports.open}
+            routes[name] = replace(route, ports=ports)
         try:
             await self.caddy.carry(routes, self.ports)
+            self.routes = routes
         except (OSError, ValueError) as error:
             self.troubles["proxy"] = f"The proxy does not obey: {error}."
-            return
-        if self.caddy.told == routes:
-            self.routes = routes
-            self.ports.close_others(wanted)
+        self.ports.close_others(wanted)
 
     async def _let_go(self, leaving: list[Launch], *, now: float) -> None:
         """Drain, then ask, then force; forget each launch when nothing of it lives."""
