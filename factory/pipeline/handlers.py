@@ -25,5 +25,3 @@ def follow_release(event: Event) -> None:
     """A product whose release users meet is launched."""
     if event.facts["state"] == "live":
         note_live(event.facts["product_id"])
-
-

@@ -86,7 +86,13 @@ def _judge(attempt: Attempt) -> bool:
 
 
 def repository_at(task: Task) -> BareRepository:
-    """Return the repository a task works in."""
+    """Return the repository a task works in.
+
+    Raises:
+        MergeRefused: it works in none.
+    """
+    if not task.workspace:
+        raise MergeRefused(why="its task works in no repository")
     return BareRepository(Path(task.workspace["repository"]))
 
 
@@ -97,7 +103,7 @@ def _change_of(attempt: Attempt) -> Change:
         MergeRefused: it offers nothing.
     """
     bundle = attempt.artifacts.filter(kind="bundle").first()
-    if bundle is None:
+    if bundle is None or bundle.blob_id is None:
         raise MergeRefused(why="nothing was changed")
     task = attempt.task
     return Change(

@@ -69,7 +69,7 @@ class Owner:
 
     def _post(self, path: str, **form: str) -> httpx.Response:
         self._pages.get(path)
-        token = self._pages.cookies.get("csrftoken", "")
+        token = self._pages.cookies.get("csrftoken") or ""
         headers = {"X-CSRFToken": token, "Referer": str(self._pages.base_url)}
         return self._pages.post(path, data={**form, "csrfmiddlewaretoken": token}, headers=headers)
 

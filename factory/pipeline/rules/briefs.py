@@ -13,7 +13,11 @@ ALL_FILES = ("**",)
 
 def framed(tag: str, value: object) -> str:
     """Return `value` between tags: whoever reads it takes it as data, never as an order."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=None, sort_keys=True)
+    text = (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, indent=None, sort_keys=True)
+    )
     return f"<{tag}>{text.replace(f'</{tag}>', '')}</{tag}>"
 
 
@@ -66,11 +70,17 @@ def code_brief(task: Planned, *, blueprint: Json, files: Iterable[str]) -> str:
 def mend_brief(*, blueprint: Json, findings: Sequence[Json]) -> str:
     """Return what a builder is asked after Hawk found something."""
     lines = ["Task: Mend what Hawk found", "Part: mend", f"You may write: {' '.join(ALL_FILES)}"]
-    return "\n".join([*lines, framed("blueprint", blueprint), *(framed("finding", finding) for finding in findings)])
+    return "\n".join(
+        [*lines, framed("blueprint", blueprint), *(framed("finding", finding) for finding in findings)]
+    )
 
 
-def review_brief(blueprint: Json, *, findings: Sequence[Json] = (), sources: Mapping[str, str] | None = None) -> str:
+def review_brief(
+    blueprint: Json, *, findings: Sequence[Json] = (), sources: Mapping[str, str] | None = None
+) -> str:
     """Return what Hawk's model is asked: cases that the criteria miss, and where a finding may come from."""
     ask = "Review this product: add cases that its criteria miss, and name file and line where a finding comes from."
     files = [f'<file path="{path}">\n{text}</file>' for path, text in sorted((sources or {}).items())]
-    return "\n".join([ask, framed("blueprint", blueprint), *(framed("finding", one) for one in findings), *files])
+    return "\n".join(
+        [ask, framed("blueprint", blueprint), *(framed("finding", one) for one in findings), *files]
+    )

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from approvals.rules import digest_of_effect
@@ -13,6 +12,7 @@ from core.ids import digest_of
 from core.models import Mode
 from core.money import MICROUSD_PER_USD
 from core.registry import Question
+from core.services import current_mode
 from factory.pipeline.errors import SandboxUnavailable
 from factory.pipeline.rules.answers import REVIEW_NOTES
 from factory.pipeline.rules.briefs import (
@@ -53,7 +53,10 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
     """Return what the owner is asked before a product is built."""
     total = sum(task["max_cost_usd"] for task in plan["tasks"])
     features = [{"name": one["id"], "passed": None, "words": one["title"]} for one in blueprint["features"]]
-    excluded = [{"name": "not built", "passed": None, "words": f"{one['feature']}: {one['why']}"} for one in blueprint["excluded"]]
+    excluded = [
+        {"name": "not built", "passed": None, "words": f"{one['feature']}: {one['why']}"}
+        for one in blueprint["excluded"]
+    ]
     prices = ", ".join(f"${one['usd_month']} a month for {one['limit']}" for one in blueprint["prices"])
     core = blueprint["core_function"]
     return Question(
@@ -67,7 +70,10 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
             "on_no": "Nothing is built. The idea, its evidence and this blueprint are kept.",
             "worst_case_microusd": min(total, 70) * MICROUSD_PER_USD,
             "evidence": [*_readings(blueprint), *features, *excluded],
-            "diff": "\n".join(f"+ {task['title']} ({task['agent']}, at most ${task['max_cost_usd']})" for task in plan["tasks"]),
+            "diff": "\n".join(
+                f"+ {task['title']} ({task['agent']}, at most ${task['max_cost_usd']})"
+                for task in plan["tasks"]
+            ),
             "product": blueprint["name"],
         },
     )
@@ -76,8 +82,16 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
 def _readings(blueprint: Json) -> list[dict[str, object]]:
     """Say how the idea was read: the owner corrects it here."""
     core = blueprint["core_function"]
-    fit = {"name": "fit", "passed": blueprint["fit"] == "high", "words": f"read as a {core['kind']} of {core['label']}; fit {blueprint['fit']}"}
-    promises = {"name": "promises", "passed": True, "words": f"{len(blueprint['criteria'])} promises that code can drive"}
+    fit = {
+        "name": "fit",
+        "passed": blueprint["fit"] == "high",
+        "words": f"read as a {core['kind']} of {core['label']}; fit {blueprint['fit']}",
+    }
+    promises = {
+        "name": "promises",
+        "passed": True,
+        "words": f"{len(blueprint['criteria'])} promises that code can drive",
+    }
     return [fit, promises]
 
 
@@ -88,7 +102,7 @@ def open_build(product: Product, *, task_id: UUID, blueprint: Json, plan: Json) 
         SandboxUnavailable: a real model would write the code.
         ApprovalMissing: no approval of exactly this is in force; nothing happened.
     """
-    if settings.MODE == Mode.REAL:
+    if current_mode() == Mode.REAL:
         raise SandboxUnavailable
     python = python_for(blueprint["stack_template"])
     with transaction.atomic():
@@ -205,7 +219,9 @@ def _shown(product: Product) -> dict[str, Any]:
     return shown_blueprint(product.blueprint, shown=shown)
 
 
-def mend(product: Product, dag: Dag, *, round_n: int, test_key: str, findings: Sequence[Json], python: str) -> None:
+def mend(
+    product: Product, dag: Dag, *, round_n: int, test_key: str, findings: Sequence[Json], python: str
+) -> None:
     """Send what Hawk found back to Rex, and test again before anything is released."""
     n, sources = round_n + 1, _sources(product, findings)
     review = TaskSpec(
@@ -227,5 +243,13 @@ def _sources(product: Product, findings: Sequence[Json]) -> dict[str, str]:
     repository = repository_of(product.pk)
     tip, app = repository.tip(), product.blueprint["core_function"]["app"]
     named = {str(finding["file"]) for finding in findings if finding.get("file")}
-    wanted = [path for path in repository.files(tip) if path in named or path.startswith((f"{app}/", f"templates/{app}/"))]
-    return {path: repository.text_of(tip, path) for path in wanted if "/tests/" not in path and "/migrations/" not in path}
+    wanted = [
+        path
+        for path in repository.files(tip)
+        if path in named or path.startswith((f"{app}/", f"templates/{app}/"))
+    ]
+    return {
+        path: repository.text_of(tip, path)
+        for path in wanted
+        if "/tests/" not in path and "/migrations/" not in path
+    }

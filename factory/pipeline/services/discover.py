@@ -40,7 +40,11 @@ def propose_again(product: Product, dag: Dag, *, round_n: int, owner_words: str)
 def _validation(product: Product) -> list[TaskSpec]:
     stage = {"stage": "VALIDATE", "product_id": str(product.pk)}
     desk = TaskSpec(
-        key="desk", title="Check demand, prices and traffic", kind="pipeline.validate", type="research", arguments=stage
+        key="desk",
+        title="Check demand, prices and traffic",
+        kind="pipeline.validate",
+        type="research",
+        arguments=stage,
     )
     research = TaskSpec(
         key="research",
@@ -97,7 +101,11 @@ def _proposal(
 
 
 def _builders() -> list[Agent]:
-    return list(Agent.objects.filter(name__in=("Rex", "Pixel", "Hawk", "Forge")).select_related("version").order_by("name"))
+    return list(
+        Agent.objects.filter(name__in=("Rex", "Pixel", "Hawk", "Forge"))
+        .select_related("version")
+        .order_by("name")
+    )
 
 
 def _shown(agent: Agent) -> dict[str, object]:
@@ -118,7 +126,9 @@ def staff() -> list[Staff]:
 
 def judge_blueprint(attempt: Attempt) -> None:
     """Accept a blueprint that keeps the rules of the house; refuse another with its faults."""
-    _judge(attempt, lambda answer: check_blueprint(answer, price_range_usd=price_range(attempt.task.dag.product)))
+    _judge(
+        attempt, lambda answer: check_blueprint(answer, price_range_usd=price_range(attempt.task.dag.product))
+    )
 
 
 def judge_plan(attempt: Attempt) -> None:
@@ -143,7 +153,11 @@ def evidence_of(product: Product) -> list[dict[str, str]]:
     """Return the signals that speak for it, the most typical first; they are strangers' words."""
     if product.opportunity is None:
         return []
-    rows = product.opportunity.evidence.filter(counts=True).select_related("signal").order_by("-similarity", "place")
+    rows = (
+        product.opportunity.evidence.filter(counts=True)
+        .select_related("signal")
+        .order_by("-similarity", "place")
+    )
     return [{"title": row.signal.title, "text": row.signal.text} for row in rows[:MOST_SIGNALS]]
 
 

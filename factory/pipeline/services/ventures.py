@@ -73,8 +73,15 @@ def validate_product(product: Product) -> dict[str, Any]:
     Raises:
         NotToValidate: it is not fit for a test.
     """
+    if product.opportunity is None:
+        return {"outcome": "passed", "reason": "there is nothing to test", "label": "", "is_recorded": False}
     test = validate_opportunity(product.opportunity, traffic=settings.DATA_DIR / "traffic" / TRAFFIC)
-    return {"outcome": test.outcome, "reason": test.reason, "label": test.label, "is_recorded": test.is_recorded}
+    return {
+        "outcome": test.outcome,
+        "reason": test.reason,
+        "label": test.label,
+        "is_recorded": test.is_recorded,
+    }
 
 
 @transaction.atomic
@@ -90,12 +97,10 @@ def decline_build(product_id: UUID, *, task_id: UUID, words: str) -> None:
 def settle_test(attempt: Attempt) -> None:
     """Let a tested product go on; before a red one does, what Hawk found is mended and tested again."""
     task, result = attempt.task, attempt.result or {}
-    product = task.dag.product
+    product = Product.objects.get(dags=task.dag)
     if not result["passed"] and (n := task.arguments["round"]) <= MOST_MENDS:
         told = findings_told(result["verdict_id"])
-        mend(
-            product, task.dag, round_n=n, test_key=task.key, findings=told, python=task.arguments["python"]
-        )
+        mend(product, task.dag, round_n=n, test_key=task.key, findings=told, python=task.arguments["python"])
     if result["passed"]:
         change_stage(product, to=Stage.LAUNCH, reason="Hawk's verdict is green")
     accept_result(attempt.pk, by="pipeline:verdict", reason="passed" if result["passed"] else "red")

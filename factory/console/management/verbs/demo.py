@@ -19,7 +19,7 @@ import typer
 from django.conf import settings
 
 from billing.adapters.pay_secret import pay_secret
-from core.models import Installation, Mode
+from core.models import Installation
 from core.services import advance_to, business_now, start_clock_at
 from factory.console.management.daemon import claim_port
 from factory.console.management.progress import Progress
@@ -51,7 +51,7 @@ def demo(
     ends: Annotated[bool, typer.Option("--exit", help="End after the summary also at a terminal.")] = False,
 ) -> None:
     """Carry one idea from signals to a live product, in rehearsal; nothing is spent."""
-    if settings.MODE != Mode.REHEARSAL:
+    if settings.MODE != "rehearsal":
         stop(
             "The demo only runs in rehearsal: set FACTORY_MODE=rehearsal and a FACTORY_HOME of its own.",
             code=1,
@@ -62,15 +62,17 @@ def demo(
     began = time.monotonic()
     prepare()
     start_clock_at(BEGINS)
-    with factoryd() as address, Owner(address, password=hire_owner()):
-        venture = open_venture(idea, product)
-        follow(venture)
-        sell(venture, address)
-        venture.refresh_from_db()
-        report(venture, seconds=time.monotonic() - began)
-        if sys.stdout.isatty() and not ends:
-            linger(venture, address)
-    close_edge()
+    try:
+        with factoryd() as address, Owner(address, password=hire_owner()):
+            venture = open_venture(idea, product)
+            follow(venture)
+            sell(venture, address)
+            venture.refresh_from_db()
+            report(venture, seconds=time.monotonic() - began)
+            if sys.stdout.isatty() and not ends:
+                linger(venture, address)
+    finally:
+        close_edge()
 
 
 def check_wish(idea: str, product: str) -> None:
@@ -151,7 +153,6 @@ def open_venture(idea: str, product: str) -> Product:
     if venture is None:
         best = Opportunity.objects.standing().exclude(points=None).order_by("-points").first()
         stop(f"No opportunity reached 60 points; the best is {best.title if best else 'none'}.", code=1)
-        raise SystemExit(1)
     return venture
 
 

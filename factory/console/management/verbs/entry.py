@@ -3,6 +3,7 @@
 import errno
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 from django.db import DatabaseError
@@ -38,7 +39,7 @@ def run_verb(arguments: Sequence[str]) -> None:
         stop(FULL if error.errno == errno.ENOSPC else f"The system refused: {error}.", code=1)
 
 
-def stop(sentence: str, *, code: int) -> None:
+def stop(sentence: str, *, code: int) -> NoReturn:
     """Say one sentence and end."""
     sys.stderr.write(f"{sentence}\n")
     raise SystemExit(code)
