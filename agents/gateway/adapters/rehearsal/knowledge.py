@@ -13,7 +13,7 @@ from .dice import Dice
 from .reading import as_product, differences, find_product, find_sources
 from .schema import NOTHING
 from .wire import Ask
-from .words import Idea, find_idea, framed, read_idea
+from .words import Idea, find_idea, framed, read_idea, said_once
 
 Json = dict[str, Any]
 _SIGN = {"core_function": "Blueprint", "edges": "Plan", "verdict": "ReviewNotes", "competitors": "Research"}
@@ -56,7 +56,7 @@ def blueprint(ask: Ask, dice: Dice) -> Json:
     """The product that this idea becomes: only what will be written is promised."""
     first = ask.turns[0].text
     told = find_idea(first) or first
-    idea = read_idea(" ".join(told.split()), owner=framed("owner", first), rule=first.replace(told, ""))
+    idea = read_idea(said_once(told), owner=framed("owner", first), rule=first.replace(told, ""))
     core = CORES[idea.core]
     name = idea.name or idea.label.split()[0] + dice.pick("name", _ENDINGS)
     own, *more = (feature.format(label=idea.label) for feature in _FEATURES)
@@ -171,7 +171,7 @@ def _cases(product: Product) -> list[Json]:
 def research(ask: Ask, dice: Dice) -> Json:
     """What the signals say about problem, rivals and trend, in their own words."""
     first = ask.turns[0].text
-    idea = " ".join((find_idea(first) or first).split())
+    idea = said_once(find_idea(first) or first)
     told = [*_signals(framed("signals", first)), idea]
     rival = r"\b([A-Z][a-z]+[A-Z][A-Za-z]+)\b(?:[^.\n]{0,60}?([$€]\s?\d+(?:\.\d+)?|\d+ (?:USD|dollars|euros|a month)))?"
     rivals = dict(found for line in told for found in re.findall(rival, line))

@@ -39,7 +39,10 @@ AUDIENCE = re.compile(  # whom it is for, or who speaks
     r"|(?:mein|unser)e?\s+|(?:recordar|avisar)\s+a\s+(?:los|las|la|el)\s+|(?:prévenir|rappeler)\s+(?:aux?|les)\s+)"
     r"([^\W\d_]+(?:\s+[^\W\d_]+(?=\s+(?:when|that|if|about|of|before|to)\b))?)", re.I
 )  # fmt: skip
-OWN_NAME = re.compile(r"[\"\u201c\u201e\u00ab]\s?([A-Z][\w ]{2,28}?)\s?[\"\u201d\u201c\u00bb]|\b(?:called|named|namens|nommé|llamado)\s+([A-Z]\w{2,20})")  # fmt: skip
+OWN_NAME = re.compile(
+    r"[\"\u201c\u201e\u00ab]\s?([A-Z][\w ]{2,28}?)\s?[\"\u201d\u201c\u00bb]|\b(?:called|named|namens|nommé|llamado)\s+([A-Z]\w{2,20})"
+    r"|^([A-Z][a-z]+[A-Z]\w+)(?:\. \3)?: "
+)  # fmt: skip
 WISHED_LABEL = re.compile(r"\b(?:call (?:it|them|these)|label|nenne? (?:es|sie))\s*:?\s*[\"\u201c\u201e]?([^\W\d_][\w -]{1,30}\w)", re.I)  # fmt: skip
 BEYOND = re.compile(
     r"\b(ai|ki|ia|translat|video|vidéo|podcast|recommend|predict|match|generat|summar|chat|blockchain|übersetz|vorhersag|empfehl|traduire|traduc|recommand|predic|sign language|robot|drone|3d|game|juego)", re.I

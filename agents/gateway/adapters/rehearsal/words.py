@@ -54,6 +54,13 @@ def find_idea(text: str) -> str:
     return framed("idea", text) or (found[1].strip() if found else "")
 
 
+def said_once(text: str) -> str:
+    """The idea in one line, without a title that only repeats its beginning."""
+    folded = " ".join(text.split())
+    repeated = re.match(r"(.{15,}?)\. (?=\1)", folded)
+    return folded[repeated.end() :] if repeated else folded
+
+
 def read_idea(text: str, *, owner: str = "", rule: str = "") -> Idea:
     """The idea as something that can be built.
 
@@ -61,13 +68,14 @@ def read_idea(text: str, *, owner: str = "", rule: str = "") -> Idea:
     """
     language = _language(text)
     core, is_known = _core(text, owner)
-    label, used = _wished(owner) or _thing(text, language, core=core)
+    name = _name(text)
+    label, used = _wished(owner) or _thing(text.replace(name, " "), language, core=core)
     own, told = CORES[core].fields, f"{owner}\n{text}"
     names = {field.name for field in own}
     extra = [field for cue, field in EXTRA_FIELDS if cue.search(told) and field.name not in names]
     app = slug(label) or "records"
     return Idea(
-        text, _name(text), language, core, is_known and not BEYOND.search(text), label, app, entity_of(app, language=language),
+        text, name, language, core, is_known and not BEYOND.search(text), label, app, entity_of(app, language=language),
         (*own, *extra)[:5], read_plans(told, usual=CORES[core].prices, rule=rule), _leftovers(text, language, used),
     )  # fmt: skip
 
@@ -118,7 +126,7 @@ def _content(text: str, language: str) -> list[str]:
 def _name(text: str) -> str:
     """The name that the idea gives itself, or ""."""
     found = OWN_NAME.search(text)
-    return (found[1] or found[2]) if found else ""
+    return next(filter(None, found.groups()), "") if found else ""
 
 
 def _wished(owner: str) -> tuple[str, set[str]] | None:

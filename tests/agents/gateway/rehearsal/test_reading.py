@@ -50,6 +50,9 @@ def plans(idea: str, *, owner: str = "", rule: str = "") -> list[tuple[int, int,
 
 def test_plans_are_those_that_the_idea_states() -> None:
     assert plans(CRONPILOT) == [(7, 20, 7), (19, 100, 90), (49, 500, 365)]
+    assert plans(
+        "Plans $7, $19 and $49 a month for 20, 100 and 500 checks with 7, 90 and 365 days of history"
+    ) == plans(CRONPILOT)
     assert plans("Heartbeat for gateways, $9/29 for 20/200 gateways") == [(9, 20, 30), (29, 200, 90)]
     assert plans("Watch sites, plans for $12 and $24 with up to 15 sites and 14 days of history") == [
         (12, 15, 14), (24, 75, 70),
@@ -79,6 +82,20 @@ def test_the_owner_s_words_win_over_the_idea() -> None:
         12,
         8,
     )
+
+
+def test_an_idea_that_begins_with_its_name_is_about_something_else() -> None:
+    read = read_idea(
+        "CronPilot. CronPilot: cron job monitoring that tells me when a nightly job did not run."
+    )
+
+    assert (read.name, read.label, read.core) == ("CronPilot", "Cron jobs", "heartbeat")
+
+
+def test_a_title_that_repeats_the_idea_is_not_read_twice() -> None:
+    idea = "Keep track of software licences and remind the owner before renewal"
+
+    assert blueprint_of(f"{idea[:59]}. {idea}")["core_function"] == blueprint_of(idea)["core_function"]
 
 
 @given(st.text(max_size=300))
