@@ -69,7 +69,7 @@ def read_idea(text: str, *, owner: str = "", rule: str = "") -> Idea:
     language = _language(text)
     core, is_known = _core(text, owner)
     name = _name(text)
-    label, used = _wished(owner) or _thing(text.replace(name, " "), language, core=core)
+    label, used = _wished(owner) or _thing(text.replace(name or "\0", " "), language, core=core)
     own, told = CORES[core].fields, f"{owner}\n{text}"
     names = {field.name for field in own}
     extra = [field for cue, field in EXTRA_FIELDS if cue.search(told) and field.name not in names]
