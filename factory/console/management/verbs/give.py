@@ -2,15 +2,16 @@
 
 import json
 import sys
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
-from factory.console.management.verbs.entry import app
+from factory.console.management.verbs.entry import app, stop
 from factory.pipeline.adapters.references import reference
 from factory.pipeline.services import scan_file, start_from_idea
 from portfolio.models import Product
@@ -31,13 +32,26 @@ def scan(
     ] = "",
 ) -> None:
     """Read market signals; begin a venture with the best opportunity."""
-    day = datetime.strptime(as_of, "%Y-%m-%d").date() if as_of else None  # noqa: DTZ007 (a day has no zone)
+    day = read_day(as_of)
     if is_json:
-        json.dump(look_at_signals(file, as_of=day).as_report(), sys.stdout, indent=1, ensure_ascii=False)
+        json.dump(
+            look_at_signals(file, as_of=day or timezone.now().date()).as_report(),
+            sys.stdout,
+            indent=1,
+            ensure_ascii=False,
+        )
         sys.stdout.write("\n")
         return
     report = scan_report(scan_file(file, as_of=day))
     show_opportunities(report["opportunities"], kept_out=len(report["quarantined"]))
+
+
+def read_day(text: str) -> date | None:
+    """Return the day that `text` spells, None for an empty text; anything else is asked back."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        stop(f"{text} is no day; write it as 2026-09-30.", code=2)
 
 
 def show_opportunities(opportunities: list[dict[str, object]], *, kept_out: int) -> None:
