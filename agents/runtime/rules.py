@@ -61,9 +61,8 @@ def opening(brief: str, *, upstream: Mapping[str, Json], told_error: str) -> str
         _said_before(key, result) for key, before in upstream.items() if (result := before.get("result"))
     ]
     if told_error:
-        parts.append(
-            f"<last_attempt>\n{tail(told_error)}\n</last_attempt>\nThat attempt failed; do not repeat it."
-        )
+        marked = _marked("last_attempt", f"\n{tail(told_error)}\n")
+        parts.append(f"{marked}\nThat attempt failed; do not repeat it.")
     return "\n\n".join([brief, *parts])
 
 
@@ -71,9 +70,16 @@ def _said_before(key: str, result: Json) -> str:
     """Return what one task before says: its summary, or an answer without one whole, between marks of its name."""
     name = key.partition("-")[0]
     if text := result.get("summary"):
-        return f'<upstream task="{name}">\n{head(str(text), at_most=SUMMARY_CHARS)}\n</upstream>'
+        said = f"\n{head(str(text), at_most=SUMMARY_CHARS)}\n"
+        return _marked("upstream", said, task=name)
     whole = json.dumps(result, ensure_ascii=False, sort_keys=True)
-    return f"<{name}>{head(whole, at_most=FILE_CHARS)}</{name}>"
+    return _marked(name, head(whole, at_most=FILE_CHARS))
+
+
+def _marked(mark: str, text: str, **named: str) -> str:
+    """Return `text` between marks that it cannot close itself."""
+    names = "".join(f' {name}="{value}"' for name, value in named.items())
+    return f"<{mark}{names}>{text.replace(f'</{mark}>', '')}</{mark}>"
 
 
 def rooms(tokens: int) -> list[int]:
