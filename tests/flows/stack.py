@@ -1,0 +1,214 @@
+"""A factory of one's own, run as people run it: a child process in a home of its own, watched from outside."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from factory.delivery.adapters.keeper import Keeper
+from factory.delivery.errors import EdgeUnavailable
+from factory.delivery.ports import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSED_ON = ("PATH", "LANG", "TZ", "TMPDIR", "HOME")
+PATIENCE_S = 600
+"""How long anything may take on a machine with other things to do; a quiet one needs a tenth."""
+LINK = re.compile(r"http://localhost:\d+(/join/\S+/)")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """Everything it said to a person, in one line."""
+        return " ".join((self.out + self.err).split())
+
+
+def say(command: Sequence[str], *, env: Mapping[str, str]) -> Said:
+    """Run a command to its end in a folder that is not ours."""
+    done = subprocess.run(  # noqa: S603 (our own commands)
+        command, env=env, cwd="/", capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def passed_on() -> dict[str, str]:
+    """Return the part of our environment that a factory may see: no key, no setting of whoever runs the tests."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
+@dataclass
+class Stack:
+    """One factory: its home, its environment, and the process that runs it while it runs."""
+
+    home: Path
+    seed: str = "7:clean"
+    more: dict[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+    child: "subprocess.Popen[bytes] | None" = None
+    port: int = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process of this factory is started with."""
+        ours = {
+            "FACTORY_HOME": str(self.home),
+            "FACTORY_MODE": "rehearsal",
+            "FACTORY_REHEARSAL_SEED": self.seed,
+        }
+        return {**passed_on(), "FACTORY_PRODUCT_PORTS": product_ports(), **ours, **self.more}
+
+    @property
+    def address(self) -> str:
+        """Where its pages are."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self, *words: str) -> list[str]:
+        """Return the command line of one verb."""
+        return [sys.executable, str(self.root / "manage.py"), *words]
+
+    def cli(self, *words: str) -> Said:
+        """Carry out one verb from another folder, as a person at a terminal does."""
+        return say(self.command("factory", *words), env=self.environment)
+
+    def python(self, code: str) -> Any:
+        """Let Python code run inside this factory's Django; return the JSON that its last line printed."""
+        done = say(self.command("shell", "--no-imports", "-c", code), env=self.environment)
+        assert done.code == 0, done.err
+        return json.loads(done.out.splitlines()[-1]) if done.out.strip() else None
+
+    def start(self) -> Self:
+        """Run the factory and wait until its pages answer."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        with (self.home / "said.txt").open("ab") as out, (self.home / "factoryd.log").open("ab") as log:
+            command = self.command("factory", "run", "--port", str(self.port))
+            self.child = subprocess.Popen(  # noqa: S603 (our own command)
+                command, env=self.environment, cwd="/", stdout=out, stderr=log
+            )
+        self.until(self.answers, what="the pages")
+        return self
+
+    def answers(self) -> bool:
+        """Say whether the pages answer."""
+        assert self.child is not None
+        assert self.child.poll() is None, self.last_words()
+        try:
+            return httpx.get(f"{self.address}/login/", timeout=10, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        return (self.home / "factoryd.log").read_text()[-3000:]
+
+    def kill(self) -> None:
+        """End the factory as a power cut would; products and edge go on."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int | None:
+        """Ask the factory to end; return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> int | None:
+        child, self.child = self.child, None
+        if child is None:
+            return None
+        child.send_signal(number)
+        return child.wait(timeout=PATIENCE_S)
+
+    def link(self) -> str:
+        """Return the path of the one-time link that the first start printed."""
+        links: list[str] = LINK.findall((self.home / "said.txt").read_text())
+        return links[-1]
+
+    def rows(self, question: str, *values: object) -> list[Row]:
+        """Ask the database, from outside and without a way to write."""
+        with closing(
+            sqlite3.connect(f"file:{self.home}/db.sqlite3?mode=ro", uri=True, timeout=30)
+        ) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute(question, values)]
+
+    def value(self, question: str, *values: object) -> Any:
+        """Return the one value a question has for an answer, None when there is no row."""
+        rows = self.rows(question, *values)
+        return next(iter(rows[0].values())) if rows else None
+
+    def until(self, is_true: Callable[[], object], *, what: str, every_s: float = 0.2) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + PATIENCE_S
+        while not is_true():
+            assert time.monotonic() < end, f"waited for {what}: {self.where()}"
+            time.sleep(every_s)
+
+    def where(self) -> list[Row]:
+        """Return how far every task is, for the reader of a failed test."""
+        return self.rows("SELECT key, state, failures FROM work_task ORDER BY created_at")
+
+    def close(self) -> None:
+        """End factory, products and edge, and leave nothing."""
+        self._end(signal.SIGKILL)
+        with_edge = (self.home / "edge").exists()
+        if with_edge:
+            end_edge(Keeper(self.home / "edge"))
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def end_edge(edge: Keeper) -> None:
+    """End every product, then the process that serves them."""
+    try:
+        edge.ensure()
+        edge.apply(Table(generation=edge.state().generation + 1, products={}))
+        end = time.monotonic() + 60
+        while edge.state().launches and time.monotonic() < end:
+            time.sleep(0.1)
+    finally:
+        try:
+            edge.stop()
+        except EdgeUnavailable:
+            return
+
+
+def free_port() -> int:
+    """Return a port that nobody uses now."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        port: int = made.getsockname()[1]
+        return port
+
+
+def product_ports() -> str:
+    """Return ports for products that neither a running factory nor another test process uses."""
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+    return f"{18_300 + worker * 20}-{18_319 + worker * 20}"
+
+
+@contextmanager
+def a_stack(home: Path, **said: Any) -> Iterator[Stack]:
+    """Give a factory that runs; end all of it whatever happens."""
+    stack = Stack(home, **said)
+    try:
+        yield stack.start()
+    finally:
+        stack.close()

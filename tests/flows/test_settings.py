@@ -1,0 +1,63 @@
+"""The demo is the same factory: only where it stands, and whether models are rehearsed, differ."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.stack import ROOT, passed_on, say
+
+SHOW = """
+import json, re, django
+django.setup()
+from django.conf import settings
+print(json.dumps({n: re.sub(' at 0x[0-9a-f]+', '', repr(getattr(settings, n))) for n in dir(settings) if n.isupper()}))
+"""
+WHERE = {"HOME", "BLOBS_DIR", "REPOS_DIR", "PRODUCTS_DIR", "WORK_DIR", "DATABASES", "SECRET_KEY"}
+"""The home, what stands in it, and the secret that is kept in it."""
+TRANSPORT = {"MODE", "MODEL_KEYS"}
+
+
+def settings_of(**environment: str) -> dict[str, str]:
+    """Return every setting of a factory started with this environment."""
+    fixed = {"DJANGO_SETTINGS_MODULE": "factory.settings", "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
+    said = say([sys.executable, "-c", SHOW], env={**passed_on(), **fixed, **environment})
+    assert said.code == 0, said.err
+    shown: dict[str, str] = json.loads(said.out)
+    return {name: value for name, value in shown.items() if name != "ENV"}
+
+
+def differing(one: dict[str, str], other: dict[str, str]) -> set[str]:
+    """Return the names under which two factories differ."""
+    return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
+
+
+def environment_in_makefile(target: str) -> set[str]:
+    """Return the names that `make TARGET` sets."""
+    recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    return set(re.findall(r"\b([A-Z_]+)=\S", recipe[1]))
+
+
+def test_make_demo_sets_mode_and_home_and_make_run_sets_nothing() -> None:
+    assert environment_in_makefile("demo") == {"FACTORY_MODE", "FACTORY_HOME"}
+    assert environment_in_makefile("run") == set()
+
+
+def test_demo_and_run_without_a_key_differ_only_in_where_they_stand(tmp_path: Path) -> None:
+    demo = settings_of(FACTORY_MODE="rehearsal", FACTORY_HOME=str(tmp_path / "demo"))
+    run = settings_of(FACTORY_HOME=str(tmp_path / "run"))
+
+    assert differing(demo, run) == WHERE
+
+
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "OPENAI_API_KEY"])
+def test_demo_and_run_with_a_key_differ_only_in_where_they_stand_and_in_transport(
+    tmp_path: Path, name: str
+) -> None:
+    demo = settings_of(FACTORY_MODE="rehearsal", FACTORY_HOME=str(tmp_path / "demo"))
+    run = settings_of(FACTORY_HOME=str(tmp_path / "run"), **{name: "sk-not-a-key"})
+
+    assert differing(demo, run) == WHERE | TRANSPORT
