@@ -97,14 +97,10 @@ def _check(ask: Ask, job: Job, story: Story) -> Said | None:
 
 
 def _commands(job: Job, story: Story) -> list[str]:
-    app, models = job.product.app, f"{job.product.app}/models.py"
-    scope = "" if "integration" in job.parts else f" {app}"
-    made = (
-        [f"python manage.py makemigrations --no-header {app}"]
-        if models in story.written and not job.findings
-        else []
-    )
-    return [*made, f"python manage.py test{scope}"]
+    app = job.product.app
+    has_rows = f"{app}/models.py" in story.written and not job.findings
+    made = [f"python manage.py makemigrations --no-header {app}"] * has_rows
+    return [*made, f"python manage.py test{'' if 'integration' in job.parts else f' {app}'}"]
 
 
 def _repair(ask: Ask, job: Job, story: Story, output: str) -> Said | None:

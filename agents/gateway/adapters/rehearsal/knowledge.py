@@ -16,7 +16,6 @@ from .wire import Ask
 from .words import Idea, find_idea, framed, read_idea, said_once
 
 Json = dict[str, Any]
-_SIGN = {"core_function": "Blueprint", "edges": "Plan", "verdict": "ReviewNotes", "competitors": "Research"}
 _TASKS = (  # part, agent, type, title, US dollars, minutes
     ("scaffold", "Forge", "code", "Lay the skeleton out", 1, 10),
     ("core", "Rex", "code", "Rows, rules and what time brings", 4, 45),
@@ -31,6 +30,7 @@ _EDGES = (
     ("integration", "test"), ("test", "deploy"),
 )  # fmt: skip
 _INFRASTRUCTURE_USD = 6
+_RISING = re.compile(r"\b(?:growing|rising|more and more|again and again|every year|often)\b", re.I)
 _ENDINGS = ("Keeper", "Light", "Proof", "Desk", "Post")
 _EXCLUDED = (
     {"feature": "Text messages and phone calls", "why": "Each costs money; mail, page and webhook do not"},
@@ -45,11 +45,10 @@ _FEATURES = (
 
 
 def hint_for(schema: Json, ask: Ask, dice: Dice) -> Any:
-    """What to say under that schema, or NOTHING."""
-    keys = schema.get("properties", {})
-    title = next((name for key, name in _SIGN.items() if key in keys), "")
-    known = {"Blueprint": blueprint, "Plan": plan, "ReviewNotes": review, "Research": research}
-    return known[title](ask, dice) if title else NOTHING
+    """What to say under that schema, told by a key that it has, or NOTHING."""
+    known = {"core_function": blueprint, "edges": plan, "verdict": review, "competitors": research}
+    make = next((make for key, make in known.items() if key in schema.get("properties", {})), None)
+    return make(ask, dice) if make else NOTHING
 
 
 def blueprint(ask: Ask, dice: Dice) -> Json:
@@ -155,16 +154,11 @@ def _notes(ask: Ask, product: Product, named: str) -> list[Json]:
 def _cases(product: Product) -> list[Json]:
     """What a tester would try beyond the promises: only more of what the first feature says."""
     at, form = f"/{product.app}/", CORES[product.kind].sample(product)
-    long = {**form, "name": "n" * 201}
+    long = step("anna", "POST", at, form={**form, "name": "n" * 201})
+    empty = step("anna", "POST", f"/api{at}", json={"name": ""})
     return [
-        criterion("case-too-long-is-refused", 1, [], step("anna", "POST", at, form=long), status=400),
-        criterion(
-            "case-api-refuses-nothing",
-            1,
-            [],
-            step("anna", "POST", f"/api{at}", json={"name": ""}),
-            status=400,
-        ),
+        criterion("case-too-long-is-refused", 1, [], long, status=400),
+        criterion("case-api-refuses-nothing", 1, [], empty, status=400),
     ]
 
 
@@ -175,10 +169,7 @@ def research(ask: Ask, dice: Dice) -> Json:
     told = [*_signals(framed("signals", first)), idea]
     rival = r"\b([A-Z][a-z]+[A-Z][A-Za-z]+)\b(?:[^.\n]{0,60}?([$€]\s?\d+(?:\.\d+)?|\d+ (?:USD|dollars|euros|a month)))?"
     rivals = dict(found for line in told for found in re.findall(rival, line))
-    rising = any(
-        re.search(r"\b(?:growing|rising|more and more|again and again|every year|often)\b", line, re.I)
-        for line in told
-    )
+    rising = any(_RISING.search(line) for line in told)
     return {
         "summary": f"{len(told) - 1} signals. {idea}"[:400], "problem": told[0][:300],
         "competitors": [{"name": name[:80], "price": price} for name, price in list(rivals.items())[:6]],

@@ -36,13 +36,13 @@ class Story:
 
 
 def story_of(ask: Ask) -> Story:
-    """The story that the messages tell; a call that failed has not happened."""
+    """The story that the messages tell; a write or run that failed has not happened, a look is not taken twice."""
     story, calls = Story(), {call.id: call for turn in ask.turns for call in turn.calls}
     for turn in ask.turns:
         call = calls.get(turn.call_id) if turn.role == "tool" else None
         given = _loads(call.arguments) if call else None
         verb = next((v for v in ("write", "read", "run", "list") if call and _does(ask, v, call.name)), "")
-        if given is not None and verb and (not turn.is_error or verb == "read"):
+        if given is not None and verb and (not turn.is_error or verb in ("read", "list")):
             _happen(story, verb, {role: _given(ask, verb, given, role) for role in _ROLES}, turn.text)
     return story
 

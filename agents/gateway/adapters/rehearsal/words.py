@@ -100,13 +100,16 @@ def _core(text: str, owner: str) -> tuple[str, bool]:
     """The core that the owner names, else the one whose cues the words hold most; and whether any fits."""
     if named := re.search(r"\b(" + "|".join(CORES) + r")\b", owner, re.I):
         return named[1].lower(), True
-    scores = {name: sum(1 for _ in _cues(text, name)) for name in CORES}
-    best = max(scores, key=lambda name: (scores[name], name == "register"))
-    return (best, True) if scores[best] else ("register", False)
+    strong = {name: sum(1 for _ in _found(core.cues, text)) for name, core in CORES.items()}
+    scores = {
+        name: 2 * strong[name] + sum(1 for _ in _found(core.hints, text)) for name, core in CORES.items()
+    }
+    best = max(filter(strong.get, scores), key=lambda name: (scores[name], name == "register"), default="")
+    return best or "register", bool(best)
 
 
-def _cues(text: str, core: str) -> Iterator[re.Match[str]]:
-    return (found for cue in CORES[core].cues for found in re.finditer(cue, text, re.I))
+def _found(cues: tuple[str, ...], text: str) -> Iterator[re.Match[str]]:
+    return (found for cue in cues for found in re.finditer(cue, text, re.I))
 
 
 def _language(text: str) -> str:
@@ -144,7 +147,7 @@ def _thing(text: str, language: str, *, core: str) -> tuple[str, set[str]]:
     best = max(counts, key=lambda label: counts[label])
     if counts[best]:
         return best, {w.lower() for w in _WORD.findall(best)}
-    return _own_words(text, language, near=[found.start() for found in _cues(told, core)])
+    return _own_words(text, language, near=[found.start() for found in _found(CORES[core].cues, told)])
 
 
 def _own_words(text: str, language: str, *, near: list[int]) -> tuple[str, set[str]]:

@@ -64,7 +64,7 @@ def test_what_others_charge_is_no_price_of_ours() -> None:
     usual = plans("A page watcher that only reports what matters")
 
     assert plans("A page watcher; people are tired of $29 a month") == usual
-    assert plans("Hosted pages are overpriced: about $99 a month for a page") == usual
+    assert plans("A page watcher, overpriced elsewhere: about $99 a month for a page") == usual
 
 
 def test_a_stated_range_bounds_every_price() -> None:

@@ -18,9 +18,7 @@ def step(who: str, method: str, path: str, *, at: str = START, **more: Any) -> J
     headers = [{"name": "X-Test-Now", "value": at}]
     if more.get("key"):
         headers.append({"name": "X-Tick-Key", "value": "{tick_key}"})
-    form, json = (
-        [{"name": k, "value": str(v)} for k, v in more.get(kind, {}).items()] for kind in ("form", "json")
-    )
+    form, json = ([{"name": k, "value": str(v)} for k, v in more.get(kind, {}).items()] for kind in ("form", "json"))  # fmt: skip
     return {
         "as": who, "method": method, "path": path, "form": form, "json": json, "headers": headers,
         "times": more.get("times", 1), "keep": more.get("keep", ""),
@@ -46,25 +44,20 @@ def shared(product: Product, sample: dict[str, str]) -> list[Json]:
 def _list_of_own(product: Product, sample: dict[str, str]) -> list[Json]:
     at, name = f"/{product.app}/", sample["name"]
     add, odd = (step("anna", "POST", at, form={**sample, "name": n}) for n in (name, "<i>odd</i>"))
-    number = step("anna", "GET", at, keep=rf"{at}(\d+)/delete")
+    number, delete = (
+        step("anna", "GET", at, keep=rf"{at}(\d+)/delete"),
+        step("bert", "POST", at + "{kept}/delete"),
+    )
     return [
         criterion("empty-is-refused", 1, [], step("anna", "POST", at, form={"name": ""}), status=400),
         criterion("list-needs-a-person", 1, [], step("nobody", "GET", at), status=302),
-        criterion(
-            "added-is-listed-as-text", 1, [odd], step("anna", "GET", at), text="&lt;i&gt;odd", absent="<i>odd"
-        ),
+        criterion("added-is-listed-as-text", 1, [odd], step("anna", "GET", at), text="&lt;i&gt;odd", absent="<i>odd"),
         criterion("others-do-not-see-it", 1, [add], step("bert", "GET", at), absent=name),
-        criterion(
-            "others-cannot-delete-it",
-            1,
-            [add, number],
-            step("bert", "POST", at + "{kept}/delete"),
-            status=404,
-        ),
+        criterion("others-cannot-delete-it", 1, [add, number], delete, status=404),
         criterion("api-adds", 1, [], step("anna", "POST", f"/api{at}", json=sample), status=201, text=name),
         criterion("api-shows-own-only", 1, [add], step("bert", "GET", f"/api{at}"), absent=name),
         criterion("api-needs-a-person", 1, [], step("nobody", "GET", f"/api{at}"), status=401),
-    ]
+    ]  # fmt: skip
 
 
 def _history(product: Product, sample: dict[str, str]) -> list[Json]:

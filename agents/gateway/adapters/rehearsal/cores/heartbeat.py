@@ -49,9 +49,10 @@ def _criteria(product: Product) -> list[Json]:
 HEARTBEAT = Core(
     kind="heartbeat",
     cues=(
-        r"\bping", r"heartbeat", r"cron", r"did not run|didn't run|does not run|not run|never ran", r"stopp?ed|stops|silen", r"missed (?:run|ping|job|report|period)", r"stop (?:report|send|work)", r"uptime", r"nicht (?:läuft|gelaufen|lief)", r"\bnightly", r"check.?in", r"\bgrace\b", r"dead.man", r"scheduled job", r"job (?:monitor|watch)",
-        r"ausbleib", r"stumm|still\b", r"nächtlich", r"herzschlag", r"cesse", r"silencieu", r"n['\u2019]arrive plus", r"ne tourne", r"deja de|dejan de", r"silencio", r"latido", r"no se ejecut",
+        r"\bping", r"heartbeat", r"cron", r"did not run|didn't run|does not run|not run|never ran", r"stopp?ed|stops|silen", r"missed (?:run|ping|job|report|period)", r"stop (?:report|send|work)", r"nicht (?:läuft|gelaufen|lief)", r"\bnightly", r"check.?in", r"\bgrace\b", r"dead.man", r"scheduled job", r"job (?:monitor|watch)",
+        r"ausbleib", r"stumm|\bstill (?:aus|steh)", r"nächtlich", r"herzschlag", r"cesse", r"silencieu", r"n['\u2019]arrive plus", r"ne tourne", r"deja de|dejan de", r"silencio", r"latido", r"no se ejecut",
     ),
+    hints=(r"\balerts?\b|monitor|uptime", r"überwach|alarm", r"alerte", r"alerta|monitor"),
     fields=_FIELDS,
     tagline="{label}: hear about it when one stays silent",
     features=("An address for each that takes pings by GET or POST, with an optional duration", "An alert by mail and webhook when a ping is overdue, and one when it is back"),

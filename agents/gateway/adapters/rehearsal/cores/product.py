@@ -80,10 +80,14 @@ class Defect:
 
 @dataclass(frozen=True)
 class Core:
-    """One kind of product: how an idea asks for it, what it holds, and the code that does it."""
+    """One kind of product: how an idea asks for it, what it holds, and the code that does it.
+
+    A cue alone makes an idea fit; a hint only helps to choose between cores.
+    """
 
     kind: str
     cues: tuple[str, ...]
+    hints: tuple[str, ...]
     fields: tuple[Field, ...]
     tagline: str
     features: tuple[str, str]

@@ -43,10 +43,11 @@ def _criteria(product: Product) -> list[Json]:
 REGISTER = Core(
     kind="register",
     cues=(
-        r"remind", r"renew", r"expir", r"deadline", r"due\b", r"keep track|track of", r"register|registry|inventory|records?\b", r"proof|dated", r"licen[cs]e", r"\btrack\b", r"vaccin|insurance|certificat", r"lapse",
+        r"remind", r"renew", r"expir", r"deadline", r"due\b", r"keep track|track of", r"register|registry|inventory", r"proof\b|dated", r"\bbackups?\b.*\b(?:tests?|tested|restor\w*|prove|recover\w*)\b", r"licen[cs]e", r"\btrack\b", r"vaccin|insurance|certificat", r"lapse",
         r"erinner", r"ablauf|ablaufend", r"frist", r"nachweis", r"verzeichnis", r"im blick", r"prüf|wartung|impf|versicherung|zertifikat", r"rappel", r"échéance", r"suivi", r"registre", r"preuve",
         r"recordatorio|recordar", r"registro", r"vencim|vence", r"caduc", r"comprobante",
     ),
+    hints=(r"records?\b|\blist\b", r"liste|verwalt", r"gérer|liste", r"lista|gestion"),
     fields=_FIELDS,
     tagline="{label}: hear about every date before it comes",
     features=("One reminder before the date, again after a renewal", "An export as CSV that is safe to open"),

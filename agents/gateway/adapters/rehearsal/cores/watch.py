@@ -49,10 +49,11 @@ def _criteria(product: Product) -> list[Json]:
 WATCH = Core(
     kind="watch",
     cues=(
-        r"page watch|watcher|watches\b|\bwatch\b", r"chang(?:e|es|ed)\b", r"website|web ?page|\bpages?\b", r"competitor", r"new (?:posts|entries|listings)", r"publish",
-        r"änder", r"webseite|seiten?\b", r"beobacht", r"wettbewerb", r"surveill", r"change(?:ment)?\b", r"nouveaut", r"appels? d['\u2019]offres", r"concurrent",
-        r"cambi", r"página", r"competidor", r"novedad", r"vigil",
+        r"page watch|watcher|watches\b|\bwatch\b", r"\bchang(?:e|es|ed)\b", r"new (?:posts|entries|listings|calls)", r"publishes", r"false (?:price )?alarms",
+        r"änder", r"beobacht", r"neue (?:einträge|angebote|ausschreib)", r"surveill", r"change(?:ment)?\b", r"nouveaut", r"appels? d['\u2019]offres",
+        r"cambi", r"novedad", r"vigil",
     ),
+    hints=(r"website|web ?page|\bpages?\b", r"competitor|rival", r"webseite|seiten?\b|wettbewerb", r"concurrent", r"página|competidor"),
     fields=_FIELDS,
     tagline="{label}: hear about what matters when one changes",
     features=("A comparison at every look, and an alert with what is new", "Spaces, case, numbers, error pages and chosen words do not count"),
