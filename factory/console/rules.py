@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 NEAR_LIMIT_SHARE: Final = 0.8
@@ -128,6 +128,15 @@ def moment_in_words(moment: datetime, *, now: datetime) -> str:
         return f"{moment:%a %H:%M}"
     day = f"{moment.day} {moment:%b}"
     return day if moment.year == now.year else f"{day} {moment.year}"
+
+
+def day_in_words(day: str) -> str:
+    """Return `2 Sep 2026`, `Sep 2026` or `2026`, as far as `YYYY-MM-DD` goes; empty: `no date`."""
+    known = [int(part) for part in day.split("-") if part]
+    if len(known) < 2:
+        return day or "no date"
+    month = date(known[0], known[1], 1).strftime("%b %Y")
+    return f"{known[2]} {month}" if len(known) > 2 else month
 
 
 @dataclass(frozen=True)

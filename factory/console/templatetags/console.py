@@ -210,7 +210,7 @@ def try_words(state: str) -> str:
 @register.filter
 def reason(text: str) -> str:
     """Return a reason as a sentence."""
-    said = text.strip()
+    said = text.strip().replace("_", " ")
     return f"{said[:1].upper()}{said[1:]}{'' if said.endswith(('.', '?')) else '.'}" if said else ""
 
 
@@ -230,3 +230,15 @@ def part_width(part: Mapping[str, Any]) -> str:
 def is_web(url: str) -> bool:
     """Say whether an address may stand in a link; a stranger's `javascript:` may not."""
     return url.startswith(("https://", "http://"))
+
+
+@register.simple_tag
+def clock(value: datetime) -> str:
+    """Return `13:00` in the owner's time zone."""
+    return f"{timezone.localtime(value):%H:%M}"
+
+
+@register.filter
+def signal_day(day: str) -> str:
+    """Return the day of a signal as far as it is known: `2 Sep 2026`, `Sep 2026`, `2026`."""
+    return rules.day_in_words(day)

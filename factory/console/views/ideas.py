@@ -77,6 +77,8 @@ def give(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _show_give(request)
     require_role(request, User.Role.OWNER)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > FILE_LIMIT_BYTES + SPARE_BYTES:
+        return _show_give(request, refused="This file is larger than 50 MB.", status=413)
     try:
         return _read_file(request) if request.POST.get("what") == "file" else _take_idea(request)
     except FactoryError as refusal:
@@ -94,8 +96,6 @@ def _take_idea(request: HttpRequest) -> HttpResponse:
 
 
 def _read_file(request: HttpRequest) -> HttpResponse:
-    if int(request.META.get("CONTENT_LENGTH") or 0) > FILE_LIMIT_BYTES + SPARE_BYTES:
-        return _show_give(request, refused="This file is larger than 50 MB.", status=413)
     form = SignalsForm(request.POST, request.FILES)
     if not form.is_valid():
         return _show_give(request, refused="Choose a file with at least one line.", status=400)

@@ -12,8 +12,8 @@ from agents.gateway.models import Call, ModelEntry, Provider
 from agents.roster.models import Agent
 from approvals.models import Request
 from approvals.services import decide_request
-from billing.models import Entry, Scope
-from billing.services import factory_scope, open_scope, place_hold, record_revenue
+from billing.models import Scope
+from billing.services import capture_hold, factory_scope, lose_hold, open_scope, place_hold, record_revenue
 from core.ids import correlation, digest_of, new_id
 from core.models import Blob, User
 from core.registry import Assignment, Outcome, Stop, register_action, register_job
@@ -272,10 +272,17 @@ def a_call(attempt: Attempt, *, cost: int, is_lost: bool = False) -> Call:
         bound_microusd=cost, cost_microusd=cost, prompt_tokens=None if is_lost else 12_400,
         completion_tokens=None if is_lost else 1_830, prompt_sha256="0" * 64, mode="rehearsal", ended_at=timezone.now(),
     )  # fmt: skip
-    Entry.objects.create(
-        scope=dag.payer, kind=Entry.Kind.MODEL_CALL, ref=str(call.pk), amount_microusd=cost, at=business_now(),
-        call_id=call.pk, agent=call.agent, correlation_id=dag.correlation_id, mode="rehearsal", is_lost=is_lost,
-    )  # fmt: skip
+    task = attempt.task
+    place_hold(
+        scopes=[dag.payer_id, task.scope_id],
+        bound_microusd=cost,
+        call_id=call.pk,
+        correlation_id=dag.correlation_id,
+    )
+    if is_lost:
+        lose_hold(call.pk, agent=call.agent)
+    else:
+        capture_hold(call.pk, cost_microusd=cost, agent=call.agent, correlation_id=dag.correlation_id)
     return call
 
 
@@ -299,12 +306,12 @@ def some_releases(product: Product, dag: Dag, *, owner: User) -> tuple[Release, 
         verdict=good,
         decision=yes,
         version=1,
-        digest=first.blob_id,
+        digest=str(first.blob_id),
         state="live",
         live_at=now,
     )
     back = Release.objects.create(
-        product=product, artifact=second, verdict=better, decision=yes, version=2, digest=second.blob_id,
+        product=product, artifact=second, verdict=better, decision=yes, version=2, digest=str(second.blob_id),
         state="rolled_back", live_at=now, ended_at=now, why="Two probes in a row were red: status 500 instead of 200",
     )  # fmt: skip
     return live, back
@@ -322,7 +329,7 @@ def a_verdict(product: Product, artifact: Artifact, *, passed: bool = True) -> V
     """Return what Hawk measured; a red one names file and line."""
     promises = {one["id"]: passed or one["id"] != "late-ping-mails" for one in BLUEPRINT["criteria"]}
     verdict = Verdict.objects.create(
-        artifact=artifact, digest=artifact.blob_id, product=product, reviewer=the_agent("Hawk"),
+        artifact=artifact, digest=str(artifact.blob_id), product=product, reviewer=the_agent("Hawk"),
         author=the_agent("Rex"), passed=passed, promises=promises,
         reasons=[] if passed else ["journeys: 1 of 3 promises is broken"],
     )  # fmt: skip
@@ -363,7 +370,7 @@ def some_questions(product: Product, releases: tuple[Release, ...], *, owner: Us
         {"name": "Card payments", "passed": None, "words": "tried with test cards only"},
         {"name": "Spare disk", "passed": False, "words": "2 GB, 4 GB wanted"},
     ]
-    card = {"action": "story.go", "product": product.name, "asked_by": "agent:Forge"}
+    card: dict[str, Any] = {"action": "story.go", "product": product.name, "asked_by": "agent:Forge"}
     refused = a_request(**card, title="Lower the small plan to $5?", worst_case_microusd=19_000_000)
     decide_request(
         refused.pk, answer="reject", by=owner, digest=refused.digest, words="Not before 50 customers."

@@ -1,0 +1,288 @@
+"""Every page, for everyone who may or may not see it."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from approvals.models import Request
+from core.models import Installation
+from factory.console.views.failures import broken
+from factory.work.models import Task
+from tests.factory.console.story import SIGNALS, Story, a_product, a_story, an_idea
+
+pytestmark = pytest.mark.django_db
+
+NAMES = ("home", "decisions", "decision", "decision over", "ventures", "venture", "ideas", "ideas out", "idea", "give", "money", "health", "stop")  # fmt: skip
+MOST_QUERIES = {
+    "home": 32,
+    "venture": 48,
+    "decision": 16,
+    "decisions": 16,
+    "ventures": 20,
+    "ideas": 12,
+    "idea": 12,
+    "money": 24,
+}
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+ENUMS = re.compile(
+    r"\b(dead_letter|rolled_back|model_call|micro_saas|microusd|github_issue|job_ad|None|N/A)\b"
+)
+
+
+class Page(HTMLParser):
+    """A page as a reader, a policy and a keyboard meet it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.inline: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.labels: set[str] = set()
+        self.fields: list[str] = []
+        self.headings: list[str] = []
+        self.unclosed: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep what a policy forbids, and what has to fit together."""
+        said = dict(attrs)
+        self.inline += [f"{tag} {name}" for name in said if name == "style" or re.match(r"on[a-z]+$", name)]
+        self.inline += [tag] if tag == "style" or (tag == "script" and not said.get("src")) else []
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        self.labels |= {said["for"] or ""} if tag == "label" and "for" in said else set()
+        is_field = tag in {"textarea", "select"} or (
+            tag == "input" and said.get("type") not in {"hidden", "radio", "submit"}
+        )
+        self.fields += [said.get("id") or "?"] if is_field else []
+        self.headings += [tag] if tag == "h1" else []
+        if tag not in {"input", "meta", "link", "br", "rect", "path", "circle", "use", "img"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Look at it as at any other."""
+        self.handle_starttag(tag, attrs)
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close what was opened last, or say that it was not."""
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+        else:
+            self.unclosed.append(f"</{tag}> after <{self.open[-1] if self.open else 'nothing'}>")
+
+    def handle_data(self, data: str) -> None:
+        """Keep what is read, but for code."""
+        if not {"code", "script"} & set(self.open):
+            self.words.append(data)
+
+
+@pytest.fixture
+def story(stranger: Client) -> Story:
+    """Return a factory in which every kind of thing exists."""
+    story = a_story()
+    an_idea("Invoices for music teachers", signals=SIGNALS[2:], state="thin", points=None, known_weight=0.4)
+    an_idea(
+        "Explain blood tests", state="excluded", points=None, low=None, high=None, known_weight=None, parts=[]
+    )
+    return story
+
+
+def address(name: str, story: Story) -> str:
+    """Return where a page is."""
+    over = Request.objects.filter(decision__answer="approve").first()
+    return {
+        "home": "/",
+        "decision": reverse("decision", args=[story.waiting[0].pk]),
+        "decision over": reverse("decision", args=[over.pk if over else ""]),
+        "venture": reverse("venture", args=[story.product.slug]),
+        "ideas out": reverse("ideas") + "?kind=out",
+        "idea": reverse("idea", args=[story.idea.name]),
+    }.get(name) or reverse(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stranger_sees_no_page_and_is_asked_to_sign_in(name: str, story: Story, stranger: Client) -> None:
+    answer = stranger.get(address(name, story))
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/login/?next=")
+
+
+@pytest.mark.parametrize("role", ["owner", "operator", "viewer"])
+@pytest.mark.parametrize("name", NAMES)
+def test_everyone_who_is_signed_in_reads_every_page(
+    name: str, role: str, story: Story, request: pytest.FixtureRequest
+) -> None:
+    client: Client = request.getfixturevalue(role)
+
+    answer = client.get(address(name, story))
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_whole_keeps_the_policy_and_speaks_plain_words(
+    name: str, story: Story, owner: Client
+) -> None:
+    answer = owner.get(address(name, story))
+
+    page = Page(answer.content.decode())
+    words = " ".join(page.words)
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
+    assert page.inline == []
+    assert page.unclosed == []
+    assert set(page.open) <= {"html"} or page.open == []
+    assert page.headings == ["h1"]
+    assert len(page.ids) == len(set(page.ids))
+    assert set(page.fields) <= page.labels
+    assert UUID.findall(words) == []
+    assert ENUMS.findall(words) == []
+
+
+@pytest.mark.parametrize("name", MOST_QUERIES)
+def test_a_page_asks_the_database_no_more_when_there_is_more_to_show(
+    name: str, story: Story, owner: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(3):
+        a_story(f"Other {number}")
+
+    with django_assert_max_num_queries(MOST_QUERIES[name]):
+        owner.get(address(name, story))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_banner_says_that_results_are_rehearsed(name: str, story: Story, owner: Client) -> None:
+    assert "Every result here is invented" in owner.get(address(name, story)).content.decode()
+
+
+def test_a_real_factory_has_no_banner_of_a_rehearsal(story: Story, owner: Client) -> None:
+    Installation.objects.update(mode="real")
+
+    assert "Rehearsal" not in owner.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ventures/nobody/",
+        "/ideas/opp-nothing/",
+        "/nothing/",
+        "/decisions/018f0000-0000-7000-8000-000000000000/",
+    ],
+)
+def test_what_does_not_exist_is_said_to_be_nowhere(path: str, story: Story, owner: Client) -> None:
+    answer = owner.get(path)
+
+    assert answer.status_code == 404
+    assert "There is no page here" in answer.content.decode()
+
+
+def test_a_stranger_learns_nothing_from_a_wrong_address(story: Story, stranger: Client) -> None:
+    answer = stranger.get("/nothing/")
+
+    assert answer.status_code == 404
+    assert "Decisions <b" not in answer.content.decode()
+
+
+def test_a_page_that_breaks_says_so_in_plain_words(story: Story, owner: Client) -> None:
+    Installation.objects.update(time_zone="Nowhere/Land")
+    owner.raise_request_exception = False
+
+    answer = owner.get("/")
+
+    text = answer.content.decode()
+    assert answer.status_code == 500
+    assert re.search(r"[2-9A-Z]{3}-[2-9A-Z]{3}-[2-9A-Z]", text)
+    assert "Traceback" not in text
+
+
+def test_times_are_those_of_the_owners_zone(story: Story, owner: Client) -> None:
+    Installation.objects.update(time_zone="Pacific/Auckland")
+
+    text = owner.get("/").content.decode()
+
+    assert "Times in Pacific/Auckland" in text
+    assert re.search("ends at 1[23]:00", text)
+
+
+def test_a_strangers_words_stay_words(story: Story, owner: Client) -> None:
+    signal = story.idea.evidence.get(place=0).signal
+    signal.title, signal.url = "<script>alert(1)</script>", "javascript:alert(1)"
+    signal.save()
+
+    text = owner.get(address("idea", story)).content.decode()
+
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "javascript:" not in text
+
+
+def test_a_part_asked_for_by_htmx_comes_alone_and_a_strange_one_as_the_page(
+    story: Story, owner: Client
+) -> None:
+    part = owner.get("/", headers={"HX-Request": "true", "HX-Target": "now"}).content.decode()
+    page = owner.get("/", headers={"HX-Request": "true", "HX-Target": "elsewhere"}).content.decode()
+
+    assert part.lstrip().startswith('<section class="sec" id="now"')
+    assert "<html" not in part
+    assert "<html" in page
+
+
+def test_the_venture_page_shows_tries_findings_releases_promises_and_the_last_cent(
+    story: Story, owner: Client
+) -> None:
+    words = re.sub(r"\s+", " ", " ".join(Page(owner.get(address("venture", story)).content.decode()).words))
+
+    for said in (
+        "Try 1: Rex, failed", "The import job.due is missing", "A late ping sends no mail", "mended",
+        "Rolled back", "Two probes in a row were red", "Version 1 live", "Phone calls at night", "needs a real model",
+        "When a customer opens /jobs/ after 1 step, it answers 200 and shows “Backup”.", "−$1.361911", "$7.778089",
+    ):  # fmt: skip
+        assert said in words
+
+
+def test_the_place_of_a_finding_is_its_file_and_line(story: Story, owner: Client) -> None:
+    assert "<code>jobs/due.py, line 31</code>" in owner.get(address("venture", story)).content.decode()
+
+
+def test_a_promise_that_was_never_driven_is_unknown_and_not_broken(story: Story, owner: Client) -> None:
+    a_product("Early", stage="build")
+
+    text = owner.get("/ventures/early/").content.decode()
+
+    assert text.count("not driven yet") == 3
+    assert "0 kept when last driven" in text
+
+
+def test_what_nobody_carried_out_yet_costs_not_nothing_but_nothing_known(story: Story, owner: Client) -> None:
+    Task.objects.filter(key="deploy").update(title="Later work")
+
+    text = owner.get(address("venture", story)).content.decode()
+
+    later = text[text.index("Later work") :]
+    assert "$" not in later[: later.index("</li>")]
+
+
+def test_an_empty_factory_says_how_to_begin(owner: Client) -> None:
+    text = owner.get("/").content.decode()
+
+    assert "Start with an idea" in text
+    assert "$0.00" in text
+    assert "Nobody works." in text
+
+
+def test_pages_are_small_enough_for_a_phone(story: Story, owner: Client) -> None:
+    assert len(owner.get(address("decision", story)).content) < 50_000
+
+
+def test_the_page_of_a_breakdown_needs_no_database(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        answer = broken(RequestFactory().get("/"))
+
+    assert answer.status_code == 500
