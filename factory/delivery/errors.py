@@ -34,6 +34,7 @@ class PortTaken(FactoryError):
     """The product's port is not to be had."""
 
     code = "PORT_TAKEN"
+    http_status = 503
 
 
 class NotFit(FactoryError):
@@ -48,8 +49,20 @@ class TrialFailed(FactoryError):
     code = "TRIAL_FAILED"
 
 
+class ReleaseChanged(FactoryError):
+    """Somebody else moved this release first; read it again."""
+
+    code = "RELEASE_CHANGED"
+
+
+class LaunchStopped(FactoryError):
+    """The launch was interrupted; nothing changed for users, and it goes on later."""
+
+    code = "LAUNCH_STOPPED"
+
+
 class NoPortFree(FactoryError):
-    """Every port of FACTORY_PRODUCT_PORTS belongs to a product."""
+    """Every port of FACTORY_PRODUCT_PORTS is in use."""
 
     code = "NO_PORT_FREE"
     http_status = 503

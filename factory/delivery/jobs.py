@@ -1,16 +1,20 @@
 """What work and the ticker ask of delivery."""
 
+from typing import Any
+
 from core.registry import Assignment, Outcome, Stop, every, register_job
+from factory.delivery.errors import LaunchStopped, NotFit
 from factory.delivery.models import Release
+from factory.delivery.rules import WAS_LIVE
 from factory.delivery.services import (
     carry_release,
+    is_approved,
     propose_release,
     question_about,
     tick_products,
     url_of,
     watch_releases,
 )
-from factory.delivery.services.releases import ACTION
 from factory.quality.models import Verdict
 
 every(1.0, name="delivery.watch")(watch_releases)
@@ -20,13 +24,31 @@ every(60.0, name="delivery.tick_products")(tick_products)
 @register_job("delivery.launch")
 def launch(assignment: Assignment, stop: Stop, /) -> Outcome:
     """Ask the owner about the tested artifact, then bring it to its users."""
-    results = [given["result"] for given in assignment.inputs["upstream"].values() if given["result"]]
-    verdicts = [result["verdict_id"] for result in results if "verdict_id" in result]
-    verdict = Verdict.objects.filter(pk__in=verdicts).select_related("artifact", "product").latest("at")
-    release = propose_release(product=verdict.product, artifact=verdict.artifact, verdict=verdict)
-    if release.state == Release.State.ASKED and ACTION not in assignment.decisions:
-        return Outcome(kind="waiting", question=question_about(release, task_id=assignment.reuse_key))
-    release = carry_release(release, task_id=assignment.reuse_key, stop=stop)
-    if release.state == Release.State.REFUSED:
-        return Outcome(kind="failed", error=release.why, error_class="permanent")
-    return Outcome(kind="done", result={"release_id": str(release.pk), "url": url_of(release.product)})
+    task_id = assignment.reuse_key
+    try:
+        verdict = _newest_verdict(assignment.inputs["upstream"])
+        release = propose_release(product=verdict.product, artifact=verdict.artifact)
+    except NotFit as refusal:
+        return Outcome(kind="failed", error=refusal.sentence, error_class="permanent")
+    if release.state == Release.State.ASKED and not is_approved(release, task_id=task_id):
+        return Outcome(kind="waiting", question=question_about(release, task_id=task_id))
+    try:
+        return _outcome_of(carry_release(release, task_id=task_id, stop=stop))
+    except LaunchStopped as pause:
+        return Outcome(kind="stopped", error=pause.sentence)
+
+
+def _newest_verdict(upstream: dict[str, Any]) -> Verdict:
+    results = [given["result"] for given in upstream.values() if given["result"]]
+    said = [result["verdict_id"] for result in results if "verdict_id" in result]
+    verdicts = Verdict.objects.filter(pk__in=said).select_related("artifact", "product")
+    newest = verdicts.order_by("-at", "-id").first()
+    if newest is None:
+        raise NotFit(why="nobody tested it")
+    return newest
+
+
+def _outcome_of(release: Release) -> Outcome:
+    if release.state in WAS_LIVE and release.state != Release.State.ROLLED_BACK:
+        return Outcome(kind="done", result={"release_id": str(release.pk), "url": url_of(release.product)})
+    return Outcome(kind="failed", error=release.why, error_class="permanent")

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from approvals.models import Decision
 from core.ids import new_id
+from factory.delivery import rules
 from factory.quality.models import Verdict
 from factory.work.models import Artifact
 from portfolio.models import Product
@@ -23,7 +24,7 @@ class Place(models.Model):
 
 
 class EdgeOrder(models.Model):
-    """How many tables the edge was given: each new table has a higher number."""
+    """Number of the table that the rows ask for: it grows in every transaction that changes what has to run."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     generation = models.PositiveBigIntegerField(default=0)
@@ -44,10 +45,17 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
         """Return what users meet."""
         return self.filter(state=Release.State.LIVE)
 
+    def coming(self) -> "ReleaseQuerySet":
+        """Return what is being tried or switched to."""
+        return self.filter(state__in=rules.COMING)
+
     def running(self) -> "ReleaseQuerySet":
-        """Return what the edge has to run, by product, the newest first."""
-        states = [Release.State.TRYING, Release.State.SWITCHING, Release.State.LIVE, Release.State.STANDBY]
-        return self.filter(state__in=states).order_by("product", "-version")
+        """Return what the edge has to run, by product."""
+        return self.filter(state__in=rules.RUNS).order_by("product", "version")
+
+    def to_go_back_to(self) -> "ReleaseQuerySet":
+        """Return what users met before, the last first; what was taken back is never among it."""
+        return self.filter(state__in=[Release.State.STANDBY, Release.State.RETIRED]).order_by("-live_at")
 
     def of(self, product: Product) -> "ReleaseQuerySet":
         """Return the releases of one product, newest first."""
@@ -93,16 +101,29 @@ class Release(models.Model):
     objects = ReleaseQuerySet.as_manager()
 
     class Meta:
-        """A product has one live release, one number a release, one release an artifact; users meet only what was approved."""
+        """Of a product one release is live, one stands by, one is on its way; users meet only what was approved."""
 
         constraints = [
             models.UniqueConstraint(name="one_live_release", fields=["product"], condition=Q(state="live")),
+            models.UniqueConstraint(
+                name="one_release_stands_by", fields=["product"], condition=Q(state="standby")
+            ),
+            models.UniqueConstraint(
+                name="one_release_on_its_way",
+                fields=["product"],
+                condition=Q(state__in=sorted(rules.COMING)),
+            ),
             models.UniqueConstraint(name="one_number_a_release", fields=["product", "version"]),
             models.UniqueConstraint(name="one_release_an_artifact", fields=["artifact"]),
             models.CheckConstraint(
                 name="users_meet_only_what_was_approved",
                 condition=Q(decision__isnull=False) | Q(state__in=["asked", "refused"]),
             ),
+            models.CheckConstraint(
+                name="who_met_users_says_when",
+                condition=Q(live_at__isnull=False) | ~Q(state__in=sorted(rules.WAS_LIVE)),
+            ),
+            models.CheckConstraint(name="release_state_is_known", condition=Q(state__in=sorted(rules.MOVES))),
         ]
 
     def __str__(self) -> str:

@@ -1,43 +1,48 @@
 """One release, from the owner's yes to its users: trial on a copy, proof, switch."""
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
-
-import httpx
 
 from core.errors import BlobDamaged
 from core.registry import Question, Stop
-from factory.delivery.errors import EdgeUnavailable, TrialFailed
+from factory.delivery.errors import EdgeUnavailable, LaunchStopped, NotFit, TrialFailed
 from factory.delivery.models import Release
 from factory.delivery.ports import Edge, EdgeState, LaunchState
-from factory.delivery.services.places import place_of, put_table, site_name, the_edge, unpacked
+from factory.delivery.services.places import home_of, place_of, put_table, site_name, the_edge, unpacked
 from factory.delivery.services.releases import (
     ACTION,
     approve_release,
     arguments_of,
+    begin_trial,
     binds_of,
+    check_release,
     go_live,
     move_release,
     refuse_release,
-    trust,
 )
-from factory.quality.adapters.journeys import Door, drive
-from factory.quality.adapters.site import fake_site
-from factory.quality.rules.criteria import parse_criteria
+from factory.delivery.services.trial import drive_promises
+from factory.quality.adapters.site import Site, fake_site
+from portfolio.models import Product
 
 READY_S = 60
+"""How long a release may take to prove itself."""
+SWITCH_S = 30
+GONE_S = 10
+"""How long we wait for a trial to end; whatever it leaves then, the next trial clears away."""
+LOOK_S = 0.05
 State = Release.State
 
 
 def question_about(release: Release, *, task_id: UUID) -> Question:
     """Return what the owner is asked before this release meets users."""
-    promised = len(release.product.blueprint["criteria"])
-    passed = {
+    promises = release.verdict.promises
+    kept = sum(promises.values())
+    verdict = {
         "name": "Hawk's verdict",
-        "passed": True,
-        "words": f"all {promised} promises kept on a running copy",
+        "passed": release.verdict.passed,
+        "words": f"{kept} of {len(promises)} promises kept on a running copy",
     }
     return Question(
         action=ACTION,
@@ -49,92 +54,135 @@ def question_about(release: Release, *, task_id: UUID) -> Question:
             "on_yes": "It starts beside the version before, is tried on a copy of the data, then takes over.",
             "on_no": "Nothing changes for users. The version and its code are kept.",
             "worst_case_microusd": 0,
-            "evidence": [passed],
+            "evidence": [verdict],
             "product": release.product.name,
         },
     )
 
 
 def carry_release(release: Release, *, task_id: UUID, stop: Stop) -> Release:
-    """Bring an asked release to its users, or refuse it before one meets it. Safe to run again after a crash.
+    """Bring an asked release to its users, or refuse it before one meets it.
+
+    Safe to run again after a crash, and in two processes at once: one waits until the other is done.
 
     Raises:
         ApprovalMissing: the owner's approval of exactly this release is not in force.
-        EdgeUnavailable: the edge does not come up; nothing changed for users.
+        LaunchStopped: `stop` was set or the product is frozen; it goes on later.
+        EdgeUnavailable, PortTaken, NoPortFree, EnvironmentNotBuilt: it may work later; nothing changed for users.
     """
-    if release.state == State.ASKED:
-        approve_release(release, task_id=task_id)
+    with home_of(release.product).held(stop=stop):
+        release.refresh_from_db()
+        if release.state == State.ASKED:
+            approve_release(release, task_id=task_id)
+        if release.state in (State.APPROVED, State.TRYING, State.SWITCHING, State.LIVE):
+            _bring(release, stop=stop)
+    return release
+
+
+def _bring(release: Release, *, stop: Stop) -> None:
+    _check_may_go_on(release, stop=stop)
+    place_of(release.product)
     edge = the_edge()
     edge.ensure()
+    with _tidied(release, edge=edge):
+        try:
+            if release.state in (State.APPROVED, State.TRYING):
+                _try_out(release, edge=edge, stop=stop)
+            if release.state == State.SWITCHING:
+                _switch(release, edge=edge, stop=stop)
+        except (BlobDamaged, NotFit, TrialFailed) as fault:
+            refuse_release(release, why=fault.sentence)
+    if release.state == State.LIVE:
+        _meet_users(release, edge=edge, stop=stop)
+
+
+@contextmanager
+def _tidied(release: Release, *, edge: Edge) -> Iterator[None]:
+    """Nothing of a trial runs or lies about when the block ends; one that was cut short begins anew later."""
     try:
-        if release.state in (State.APPROVED, State.TRYING):
-            _try_out(release, edge=edge, stop=stop)
-        if release.state == State.SWITCHING:
-            _switch(release, edge=edge, stop=stop)
-    except (TrialFailed, BlobDamaged) as fault:
-        refuse_release(release, why=fault.sentence)
+        yield
+    finally:
+        _cut_short(release)
         put_table(edge)
-    return release
+        _clear_trial(release, edge=edge)
+
+
+def _cut_short(release: Release) -> None:
+    if release.state == State.TRYING:
+        move_release(release, to=State.APPROVED, why="its trial was cut short")
 
 
 def _try_out(release: Release, *, edge: Edge, stop: Stop) -> None:
     """Drive every promise against the new release, beside the users and on a copy of their data."""
+    check_release(release)
+    _cut_short(release)
     disk = unpacked(release)
-    live = Release.objects.live().filter(product=release.product).first()
-    if live is not None:
-        trust(live)
-    with ExitStack() as stack:
-        stack.callback(disk.forget_trial)
-        site = stack.enter_context(fake_site())
-        place = place_of(release.product)
-        disk.copy_database()
-        disk.migrate(disk.trial_database)
-        if release.state == State.APPROVED:
-            move_release(release, to=State.TRYING, trial_fetch=site.address)
-        else:
-            Release.objects.filter(pk=release.pk).update(trial_fetch=site.address)
-            release.refresh_from_db()
+    put_table(edge)
+    _clear_trial(release, edge=edge)
+    with fake_site() as site:
+        disk.home.open_trial()
+        disk.migrate_trial()
+        begin_trial(release, may_fetch=site.address)
         put_table(edge)
-        _wait_for_preview(release, edge=edge, stop=stop)
-        transport = stack.enter_context(httpx.HTTPTransport(retries=2))
-        door = Door(transport, disk.tick_key(), site, base=f"http://127.0.0.1:{place.preview_port}")
-        broken = [
-            trip for trip in drive(parse_criteria(release.product.blueprint["criteria"]), door) if trip.fault
-        ]
-        if broken:
-            first = broken[0]
-            said = f"{first.step.method} {first.step.path}: {first.fault}"
-            raise TrialFailed(why=f"{len(broken)} promises broken in its trial", first=said)
+        _wait_for_proof(release, edge=edge, stop=stop)
+        _drive(release, site=site, stop=stop)
         move_release(release, to=State.SWITCHING)
+
+
+def _drive(release: Release, *, site: Site, stop: Stop) -> None:
+    drive_promises(
+        release.product.blueprint["criteria"],
+        base=f"http://127.0.0.1:{place_of(release.product).preview_port}",
+        tick_key=home_of(release.product).trial_secret("tick_key"),
+        site=site,
+        go_on=lambda: _check_may_go_on(release, stop=stop),
+    )
 
 
 def _switch(release: Release, *, edge: Edge, stop: Stop) -> None:
     """Start it on the users' data, let it prove itself, then let the users meet it."""
-    disk = unpacked(release)
-    disk.migrate(disk.database)
+    check_release(release)
+    unpacked(release).migrate_live()
     put_table(edge)
-    _wait_for_preview(release, edge=edge, stop=stop)
+    _wait_for_proof(release, edge=edge, stop=stop)
+    _check_may_go_on(release, stop=stop)
     go_live(release)
+
+
+def _meet_users(release: Release, *, edge: Edge, stop: Stop) -> None:
+    """Wait until users meet it, or until it was taken back."""
     put_table(edge)
-    _wait(lambda state: _serves(release, state), edge=edge, stop=stop, what="the switch")
+
+    def is_met(state: EdgeState) -> bool:
+        release.refresh_from_db()
+        return release.state != State.LIVE or _serves(release, state)
+
+    if not _wait(is_met, edge=edge, stop=stop, at_most_s=SWITCH_S):
+        raise EdgeUnavailable(why=f"users do not meet {release} after {SWITCH_S} s")
 
 
-def _wait_for_preview(release: Release, *, edge: Edge, stop: Stop) -> None:
-    _wait(lambda state: _proved(release, state), edge=edge, stop=stop, what="its proof")
+def _check_may_go_on(release: Release, *, stop: Stop) -> None:
+    if stop.is_set():
+        raise LaunchStopped(why="asked to stop")
+    if Product.objects.filter(pk=release.product_id, state=Product.State.FROZEN).exists():
+        raise LaunchStopped(why="the product is frozen")
 
 
-def _wait(is_done: Callable[[EdgeState], bool], *, edge: Edge, stop: Stop, what: str) -> None:
-    end = time.monotonic() + READY_S
-    while not is_done(edge.state()):
-        if stop.is_set():
-            raise EdgeUnavailable(why="stopped while waiting", waited_for=what)
-        if time.monotonic() > end:
-            raise TrialFailed(why=f"no sign of {what} within {READY_S} s")
-        time.sleep(0.05)
+def _wait_for_proof(release: Release, *, edge: Edge, stop: Stop) -> None:
+    if not _wait(lambda state: _has_proved(release, state), edge=edge, stop=stop, at_most_s=READY_S):
+        raise TrialFailed(why=f"it did not prove itself within {READY_S} s")
 
 
-def _proved(release: Release, state: EdgeState) -> bool:
-    """Whether the candidate answered as this release; one that crashes or answers wrongly ends the wait."""
+def _wait(is_done: Callable[[EdgeState], bool], *, edge: Edge, stop: Stop, at_most_s: float) -> bool:
+    end = time.monotonic() + at_most_s
+    while not (done := is_done(edge.state())) and time.monotonic() < end:
+        if stop.wait(LOOK_S):
+            raise LaunchStopped(why="asked to stop")
+    return done
+
+
+def _has_proved(release: Release, state: EdgeState) -> bool:
+    """Whether the candidate answered as this release; one that crashes or is late ends the wait."""
     name = site_name(release.product)
     site, candidate = state.sites.get(name), state.candidate_of(name)
     if site is None or candidate is None or candidate.release != release.digest:
@@ -146,14 +194,38 @@ def _proved(release: Release, state: EdgeState) -> bool:
 
 
 def _serves(release: Release, state: EdgeState) -> bool:
-    launch = live_launch(release, state)
-    return launch is not None and launch.ready and state.sites[site_name(release.product)].settled
+    name, launch = site_name(release.product), live_launch(release, state)
+    if name in state.sites:
+        state.require_ports(name)
+    return launch is not None and launch.ready and state.sites[name].settled
 
 
 def live_launch(release: Release, state: EdgeState) -> LaunchState | None:
-    """Return the launch in which users meet `release`, None when the edge runs none."""
+    """Return the launch in which users meet a live release, None when the edge runs none."""
     name = site_name(release.product)
-    if name not in state.sites:
+    site = state.sites.get(name)
+    if site is None:
         return None
-    slots = (state.stable_of(name), state.candidate_of(name))
-    return next((slot for slot in slots if slot is not None and slot.release == release.digest), None)
+    launch = state.candidate_of(name) if site.weight else state.stable_of(name)
+    return launch if launch is not None and launch.release == release.digest else None
+
+
+def _clear_trial(release: Release, *, edge: Edge) -> None:
+    """Remove the trial's copy as soon as nothing of the trial runs."""
+    end = time.monotonic() + GONE_S
+    while _has_leaving(release, edge.state()):
+        if time.monotonic() > end:
+            return
+        time.sleep(LOOK_S)
+    home_of(release.product).close_trial()
+
+
+def _has_leaving(release: Release, state: EdgeState) -> bool:
+    """Whether a launch of this release still ends that nobody asks for any more."""
+    name = site_name(release.product)
+    site = state.sites.get(name)
+    asked = {site.stable, site.candidate} if site else set()
+    return any(
+        launch.product == name and launch.release == release.digest and key not in asked
+        for key, launch in state.launches.items()
+    )

@@ -5,30 +5,32 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from approvals.models import Request
 from approvals.rules import digest_of_effect
 from approvals.services import use_decision
-from core.errors import IllegalMove
-from core.services import audit, business_now, publish
-from core.states import sources
-from factory.delivery.errors import NotFit
-from factory.delivery.models import Release
-from factory.delivery.rules import MOVES, version_after
+from core.models import AuditRow
+from core.services import audit, business_now, publish, read_blob
+from core.states import check_move
+from factory.delivery.errors import NotFit, ReleaseChanged
+from factory.delivery.models import EdgeOrder, Release
+from factory.delivery.rules import MOVES, RED_PROBES, RUNS, version_after
 from factory.quality.models import Verdict
 from factory.work.models import Artifact
+from factory.work.services.tasks import story_of
 from portfolio.models import Product
 
 ACTION = "delivery.release"
+State = Release.State
 
 
 @transaction.atomic
-def propose_release(*, product: Product, artifact: Artifact, verdict: Verdict) -> Release:
+def propose_release(*, product: Product, artifact: Artifact) -> Release:
     """Make the release of `artifact` that the owner will be asked about; a repeat returns the first.
 
     Raises:
-        NotFit: the verdict is no pass, or speaks of another artifact.
+        NotFit: nobody tested it, or the newest verdict on it is red.
     """
-    if not verdict.passed or verdict.artifact_id != artifact.pk:
-        raise NotFit(why="no passing verdict on this very artifact")
+    verdict = _green_verdict(artifact)
     known = Release.objects.filter(artifact=artifact).first()
     if known is not None:
         return known
@@ -38,8 +40,30 @@ def propose_release(*, product: Product, artifact: Artifact, verdict: Verdict) -
         artifact=artifact,
         verdict=verdict,
         version=version_after(versions),
-        digest=artifact.blob_id,
+        digest=verdict.digest,
     )
+
+
+def _green_verdict(artifact: Artifact) -> Verdict:
+    newest = Verdict.objects.filter(artifact=artifact).order_by("-at", "-id").first()
+    if newest is None:
+        raise NotFit(why="nobody tested it")
+    if newest.digest != artifact.blob_id:
+        raise NotFit(why="other bytes were tested")
+    if not newest.passed:
+        raise NotFit(why="the newest verdict on it is red", reasons="; ".join(map(str, newest.reasons)))
+    return newest
+
+
+def check_release(release: Release) -> None:
+    """Nothing, when the release is still what was tested and approved.
+
+    Raises:
+        NotFit: a later verdict on it is red.
+        BlobDamaged: the stored artifact is gone or was changed.
+    """
+    _green_verdict(release.artifact)
+    read_blob(release.digest)
 
 
 def binds_of(release: Release) -> dict[str, str]:
@@ -52,6 +76,12 @@ def arguments_of(release: Release, *, task_id: UUID) -> dict[str, str]:
     return {"release_id": str(release.pk), "task_id": str(task_id)}
 
 
+def is_approved(release: Release, *, task_id: UUID) -> bool:
+    """Say whether an unused approval of exactly this release is in force."""
+    digest = _digest_of(release, task_id=task_id)
+    return Request.objects.in_force(action=ACTION, digest=digest, now=business_now()).exists()
+
+
 @transaction.atomic
 def approve_release(release: Release, *, task_id: UUID) -> None:
     """Use the owner's approval of exactly this release and let it begin.
@@ -59,86 +89,136 @@ def approve_release(release: Release, *, task_id: UUID) -> None:
     Raises:
         ApprovalMissing: none is in force; nothing happened.
     """
-    digest = digest_of_effect(ACTION, arguments_of(release, task_id=task_id), binds_of(release))
-    decision = use_decision(action=ACTION, digest=digest)
-    Release.objects.filter(pk=release.pk).update(decision=decision)
-    move_release(release, to=Release.State.APPROVED)
+    decision = use_decision(action=ACTION, digest=_digest_of(release, task_id=task_id))
+    move_release(release, to=State.APPROVED, decision=decision)
+
+
+def _digest_of(release: Release, *, task_id: UUID) -> str:
+    return digest_of_effect(ACTION, arguments_of(release, task_id=task_id), binds_of(release))
 
 
 @transaction.atomic
 def move_release(release: Release, *, to: str, why: str = "", **columns: object) -> None:
-    """Change the state of one release, together with `columns`.
+    """Change the state of one release as it was read, together with `columns`, and write down why.
 
     Raises:
-        IllegalMove: its state in the database does not allow that; nothing changed.
+        IllegalMove: no release may go that way.
+        ReleaseChanged: it is no longer as it was read; nothing changed.
     """
-    allowed = Release.objects.filter(pk=release.pk, state__in=sources(MOVES, new=to))
-    if not allowed.update(state=to, why=why, **columns):
-        raise IllegalMove(release=str(release), to=to)
+    old = release.state
+    check_move(MOVES, old=old, new=to)
+    if not Release.objects.filter(pk=release.pk, state=old).update(state=to, why=why, **columns):
+        raise ReleaseChanged(release=str(release), was_read_as=old, wanted=to)
+    if RUNS & {old, to}:
+        _count_table()
     release.refresh_from_db()
-    audit(actor="system", verb=f"delivery.{to}", subject=str(release), digest=release.digest, why=why)
-    publish(
-        "delivery.release_advanced", release_id=str(release.pk), state=to, product_id=str(release.product_id)
-    )
+    with story_of(release.product.correlation_id):
+        audit(
+            actor="system",
+            verb=f"delivery.{to}",
+            subject=str(release),
+            digest=release.digest,
+            why=why,
+            old=old,
+        )
+        publish(
+            "delivery.release_advanced",
+            release_id=str(release.pk),
+            state=to,
+            product_id=str(release.product_id),
+        )
+
+
+def _count_table() -> None:
+    EdgeOrder.objects.get_or_create(id=1)
+    EdgeOrder.objects.update(generation=F("generation") + 1)
+
+
+@transaction.atomic
+def begin_trial(release: Release, *, may_fetch: str) -> None:
+    """Let an approved release be tried; an older one that is stuck on its way gives way.
+
+    Raises:
+        NotFit: a newer one is on its way.
+    """
+    for other in Release.objects.of(release.product).coming().exclude(pk=release.pk):
+        if other.version > release.version:
+            raise NotFit(why=f"version {other.version} is on its way")
+        refuse_release(other, why=f"version {release.version} came before it was through")
+    live = Release.objects.of(release.product).live().first()
+    if live is not None:
+        trust(live)  # beside a release that is tried there is room for one
+    move_release(release, to=State.TRYING, trial_fetch=may_fetch)
 
 
 @transaction.atomic
 def go_live(release: Release) -> None:
-    """Let users meet `release`; the one before it stands by until this one is trusted."""
-    before = Release.objects.live().filter(product=release.product).first()
-    Release.objects.filter(product=release.product, state=Release.State.STANDBY).update(
-        state=Release.State.RETIRED, ended_at=business_now()
-    )
-    now = business_now()
+    """Let users meet `release`; the one before it stands by until this one is trusted.
+
+    Raises:
+        ReleaseChanged: somebody else did; nothing changed.
+    """
+    now, others = business_now(), Release.objects.of(release.product).exclude(pk=release.pk)
+    before = others.live().first()
     if before is not None:
-        move_release(before, to=Release.State.STANDBY)
-    is_first = before is None
-    move_release(
-        release, to=Release.State.LIVE, live_at=now, trusted_at=now if is_first else None, red_probes=0
-    )
+        for old in others.filter(state=State.STANDBY):
+            move_release(old, to=State.RETIRED, ended_at=now)
+        move_release(before, to=State.STANDBY)
+    trusted_at = None if before else now
+    move_release(release, to=State.LIVE, live_at=now, trusted_at=trusted_at, red_probes=0, ended_at=None)
 
 
 @transaction.atomic
 def trust(release: Release) -> bool:
     """Let the release before go; say whether that was news."""
-    fresh = Release.objects.live().filter(pk=release.pk, trusted_at=None)
-    if not fresh.update(trusted_at=business_now()):
+    now = business_now()
+    if not Release.objects.live().filter(pk=release.pk, trusted_at=None).update(trusted_at=now):
         return False
-    for old in Release.objects.filter(product=release.product, state=Release.State.STANDBY):
-        move_release(old, to=Release.State.RETIRED, ended_at=business_now())
+    for old in Release.objects.of(release.product).filter(state=State.STANDBY):
+        move_release(old, to=State.RETIRED, ended_at=now)
     return True
 
 
 @transaction.atomic
 def refuse_release(release: Release, *, why: str) -> None:
     """End a release before users met it."""
-    move_release(release, to=Release.State.REFUSED, why=why, ended_at=business_now())
-    publish("delivery.release_refused", release_id=str(release.pk), product_id=str(release.product_id))
+    move_release(release, to=State.REFUSED, why=why, ended_at=business_now())
 
 
 @transaction.atomic
 def roll_back(release: Release, *, why: str) -> Release | None:
-    """Take a live release back; the one before serves again. None: there is none, so it stays and the owner is told.
+    """Take a live release back; the one before serves again. None: there is none, so it stays.
 
     Only the platform calls this, and only this way: it never brings forward what the owner took back.
+
+    Raises:
+        ReleaseChanged: it is not live any more; nothing changed.
     """
-    before = (
-        Release.objects.of(release.product)
-        .filter(state__in=[Release.State.STANDBY, Release.State.RETIRED], version__lt=release.version)
-        .first()
-    )
+    before = Release.objects.of(release.product).to_go_back_to().first()
     if before is None:
-        publish("delivery.nothing_to_go_back_to", release_id=str(release.pk), why=why)
         return None
     now = business_now()
-    move_release(release, to=Release.State.ROLLED_BACK, why=why, ended_at=now)
-    move_release(before, to=Release.State.LIVE, live_at=now, trusted_at=now, red_probes=0, ended_at=None)
-    publish("delivery.rolled_back", release_id=str(release.pk), to_release_id=str(before.pk), why=why)
+    move_release(release, to=State.ROLLED_BACK, why=why, ended_at=now)
+    move_release(before, to=State.LIVE, live_at=now, trusted_at=now, red_probes=0, ended_at=None)
+    with story_of(release.product.correlation_id):
+        publish("delivery.rolled_back", release_id=str(release.pk), to_release_id=str(before.pk), why=why)
     return before
 
 
-def note_probe(release: Release, *, is_green: bool) -> int:
-    """Count failed probes in a row; return how many there are now."""
+@transaction.atomic
+def note_probe(release: Release, *, is_red: bool, why: str) -> bool:
+    """Count failed probes of a live release in a row; say whether it is red now. It turns red once, and that is told."""
     live = Release.objects.live().filter(pk=release.pk)
-    live.update(red_probes=0 if is_green else F("red_probes") + 1)
-    return live.values_list("red_probes", flat=True).first() or 0
+    if not is_red:
+        live.exclude(red_probes=0).update(red_probes=0)
+        return False
+    live.update(red_probes=F("red_probes") + 1)
+    count = live.values_list("red_probes", flat=True).first() or 0
+    if count == RED_PROBES:
+        with story_of(release.product.correlation_id):
+            audit(
+                actor="system", verb="delivery.turned_red", subject=str(release),
+                outcome=AuditRow.Outcome.FAILED, why=why,
+            )  # fmt: skip
+            publish("delivery.release_turned_red", release_id=str(release.pk), why=why)
+    return count >= RED_PROBES
