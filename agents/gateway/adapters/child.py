@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.gateway.adapters.rehearsal.dice import Seed
+
 _SERVE = Path(__file__).parent / "rehearsal" / "serve.py"
 _BACKLOG = 128
 
@@ -33,8 +35,12 @@ def start(seed: str, socket_path: Path) -> Process:
         seed: `NUMBER[:FLAG[,FLAG]]` with the flags `clean`, `defect=NAME`, `broken=N`.
         socket_path: a fresh path; a socket that an earlier process left there is removed.
 
+    Raises:
+        ValueError: no such seed.
+
     The child's stdin is a pipe that only we hold: when we are gone, however, it reads its end and goes too.
     """
+    Seed.read(seed)
     if socket_path.is_socket():
         socket_path.unlink()
     with socket.socket(socket.AF_UNIX) as door:

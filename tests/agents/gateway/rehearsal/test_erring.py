@@ -1,11 +1,13 @@
 """It errs on purpose, and mends only what a message names."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from agents.gateway.adapters import child
 from agents.gateway.adapters.rehearsal.coder import planted
 from agents.gateway.adapters.rehearsal.cores import CORES
 from agents.gateway.adapters.rehearsal.dice import Seed
@@ -110,6 +112,8 @@ def test_every_core_has_defects_that_only_a_scan_of_its_code_sees() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "7:loud", "7:broken=x"])
-def test_a_seed_that_says_nonsense_is_refused(text: str) -> None:
+def test_a_seed_that_says_nonsense_is_refused_before_a_child_is_started(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"seed|invalid literal"):
-        Seed.read(text)
+        child.start(text, tmp_path / "s")
+
+    assert not (tmp_path / "s").exists()

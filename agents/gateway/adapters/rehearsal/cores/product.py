@@ -8,10 +8,10 @@ from typing import Any
 Json = dict[str, Any]
 PARTS = ("core", "api", "pages", "integration")
 PHRASES = {
-    "en": {"full": "Your plan holds no more", "added": "added", "back": "is back", "late": "is late", "reported": "reported", "changed": "has changed", "due": "is due", "renewed": "renewed", "add": "Add", "history": "History", "none": "Nothing yet."},
-    "de": {"full": "Ihr Tarif fasst nicht mehr", "added": "angelegt", "back": "meldet sich wieder", "late": "ist überfällig", "reported": "hat sich gemeldet", "changed": "hat sich geändert", "due": "läuft ab", "renewed": "erneuert", "add": "Hinzufügen", "history": "Verlauf", "none": "Noch nichts."},
-    "fr": {"full": "Votre offre est pleine", "added": "ajouté", "back": "est de retour", "late": "est en retard", "reported": "a répondu", "changed": "a changé", "due": "arrive à échéance", "renewed": "renouvelé", "add": "Ajouter", "history": "Historique", "none": "Rien encore."},
-    "es": {"full": "Su plan está lleno", "added": "añadido", "back": "ha vuelto", "late": "lleva retraso", "reported": "ha respondido", "changed": "ha cambiado", "due": "vence pronto", "renewed": "renovado", "add": "Añadir", "history": "Historial", "none": "Nada todavía."},
+    "en": {"delete": "Delete", "renew": "Renew", "full": "Your plan holds no more", "added": "added", "back": "is back", "late": "is late", "reported": "reported", "changed": "has changed", "due": "is due", "renewed": "renewed", "add": "Add", "history": "History", "none": "Nothing yet."},
+    "de": {"delete": "Löschen", "renew": "Erneuern", "full": "Ihr Tarif fasst nicht mehr", "added": "angelegt", "back": "meldet sich wieder", "late": "ist überfällig", "reported": "hat sich gemeldet", "changed": "hat sich geändert", "due": "läuft ab", "renewed": "erneuert", "add": "Hinzufügen", "history": "Verlauf", "none": "Noch nichts."},
+    "fr": {"delete": "Supprimer", "renew": "Renouveler", "full": "Votre offre est pleine", "added": "ajouté", "back": "est de retour", "late": "est en retard", "reported": "a répondu", "changed": "a changé", "due": "arrive à échéance", "renewed": "renouvelé", "add": "Ajouter", "history": "Historique", "none": "Rien encore."},
+    "es": {"delete": "Eliminar", "renew": "Renovar", "full": "Su plan está lleno", "added": "añadido", "back": "ha vuelto", "late": "lleva retraso", "reported": "ha respondido", "changed": "ha cambiado", "due": "vence pronto", "renewed": "renovado", "add": "Añadir", "history": "Historial", "none": "Nada todavía."},
 }  # fmt: skip
 
 
