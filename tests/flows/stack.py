@@ -23,7 +23,7 @@ from factory.delivery.errors import EdgeUnavailable
 from factory.delivery.ports import Table
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSED_ON = ("PATH", "LANG", "TZ", "TMPDIR", "HOME")
+PASSED_ON = ("PATH", "LANG", "TZ", "TMPDIR", "HOME", "FACTORY_SHARED")
 PATIENCE_S = 600
 """How long anything may take on a machine with other things to do; a quiet one needs a tenth."""
 LINK = re.compile(r"http://localhost:\d+(/join/\S+/)")

@@ -1,11 +1,13 @@
 """The entrance of the command line: verbs by name, errors as one sentence and an exit code."""
 
 import errno
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
+from django.conf import settings
 from django.db import DatabaseError
 
 from core.errors import FactoryError
@@ -19,6 +21,7 @@ app = typer.Typer(
 )
 ASKED_BACK = range(400, 500)
 FULL = "The disk is full: free some space, then start again; nothing was lost."
+LEAST_FREE_BYTES = 64 * 1024
 SENTENCES = {
     "locked": "The database is locked by another process: wait a moment, or stop what holds it, then try again.",
     "disk is full": FULL,
@@ -46,6 +49,9 @@ def stop(sentence: str, *, code: int) -> NoReturn:
 
 
 def _sentence_of(error: DatabaseError) -> str:
+    """A write-ahead log that finds no room says "disk I/O error": look how much room there is."""
+    if shutil.disk_usage(settings.HOME).free < LEAST_FREE_BYTES:
+        return FULL
     said = str(error).lower()
     return next(
         (words for sign, words in SENTENCES.items() if sign in said), f"The database refused: {error}."
