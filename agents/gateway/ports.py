@@ -10,7 +10,7 @@ from agents.gateway.rules.route import Intent
 from core.registry import Json, Tool
 
 __all__ = [
-    "Ask", "Ear", "Intent", "Message", "Patience", "Reply", "Said", "Stop", "ToolCall", "Usage", "Wire",
+    "Ask", "Complete", "Ear", "Intent", "Message", "Patience", "Reply", "Said", "Stop", "ToolCall", "Usage", "Wire",
 ]  # fmt: skip
 
 Stop = threading.Event
@@ -146,3 +146,10 @@ class Patience:
     silence_s: float = 30
     total_s: float = 600
     budget_s: float = 30
+
+
+class Complete(Protocol):
+    """Gives a model's answer to one request."""
+
+    def __call__(self, ask: Ask, /, *, stop: Stop, patience: Patience) -> Reply:
+        """Return the answer."""

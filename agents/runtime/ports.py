@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from agents.gateway.ports import Ask, Reply
-from core.registry import Json, Stop
+from core.registry import Stop
 
 
 class Model(Protocol):
@@ -11,6 +11,3 @@ class Model(Protocol):
 
     def complete(self, ask: Ask, *, stop: Stop) -> Reply:
         """Return one answer: text, tool calls, or one that was cut."""
-
-    def fill(self, ask: Ask, *, stop: Stop) -> tuple[Json, Reply]:
-        """Return an answer that fits `ask.answer_schema`, and the call that gave it."""

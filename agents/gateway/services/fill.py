@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from agents.gateway.errors import BadAsk, InvalidAnswer
-from agents.gateway.ports import Ask, Message, Patience, Reply, Stop
+from agents.gateway.ports import Ask, Complete, Message, Patience, Reply, Stop
 from agents.gateway.rules.answers import read_answer
 from agents.gateway.services.calls import PATIENCE, complete
 from core.registry import Json
@@ -12,10 +12,13 @@ _TRIES = 3
 _SHOWN_CHARS = 8_000
 
 
-def fill(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE) -> tuple[Json, Reply]:
+def fill(
+    ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, complete: Complete = complete
+) -> tuple[Json, Reply]:
     """Return the answer as an object that fits `ask.answer_schema`, and the reply that held it.
 
-    The reply's cost is what all tries together cost.
+    The reply's cost is what all tries together cost. Whoever keeps paid answers passes a `complete` of its own, which
+    gives a try again that was paid before.
 
     Raises:
         InvalidAnswer: neither the first answer, nor its repair, nor a better model's fits.

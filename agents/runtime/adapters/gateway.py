@@ -2,7 +2,7 @@
 
 from agents.gateway import services
 from agents.gateway.ports import Ask, Reply
-from core.registry import Json, Stop
+from core.registry import Stop
 
 
 class Gateway:
@@ -11,7 +11,3 @@ class Gateway:
     def complete(self, ask: Ask, *, stop: Stop) -> Reply:
         """Return one answer."""
         return services.complete(ask, stop=stop)
-
-    def fill(self, ask: Ask, *, stop: Stop) -> tuple[Json, Reply]:
-        """Return an answer that fits the schema of `ask`."""
-        return services.fill(ask, stop=stop)

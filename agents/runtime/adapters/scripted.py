@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from agents.gateway.errors import InvalidAnswer, Stopped
+from agents.gateway.errors import Stopped
 from agents.gateway.ports import Ask, Reply, StopReason, ToolCall, Usage
 from core.ids import new_id
 from core.registry import Json, Stop
@@ -43,11 +43,3 @@ class ScriptedModel:
         answer = self.script[len(self.asked)]
         self.asked.append(ask)
         return answer if isinstance(answer, Reply) else answer(ask)
-
-    def fill(self, ask: Ask, *, stop: Stop) -> tuple[Json, Reply]:
-        """Return the arguments of the next answer's one call as the object it filled in."""
-        reply = self.complete(ask, stop=stop)
-        filled = next((wish.arguments for wish in reply.tool_calls), None)
-        if filled is None:
-            raise InvalidAnswer(tries=1)
-        return filled, reply

@@ -1,9 +1,9 @@
 """Talking to a model: every answer is paid once, and every turn written down."""
 
 from dataclasses import dataclass, replace
-from typing import cast
 
-from agents.gateway.ports import Ask, Reply
+from agents.gateway.ports import Ask, Patience, Reply
+from agents.gateway.services import fill
 from agents.runtime import rules
 from agents.runtime.errors import AnswerCut, Halted
 from agents.runtime.models import Session, Turn
@@ -67,18 +67,17 @@ class Talk:
             raise Halted
 
     def fill(self, ask: Ask) -> Json:
-        """Return an object that fits the schema of `ask`: kept by an earlier attempt, or paid now and kept at once."""
-        self.go_on()
-        key = step_key_of(ask)
-        kept = recall_step(self.session.reuse_key, step_key=key)
-        if kept is not None:
-            self._write(reply_from_json(kept["reply"]), is_replayed=True)
-            return cast(Json, kept["answer"])
-        answer, reply = self.model.fill(replace(ask, step_key=key), stop=self.stop)
-        value = {"answer": answer, "reply": reply_as_json(reply)}
-        keep_step(self.session.reuse_key, step_key=key, value=value, cost_microusd=reply.cost_microusd)
-        self._write(reply, is_replayed=False)
+        """Return an object that fits the schema of `ask`; each try on the way is paid once.
+
+        Raises:
+            InvalidAnswer: no try gave one.
+        """
+        answer, _ = fill(ask, stop=self.stop, complete=self._try)
         return answer
+
+    def _try(self, ask: Ask, /, *, stop: Stop, patience: Patience) -> Reply:
+        """One try of `fill`; how patient to be is the model's own affair."""
+        return self.say(ask).reply
 
     def _write(self, reply: Reply, *, is_replayed: bool) -> Turn:
         self.turns += 1

@@ -455,22 +455,27 @@ def test_a_continued_attempt_begins_where_the_first_began_though_main_moved_on(
     assert outcome.result["base"] == old
 
 
-def test_an_answer_with_a_schema_is_filled_in_and_kept(rex: Agent) -> None:
+def test_an_answer_with_a_schema_is_repaired_until_it_fits_and_each_try_is_paid_once(rex: Agent) -> None:
     task = an_assignment(rex, answer_schema=SCHEMA)
+    tries = (says("no JSON"), says('{"summary": "real"}'))
+    with pytest.raises(Killed):
+        carried(task, tries[0], dies)
 
-    outcome, model = carried(task, says("", ("Research", {"summary": "real"})))
-    repeat, silent = carried(again(task, rex, workspace=None, answer_schema=SCHEMA))
+    outcome, model = carried(again(task, rex, answer_schema=SCHEMA), tries[1])
+    repeat, silent = carried(again(task, rex, answer_schema=SCHEMA))
 
-    assert (outcome.kind, outcome.result) == ("done", {"summary": "real"})
+    assert (outcome.kind, outcome.result, repeat.result) == ("done", {"summary": "real"}, {"summary": "real"})
     assert (outcome.artifacts[0].kind, outcome.artifacts[0].name) == ("json", "Research")
-    assert (model.asked[0].answer_schema, model.asked[0].tools) == (SCHEMA, ())
-    assert (repeat.result, silent.asked) == ({"summary": "real"}, [])
+    assert (model.asked[0].answer_schema, model.asked[0].tools, silent.asked) == (SCHEMA, (), [])
+    assert "not valid" in model.asked[0].messages[-1].text
+    assert sum(Turn.objects.values_list("cost_microusd", flat=True)) == 2 * 1_500
 
 
 def test_an_answer_that_never_fits_is_invalid_output(rex: Agent) -> None:
-    outcome, _ = carried(an_assignment(rex, answer_schema=SCHEMA), says("no JSON"))
+    outcome, model = carried(an_assignment(rex, answer_schema=SCHEMA), *[says("no JSON")] * 3)
 
     assert (outcome.kind, outcome.error_class) == ("failed", "invalid_output")
+    assert [ask.intent.tier_steps for ask in model.asked] == [0, 0, 1]
 
 
 def test_without_workspace_and_schema_the_answer_is_a_text_and_no_tool_is_offered(rex: Agent) -> None:
