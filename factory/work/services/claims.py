@@ -1,6 +1,7 @@
 """Claims: the first task that is admitted goes to one worker, by one conditional update."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -12,7 +13,7 @@ from django.utils import timezone
 from agents.roster.services import issue_token
 from core.errors import NotRegistered
 from core.registry import Assignment, Limits, RepoRef, is_job
-from core.services import business_now, is_stopped
+from core.services import business_now
 from factory.work import rules
 from factory.work.errors import TaskChanged
 from factory.work.models import Attempt, Dag, Task
@@ -28,7 +29,7 @@ def claim_task(*, worker: str) -> Assignment | None:
 
     The attempt is written with the claim; it must be begun within a minute, or the task goes back.
     """
-    if is_stopped() or not Task.objects.claimable().exists():
+    if not Task.objects.claimable().exists():
         return None
     try:
         return _claim(worker)
@@ -61,23 +62,39 @@ def _claim(worker: str) -> Assignment | None:
 
 
 def _first_admitted(admission: Admission) -> Task | None:
-    """Return the first in line that may start; what nobody can ever carry out is parked on the way. Source: U-13."""
-    shut_dags: set[UUID] = set()
-    while heads := tuple(_heads(admission, shut_dags)):
+    """Return the first in line that may start; what nobody can ever carry out is parked on the way. Source: U-13.
+
+    Every round takes something out of the line, so it ends.
+    """
+    shut = Shut()
+    while heads := tuple(_heads(admission, shut)):
         for task_id in heads:
-            task = Task.objects.select_related("dag__product", "agent__version").get(pk=task_id)
+            ready = Task.objects.filter(pk=task_id, state=Task.State.READY)
+            task = ready.select_related("dag__product", "agent__version").first()
+            if task is None:
+                continue
             if why := _why_impossible(task):
+                lock_graph(task.dag_id)
                 fail_task(task, error_class="permanent", error=why, actor="work")
             elif not admission.refusal(task):
                 return task
             else:
-                shut_dags.add(task.dag_id)
+                (shut.for_agents if task.agent_id else shut.for_jobs).add(task.dag_id)
     return None
 
 
-def _heads(admission: Admission, shut_dags: set[UUID]) -> Iterator[UUID]:
+@dataclass(frozen=True)
+class Shut:
+    """Graphs of which one task was refused in this claim: the others of its sort would be too."""
+
+    for_agents: set[UUID] = field(default_factory=set)
+    for_jobs: set[UUID] = field(default_factory=set)
+
+
+def _heads(admission: Admission, shut: Shut) -> Iterator[UUID]:
     """Yield the ids of the tasks at the head of the queue, most urgent first."""
-    mine = Q(agent=None) | (Q(agent__in=admission.open_agents) & ~Q(dag__in=shut_dags))
+    jobs = Q(agent=None) & ~Q(dag__in=shut.for_jobs)
+    mine = jobs | (Q(agent__in=admission.open_agents) & ~Q(dag__in=shut.for_agents))
     ready = (
         Task.objects.claimable().filter(mine).only("priority", "ready_at", "created_at", "behind", "due_at")
     )

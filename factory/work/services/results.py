@@ -55,7 +55,7 @@ def accept_result(attempt_id: UUID, *, by: str, reason: str = "") -> None:
 def _let_dependents_go(task: Task) -> None:
     """Count down what waits for `task`, rows locked in one order; the last of several parents readies the child."""
     behind = Task.objects.filter(dependencies__depends_on=task)
-    ids = list(behind.select_for_update(of=("self",)).order_by("id").values_list("id", flat=True))
+    ids = [child.pk for child in behind.select_for_update(of=("self",)).order_by("id")]
     Task.objects.filter(id__in=ids).update(open_dependencies=F("open_dependencies") - 1)
     free = Task.objects.filter(id__in=ids, open_dependencies=0, state=Task.State.PENDING)
     for child in free.select_related("dag").order_by("id"):

@@ -42,6 +42,7 @@ def test_a_claim_writes_lease_fence_and_attempt_together() -> None:
 def test_while_everything_is_stopped_nothing_is_claimed_and_tasks_stay_ready() -> None:
     found_installation("rehearsal")
     task = an_agents_task()
+    a_task(kind="test.nothing", priority=99)
     stop_everything(by="owner:ada")
 
     stopped = claim_task(worker="w")

@@ -8,7 +8,8 @@ from core.models import Event
 from factory.work.errors import CycleDetected, GraphRefused
 from factory.work.models import Dag, Dependency, Task
 from factory.work.rules import TaskSpec
-from factory.work.services import cancel_task, pause_graph, unpause_graph
+from factory.work.services import cancel_graph, cancel_task, pause_graph, read_admission, unpause_graph
+from portfolio.services import freeze_product, open_product, thaw_product
 from tests.builders import a_graph, a_scope
 from tests.factory.work.hands import carry_out, states_of
 
@@ -136,6 +137,29 @@ def test_a_paused_graph_is_not_claimed_until_it_goes_on() -> None:
 
     assert while_paused is None
     assert carry_out() is not None
+
+
+def test_work_for_a_frozen_product_waits_until_it_is_thawed() -> None:
+    product = open_product("Certbook")
+    dag = a_graph(*a_chain("a"), product=product, scope=product.scope)
+    freeze_product(product, reason="the owner wants to look")
+
+    while_frozen = carry_out()
+    refusal = read_admission().refusal(dag.tasks.select_related("dag__product").get())
+    thaw_product(product, reason="all is well")
+
+    assert (while_frozen, refusal) == (None, "its product is frozen")
+    assert carry_out() is not None
+
+
+def test_a_cancelled_graph_says_so_once_however_often_it_is_cancelled() -> None:
+    dag = a_graph(*a_chain("a", "b"))
+
+    cancel_graph(dag.pk, by="owner:ada")
+    cancel_graph(dag.pk, by="owner:ada")
+
+    assert set(states_of(dag).values()) == {"cancelled"}
+    assert Event.objects.filter(kind="work.graph_cancelled").count() == 1
 
 
 def test_the_database_refuses_a_ready_task_that_waits_and_a_lease_without_worker() -> None:
