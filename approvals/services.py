@@ -1,8 +1,7 @@
 """Asking, answering, using and forgetting: one conditional update decides each."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,7 @@ from approvals.errors import AlreadyDecided, ApprovalMissing, Forbidden, KeyReus
 from approvals.models import Decision, Request
 from approvals.rules import ANSWER_WITHIN, TITLE_LENGTH, digest_of_effect
 from core.errors import BadArguments, FactoryError, NotFound
-from core.ids import correlation
+from core.ids import correlation, story_of
 from core.models import AuditRow, Mode, User
 from core.registry import Json, check_arguments, find_action
 from core.services import audit, business_now, current_mode, publish
@@ -123,7 +122,7 @@ def decide_request(request_id: UUID, *, answer: str, by: User, digest: str, word
     decision = Decision.objects.create(
         request=request, answer=answer, by=by, words=words, digest_shown=digest, business_at=now
     )
-    with _story_of(request):
+    with story_of(request.correlation_id):
         _carry_out(request, answer=answer, decision_id=decision.pk)
         audit(
             actor=f"{by.role}:{by.username}", verb="approvals.decide_request", subject=request.title,
@@ -167,16 +166,6 @@ def _publish_answer(request: Request, *, answer: str, decision_id: UUID | None) 
     )
 
 
-@contextmanager
-def _story_of(request: Request) -> Iterator[None]:
-    """Let rows written now belong to the story in which the question was asked."""
-    token = correlation.set(request.correlation_id)
-    try:
-        yield
-    finally:
-        correlation.reset(token)
-
-
 @transaction.atomic
 def use_decision(*, action: str, digest: str) -> Decision:
     """Use up one approval of exactly this effect; call it in the effect's own transaction.
@@ -209,7 +198,7 @@ def _expire(request: Request) -> bool:
     pending = Request.objects.filter(pk=request.pk, state=Request.State.PENDING)
     if not pending.update(state=Request.State.EXPIRED):
         return False
-    with _story_of(request):
+    with story_of(request.correlation_id):
         outcome = _refuse_silently(request)
         audit(
             actor="system",
@@ -242,7 +231,7 @@ def withdraw_request(request_id: UUID, *, by: str, reason: str) -> bool:
     if not pending.update(state=Request.State.WITHDRAWN):
         return False
     request = Request.objects.get(pk=request_id)
-    with _story_of(request):
+    with story_of(request.correlation_id):
         audit(actor=by, verb="approvals.withdraw_request", subject=request.title, reason=reason)
         _publish_answer(request, answer="withdrawn", decision_id=None)
     return True

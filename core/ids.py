@@ -1,5 +1,7 @@
 """Ids that sort by time of birth, and the one id that ties a story together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import sha256
 from json import dumps
@@ -9,6 +11,16 @@ import uuid6
 
 correlation: ContextVar[UUID | None] = ContextVar("correlation", default=None)
 """The story that the running code belongs to: from the first signal to the last cent."""
+
+
+@contextmanager
+def story_of(correlation_id: UUID | None) -> Iterator[None]:
+    """Let everything written in the block belong to this story."""
+    token = correlation.set(correlation_id)
+    try:
+        yield
+    finally:
+        correlation.reset(token)
 
 
 def new_id() -> UUID:

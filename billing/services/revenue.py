@@ -14,7 +14,7 @@ from billing.errors import PaymentUnreadable
 from billing.models import RevenueEvent, Scope
 from billing.rules import check_signature, signed_microusd, standard_fee_minor
 from billing.services.scopes import factory_scope
-from core.ids import correlation
+from core.ids import story_of
 from core.services import business_now, current_mode, publish
 
 PROVIDER = "testpay"
@@ -62,14 +62,13 @@ def record_revenue(  # noqa: PLR0913 (the columns of one row)
 
 
 def _tell(event: RevenueEvent) -> None:
-    token = correlation.set(event.correlation_id)
-    publish(
-        "billing.revenue_recorded",
-        revenue_id=str(event.id),
-        scope_id=str(event.scope_id),
-        amount_microusd=event.amount_microusd,
-    )
-    correlation.reset(token)
+    with story_of(event.correlation_id):
+        publish(
+            "billing.revenue_recorded",
+            revenue_id=str(event.id),
+            scope_id=str(event.scope_id),
+            amount_microusd=event.amount_microusd,
+        )
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.adapters import wake
-from core.ids import correlation
+from core.ids import correlation, story_of
 from core.models import Event
 from core.ports import Handler
 
@@ -41,9 +41,8 @@ def relay_event(event: Event) -> bool:
 
     A handler that fails undoes the whole delivery; the event is tried again later, and parked after the last try.
     """
-    token = correlation.set(event.correlation_id)
     try:
-        with transaction.atomic():
+        with story_of(event.correlation_id), transaction.atomic():
             if not Event.objects.waiting().filter(pk=event.pk).update(delivered_at=timezone.now()):
                 return False
             for handler in _handlers[event.kind]:
@@ -51,8 +50,6 @@ def relay_event(event: Event) -> bool:
     except Exception as error:  # noqa: BLE001 (the relay's outermost loop: one bad handler must not stop the rest)
         _put_off(event, error)
         return False
-    finally:
-        correlation.reset(token)
     return True
 
 

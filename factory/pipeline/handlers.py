@@ -2,12 +2,11 @@
 
 from core.models import Event
 from core.services import handles
-from factory.pipeline.services.build import VERDICT_JUDGE
 from factory.pipeline.services.discover import BLUEPRINT_JUDGE, PLAN_JUDGE, judge_blueprint, judge_plan
-from factory.pipeline.services.ventures import note_live, settle_test
+from factory.pipeline.services.ventures import note_live
 from factory.work.models import Attempt
 
-JUDGES = {BLUEPRINT_JUDGE: judge_blueprint, PLAN_JUDGE: judge_plan, VERDICT_JUDGE: settle_test}
+JUDGES = {BLUEPRINT_JUDGE: judge_blueprint, PLAN_JUDGE: judge_plan}
 
 
 @handles("work.result_offered")

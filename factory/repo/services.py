@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from core.errors import FactoryError
-from core.ids import correlation
+from core.ids import story_of
 from core.services import publish, read_blob
 from factory.repo.adapters.bare import BareRepository, Change
 from factory.repo.adapters.environments import environment_for
@@ -65,7 +65,6 @@ def merge_offered() -> int:
 
 
 def _judge(attempt: Attempt) -> bool:
-    token = correlation.set(attempt.task.dag.correlation_id)
     try:
         merged = repository_at(attempt.task).merge(_change_of(attempt))
     except MergeRefused as refusal:
@@ -74,9 +73,7 @@ def _judge(attempt: Attempt) -> bool:
     except FactoryError as error:
         logger.warning("repo.merge_failed", extra={"attempt_id": str(attempt.pk), "code": error.code})
         return False
-    finally:
-        correlation.reset(token)
-    with transaction.atomic():
+    with transaction.atomic(), story_of(attempt.task.dag.correlation_id):
         Merge.objects.get_or_create(
             attempt=attempt, defaults={"commit": merged.commit, "files": list(merged.files)}
         )

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from core.errors import IllegalMove
-from core.ids import correlation, digest_of, new_id
+from core.ids import correlation, digest_of, new_id, story_of
 from core.services import business_now, current_mode, publish
 from core.states import check_move, sources
 from portfolio.adapters import shipped
@@ -33,11 +33,8 @@ OUTCOME_STATES = {"passed": Opportunity.State.PASSED, "failed": Opportunity.Stat
 
 def tell(kind: str, *, story: UUID, **facts: str | int | None) -> None:
     """Publish a fact in its own story."""
-    token = correlation.set(story)
-    try:
+    with story_of(story):
         publish(kind, **facts)
-    finally:
-        correlation.reset(token)
 
 
 def _tell_scored(opportunity: Opportunity, *, state: str = "") -> None:

@@ -8,7 +8,7 @@ from django.utils.text import slugify
 
 from billing.services import open_scope, rename_scope
 from core.errors import IllegalMove
-from core.ids import correlation, new_id
+from core.ids import correlation, new_id, story_of
 from core.models import User
 from core.services import business_now, current_mode
 from core.states import check_move
@@ -47,11 +47,8 @@ def open_product(
     _check_opportunity(opportunity, stage)
     slug = _free_slug(name)
     story = opportunity.correlation_id if opportunity else correlation.get() or new_id()
-    token = correlation.set(story)
-    try:
+    with story_of(story):
         scope = open_scope(kind="product", ref=slug, label=name, owner=owner)
-    finally:
-        correlation.reset(token)
     product = Product.objects.create(
         slug=slug,
         name=name[:80],

@@ -8,15 +8,16 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from core.ids import story_of
 from core.services import audit
 from factory.delivery.services import url_of
 from factory.pipeline.errors import IdeaExcluded
 from factory.pipeline.rules.idea import read_idea, title_of
-from factory.pipeline.services.build import MOST_MENDS, mend
 from factory.pipeline.services.discover import discover
+from factory.pipeline.services.graphs import LAUNCH, VERDICT_JUDGE, Bench
 from factory.quality.services import findings_told
-from factory.work.models import Attempt
-from factory.work.services import accept_result, refuse_task
+from factory.work.models import Attempt, Task
+from factory.work.services import accept_result, extend_graph, refuse_task
 from portfolio.models import Opportunity, Product, Scan
 from portfolio.services import (
     change_stage,
@@ -29,6 +30,8 @@ from portfolio.services import (
 )
 
 TRAFFIC = "recorded.jsonl"
+MOST_ROUNDS = 4
+"""The first test and three rounds of mending."""
 Stage = Product.Stage
 
 
@@ -94,16 +97,34 @@ def decline_build(product_id: UUID, *, task_id: UUID, words: str) -> None:
     audit(actor="owner", verb="pipeline.decline_build", subject=product.name, words=words)
 
 
-def settle_test(attempt: Attempt) -> None:
-    """Let a tested product go on; before a red one does, what Hawk found is mended and tested again."""
+def settle_tests() -> int:
+    """Let every tested product go on; return how many. Safe to run twice.
+
+    Not a handler, because what is mended is read from the repository first, and no row is locked meanwhile.
+    """
+    offered = Attempt.objects.filter(state=Attempt.State.OFFERED, task__validator=VERDICT_JUDGE)
+    waiting = list(offered.filter(task__state=Task.State.VALIDATING).select_related("task__dag"))
+    for attempt in waiting:
+        _settle(attempt)
+    return len(waiting)
+
+
+def _settle(attempt: Attempt) -> None:
+    """A green verdict leads to the launch; what a red one found is mended and tested again before that."""
     task, result = attempt.task, attempt.result or {}
-    product = Product.objects.get(dags=task.dag)
-    if not result["passed"] and (n := task.arguments["round"]) <= MOST_MENDS:
-        told = findings_told(result["verdict_id"])
-        mend(product, task.dag, round_n=n, test_key=task.key, findings=told, python=task.arguments["python"])
-    if result["passed"]:
-        change_stage(product, to=Stage.LAUNCH, reason="Hawk's verdict is green")
-    accept_result(attempt.pk, by="pipeline:verdict", reason="passed" if result["passed"] else "red")
+    product, n = Product.objects.get(dags=task.dag), task.arguments["round"] + 1
+    round_of = Bench(product, python=task.arguments["python"]).mending
+    is_green = result["passed"]
+    is_mended = not is_green and n <= MOST_ROUNDS
+    told = findings_told(result["verdict_id"]) if is_mended else []
+    mending = round_of(told, n=n, test_key=task.key) if is_mended else []
+    with transaction.atomic(), story_of(task.dag.correlation_id):
+        if is_green:
+            change_stage(product, to=Stage.LAUNCH, reason="Hawk's verdict is green")
+        if mending:
+            launch = task.dag.tasks.filter(kind=LAUNCH).values_list("key", flat=True).first() or ""
+            extend_graph(task.dag, tasks=mending, before=launch)
+        accept_result(attempt.pk, by="pipeline:verdict", reason="passed" if is_green else "red")
 
 
 @transaction.atomic
