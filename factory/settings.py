@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,7 +71,6 @@ MODEL_KEYS = {
 }
 MODE = ENV.mode if ENV.mode != "auto" else "real" if MODEL_KEYS else "rehearsal"
 HOME = (ENV.home or BASE_DIR / "var" / MODE).resolve()
-HOME.mkdir(parents=True, exist_ok=True)
 BLOBS_DIR, REPOS_DIR, PRODUCTS_DIR, WORK_DIR = (
     HOME / "blobs",
     HOME / "repos",
@@ -86,16 +86,29 @@ PRODUCT_PORTS = range(int(ENV.product_ports.split("-")[0]), int(ENV.product_port
 
 
 def kept_secret(path: Path) -> str:
-    """Return the secret kept in `path`, made at the first call and readable by its owner alone."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(64))
-    except FileExistsError:
-        pass
+    """Return the secret kept in `path`, made whole or not at all at the first call, readable by its owner alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(64))
+            with suppress(FileExistsError):  # another process was first: its secret counts
+                os.link(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
     return path.read_text()
 
 
-SECRET_KEY = ENV.secret_key.get_secret_value() if ENV.secret_key else kept_secret(HOME / "secret_key")
+def secret_of_this_home() -> str:
+    """Return the secret kept in this home, or stop with a sentence that says why it cannot be used."""
+    try:
+        return kept_secret(HOME / "secret_key")
+    except OSError as error:
+        sys.exit(f"FACTORY_HOME {HOME} cannot be used: {error.strerror}. Mend that, or name another folder.")
+
+
+SECRET_KEY = ENV.secret_key.get_secret_value() if ENV.secret_key else secret_of_this_home()
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in ENV.allowed_hosts.split(",")]
 ROOT_URLCONF = "factory.urls"
