@@ -1,9 +1,7 @@
 """Every setting of the factory, with its default: `FACTORY_*` in the environment or in `.env`, `_FILE` for secrets."""
 
 import os
-import secrets
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +9,8 @@ import structlog
 from csp.constants import NONE, SELF
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.adapters.secret_file import kept_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -83,21 +83,6 @@ REHEARSAL_SEED = ENV.rehearsal_seed
 WORKER_THREADS = ENV.worker_threads
 FACTORY_HOST, FACTORY_PORT = ENV.host, ENV.port
 PRODUCT_PORTS = range(int(ENV.product_ports.split("-")[0]), int(ENV.product_ports.split("-")[1]) + 1)
-
-
-def kept_secret(path: Path) -> str:
-    """Return the secret kept in `path`, made whole or not at all at the first call, readable by its owner alone."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(64))
-            with suppress(FileExistsError):  # another process was first: its secret counts
-                os.link(fresh, path)
-        finally:
-            fresh.unlink(missing_ok=True)
-    return path.read_text()
 
 
 def secret_of_this_home() -> str:
