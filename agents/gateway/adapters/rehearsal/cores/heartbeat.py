@@ -39,7 +39,7 @@ def _criteria(product: Product) -> list[Json]:
         criterion("duration-is-kept", 2, [add, address, timed, number], step("anna", "GET", at + "{kept}/history"), text="(12 s)"),
         criterion("quiet-within-grace", 3, [add, address, tick(early)], told, absent=late),
         criterion("told-once-when-late", 3, [add, tick(due), tick(after)], told, text=late, times=1),
-        criterion("told-by-webhook", 3, [hook, add, tick(due)], step("site", "GET", "/hook"), text=late),
+        criterion("told-by-webhook", 3, [hook, add, tick(due)], step("site", "GET", "/hook"), text="First one"),
         criterion("ping-puts-off-the-alarm", 3, [add, address, ping(early), tick(due)], told, absent=late),
         criterion("told-when-back", 3, [add, address, tick(due), ping(after)], told, text=back),
         criterion("told-again-next-time", 3, [add, address, tick(due), ping(after), tick(next_day)], told, text=late, times=2),
