@@ -20,9 +20,13 @@ from core.adapters import git
 from core.ids import digest_of, new_id
 from core.models import User
 from core.registry import Assignment, Limits
-from factory.work.models import Dag, Task
+from core.services import put_blob
+from factory.quality.models import Verdict
+from factory.work.models import Artifact, Attempt, Dag, Task
 from factory.work.rules import TaskSpec
 from factory.work.services import create_graph
+from portfolio.models import Product
+from portfolio.services import open_product
 
 
 def a_user(*, role: str = User.Role.OWNER, name: str = "", is_simulated: bool = False) -> User:
@@ -118,3 +122,38 @@ def an_ask(*, text: str = "Think about monitoring.", scopes: tuple[UUID, ...] = 
         "messages": (Message("user", text),), "max_tokens": 1_000, "intent": Intent(quality="best"), "correlation_id": new_id(),
     }  # fmt: skip
     return Ask(**{**given, **said})
+
+
+def a_product(name: str = "Certbook", **blueprint: Any) -> Product:
+    """Return a product whose blueprint was approved and whose code was tested."""
+    said = {"name": name, "stack_template": "saas-py", "criteria": [], **blueprint}
+    return open_product(name, stage=Product.Stage.LAUNCH, blueprint=said)
+
+
+def an_artifact(product: Product, *, content: bytes) -> Artifact:
+    """Return a packed release of `product`, made by a finished attempt."""
+    graph = create_graph(
+        product=product, title="Pack it", scope=product.scope, correlation_id=product.correlation_id, key=str(new_id()),
+        tasks=[TaskSpec(key="package", title="Pack it", kind="repo.package", type="deploy")],
+    )  # fmt: skip
+    task, now = graph.tasks.get(), timezone.now()
+    attempt = Attempt.objects.create(
+        task=task, n=1, worker="w", state=Attempt.State.DONE, started_at=now, ended_at=now
+    )
+    Task.objects.filter(pk=task.pk).update(state=Task.State.COMPLETED)
+    return Artifact.objects.create(
+        attempt=attempt, kind="release", name="release.tar", blob=put_blob(content)
+    )
+
+
+def a_verdict(artifact: Artifact, *, passed: bool = True, reasons: tuple[str, ...] = ()) -> Verdict:
+    """Return a ruling on `artifact`, the newest one."""
+    product = artifact.attempt.task.dag.product
+    assert product is not None
+    author, reviewer = (
+        Agent.objects.filter(name=name).first() or an_agent(name) for name in ("Author", "Reviewer")
+    )
+    return Verdict.objects.create(
+        artifact=artifact, digest=artifact.blob_id or "", product=product, reviewer=reviewer, author=author, passed=passed,
+        reasons=list(reasons), promises={item["id"]: passed for item in product.blueprint["criteria"]},
+    )  # fmt: skip

@@ -60,10 +60,16 @@ def question_about(release: Release, *, task_id: UUID) -> Question:
     )
 
 
-def carry_release(release: Release, *, task_id: UUID, stop: Stop) -> Release:
+def carry_release(release: Release, *, task_id: UUID, stop: Stop, edge: Edge | None = None) -> Release:
     """Bring an asked release to its users, or refuse it before one meets it.
 
     Safe to run again after a crash, and in two processes at once: one waits until the other is done.
+
+    Args:
+        release: as it was read, however long ago.
+        task_id: for which task the owner was asked.
+        stop: set when this process wants to end.
+        edge: None is this installation's.
 
     Raises:
         ApprovalMissing: the owner's approval of exactly this release is not in force.
@@ -75,14 +81,13 @@ def carry_release(release: Release, *, task_id: UUID, stop: Stop) -> Release:
         if release.state == State.ASKED:
             approve_release(release, task_id=task_id)
         if release.state in (State.APPROVED, State.TRYING, State.SWITCHING, State.LIVE):
-            _bring(release, stop=stop)
+            _check_may_go_on(release, stop=stop)
+            place_of(release.product)
+            _bring(release, edge=edge or the_edge(), stop=stop)
     return release
 
 
-def _bring(release: Release, *, stop: Stop) -> None:
-    _check_may_go_on(release, stop=stop)
-    place_of(release.product)
-    edge = the_edge()
+def _bring(release: Release, *, edge: Edge, stop: Stop) -> None:
     edge.ensure()
     with _tidied(release, edge=edge):
         try:
