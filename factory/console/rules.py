@@ -255,6 +255,7 @@ GATE_WORDS: Final[Mapping[str, str]] = {
     "secrets": "No secrets in the code",
     "lock": "Every part pinned",
     "licences": "Licences of all parts",
+    "review": "A second look, with cases of its own",
 }
 _ASKS: Final[Mapping[str, str]] = {"GET": "opens", "POST": "sends", "PUT": "changes", "DELETE": "removes"}
 _PEOPLE: Final[Mapping[str, str]] = {
@@ -280,10 +281,9 @@ def promise_in_words(criterion: Mapping[str, Any]) -> str:
 KIND_WORDS: Final[Mapping[str, str]] = {
     "bundle": "code, as a branch",
     "commit": "code, merged",
-    "answer": "an answer",
-    "package": "a packed version",
+    "text": "a text",
+    "json": "an answer",
     "release": "a packed version",
-    "report": "a report",
 }
 TRY_WORDS: Final[Mapping[str, str]] = {
     "open": "works",

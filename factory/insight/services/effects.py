@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
 from approvals.models import Request
 from factory.delivery.models import Release
-from factory.work.models import Task
+from factory.work.models import Attempt, Task
 
 _RELEASE_STEPS = {
     Release.State.ASKED: "waits",
@@ -46,18 +48,33 @@ class Effect:
 def effects_of(requests: Iterable[Request]) -> dict[UUID, Effect]:
     """Return the effect of each request that was approved; the others have none."""
     approved = [one for one in requests if one.state in (Request.State.APPROVED, Request.State.USED)]
-    releases = _states(Release, approved, name="release_id")
-    tasks = _states(Task, approved, name="task_id")
+    releases = _releases(_named(approved, "release_id"))
+    tasks = _tasks(_named(approved, "task_id"))
     return {one.pk: _effect(one, releases=releases, tasks=tasks) for one in approved}
 
 
-def _states(
-    model: type[Release] | type[Task], requests: list[Request], *, name: str
-) -> Mapping[str, tuple[str, str]]:
-    ids = {one.arguments[name] for one in requests if one.arguments.get(name)}
-    reason = "why" if model is Release else "title"
-    rows = model._default_manager.filter(pk__in=ids).values_list("pk", "state", reason) if ids else ()
-    return {str(pk): (state, words) for pk, state, words in rows}
+def _named(requests: list[Request], name: str) -> set[str]:
+    """Return the ids that these requests carry under this name."""
+    return {one.arguments[name] for one in requests if one.arguments.get(name)}
+
+
+def _releases(ids: set[str]) -> dict[str, tuple[str, str]]:
+    """Return state and reason of each release."""
+    rows = Release.objects.filter(pk__in=ids).values_list("pk", "state", "why") if ids else ()
+    return {str(pk): (state, why) for pk, state, why in rows}
+
+
+def _tasks(ids: set[str]) -> dict[str, tuple[str, str]]:
+    """Return state of each task, and of what its last failed attempt died, when the task failed."""
+    last = Attempt.objects.filter(task=OuterRef("pk")).exclude(error="").order_by("-n").values("error")[:1]
+    rows = (
+        Task.objects.annotate(died_of=Subquery(last)).filter(pk__in=ids).values_list("pk", "state", "died_of")
+    )
+    has_failed = {state for state, step in _TASK_STEPS.items() if step == "failed"}
+    return {
+        str(pk): (state, (error or "") if state in has_failed else "")
+        for pk, state, error in (rows if ids else ())
+    }
 
 
 def _effect(

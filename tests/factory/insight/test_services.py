@@ -253,3 +253,16 @@ def test_a_no_has_no_effect(story: Story) -> None:
     ask.state = "rejected"
 
     assert effects_of([ask]) == {}
+
+
+def test_a_failed_task_says_what_it_died_of_and_a_moving_one_nothing(story: Story) -> None:
+    task = Task.objects.get(dag=story.build, key="core")
+    ask = a_request(action="story.go", arguments={"task_id": str(task.pk)})
+    ask.state = "used"
+    moving = effects_of([ask])[ask.pk]
+    Task.objects.filter(pk=task.pk).update(state=Task.State.DEAD_LETTER)
+
+    failed = effects_of([ask])[ask.pk]
+
+    assert moving.words == ""
+    assert (failed.step, failed.words) == ("failed", "The import job.due is missing in jobs/views.py")
