@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def start_caps(row: str, *, ref: str = "") -> dict[str, int]:
     """
     path = Path(settings.DATA_DIR) / "limits.yaml"
     try:
-        table = yaml.safe_load(path.read_text())
+        table = _table(path, path.stat().st_mtime_ns)
         caps = _profile_of(table, ref) if row == "agent" else None
         return {
             period: to_microusd(Decimal(str(usd)))
@@ -33,6 +34,13 @@ def start_caps(row: str, *, ref: str = "") -> dict[str, int]:
         }
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, InvalidOperation) as problem:
         raise LimitsUnreadable(file=path.name, row=row, problem=type(problem).__name__) from problem
+
+
+@lru_cache(maxsize=1)
+def _table(path: Path, changed_ns: int) -> Mapping[str, Any]:
+    """Read the table once; a changed file has another time and is read again."""
+    found: Mapping[str, Any] = yaml.safe_load(path.read_text())
+    return found
 
 
 def _profile_of(table: Mapping[str, Any], agent: str) -> Mapping[str, Any] | None:

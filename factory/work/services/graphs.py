@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents.roster.models import Agent
 from billing.models import Period, Scope
 from billing.services import open_scope, set_limit
-from core.ids import new_id
+from core.ids import new_id, story_of
 from core.registry import is_job
 from core.services import audit, publish
 from factory.work import rules
@@ -17,7 +17,7 @@ from factory.work.errors import CycleDetected, GraphRefused
 from factory.work.models import Dag, Dependency, Task
 from factory.work.rules import Edges, TaskSpec
 from factory.work.services.admission import close_gate
-from factory.work.services.tasks import change_task, ready_task, story_of
+from factory.work.services.tasks import change_task, ready_task
 from portfolio.models import Product
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from django.db import transaction
 from django.db.models import F
 
+from core.ids import story_of
 from core.services import publish
 from factory.work.errors import GraphRefused
 from factory.work.models import Dag, Dependency, Task
 from factory.work.rules import TaskSpec
 from factory.work.services.graphs import check_circles, checked_agents, settle_graph, start_tasks, task_of
-from factory.work.services.tasks import lock_graph, story_of
+from factory.work.services.tasks import lock_graph
 
 
 @transaction.atomic

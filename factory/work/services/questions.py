@@ -8,12 +8,12 @@ from django.db import transaction
 from approvals.models import Request
 from approvals.services import ask_owner
 from core.errors import BadArguments, NotFound
-from core.ids import digest_of
+from core.ids import digest_of, story_of
 from core.registry import Json, Question
 from factory.work.errors import NoOpenQuestion, OutcomeRefused
 from factory.work.models import Attempt, Task
 from factory.work.services.failures import fail_task
-from factory.work.services.tasks import change_task, lock_task, ready_task, story_of
+from factory.work.services.tasks import change_task, lock_task, ready_task
 
 _CARD = frozenset(
     {"reason", "on_yes", "on_no", "worst_case_microusd", "binds", "evidence", "diff", "product", "deadline_s"}

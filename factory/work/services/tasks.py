@@ -1,28 +1,16 @@
 """The one verb that changes the state of a task, and the words it leaves behind."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from core.ids import correlation
+from core.ids import story_of
 from core.services import publish
 from core.states import check_move
 from factory.work import rules
 from factory.work.errors import TaskChanged
 from factory.work.models import Dag, Task, TaskEvent
-
-
-@contextmanager
-def story_of(correlation_id: UUID | None) -> Iterator[None]:
-    """Let rows written now belong to this story."""
-    token = correlation.set(correlation_id)
-    try:
-        yield
-    finally:
-        correlation.reset(token)
 
 
 def tell(kind: str, task: Task, /, **facts: str | int | None) -> None:
