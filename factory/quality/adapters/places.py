@@ -6,7 +6,7 @@ from dataclasses import replace
 from factory.quality.adapters.journeys import Journey
 from factory.quality.adapters.running import Traces
 from factory.quality.ports import Build
-from factory.quality.rules.blame import Line, Spectrum, Suspect, rank_lines, shape_of
+from factory.quality.rules.blame import Line, Spectrum, Suspect, rank_lines, shape_of, unreached
 from factory.quality.rules.house import HOUSE
 
 
@@ -32,12 +32,7 @@ class Places:
         best = dict[str, Suspect]()
         if place := self._told(journey):
             best[place[0]] = Suspect(*place, 1.0)
-        ranked = [one for one in self._ranked(journey) if _may_cause(one, journey)]
-        view = self._traces.answered_in(journey.criterion.id, status=journey.status)
-        if view and journey.status != journey.expected:
-            # The refusal that is missing belongs into the view that answered instead.
-            ranked.sort(key=lambda one: one.file != view[0])
-        for suspect in ranked:
+        for suspect in self._ranked(journey):
             best.setdefault(suspect.file, suspect)
         return list(best.values())
 
@@ -49,8 +44,15 @@ class Places:
         return self._traces.answered_in(journey.criterion.id, status=journey.status) if is_refusal else None
 
     def _ranked(self, journey: Journey) -> list[Suspect]:
-        likely = [file for file in self._spectrum.shapes if self._is_likely(file, journey)]
-        return rank_lines(journey.criterion.id, replace(self._spectrum, likely=likely))
+        name, files = journey.criterion.id, self._spectrum.shapes
+        spectrum = replace(self._spectrum, likely=[file for file in files if self._is_likely(file, journey)])
+        ranked = [one for one in rank_lines(name, spectrum) if _may_cause(one, journey)]
+        if journey.status < journey.expected:
+            # A refusal is missing: it was never reached, or belongs into the view that answered instead.
+            view = self._traces.answered_in(name, status=journey.status) or ("", 0)
+            missed = unreached(name, spectrum)
+            ranked.sort(key=lambda one: ((one.file, one.line) not in missed, one.file != view[0]))
+        return ranked
 
     def _is_likely(self, file: str, journey: Journey) -> bool:
         """Markup comes from a template; the house breaks its own promises, the rest who built on it."""
@@ -67,4 +69,4 @@ def _may_cause(suspect: Suspect, journey: Journey) -> bool:
 
 
 def _is_about_markup(journey: Journey) -> bool:
-    return "<" in journey.criterion.then.absent and journey.status == journey.expected
+    return "&lt;" in journey.criterion.then.text and journey.status == journey.expected

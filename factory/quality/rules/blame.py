@@ -78,6 +78,22 @@ def rank_lines(journey: str, spectrum: Spectrum) -> list[Suspect]:
     return [Suspect(*line, -score) for (score, *_), line in ranked]
 
 
+def unreached(journey: str, spectrum: Spectrum) -> set[Line]:
+    """Give the branching lines that `journey` ran and whose body no journey at all reached.
+
+    Where a refusal is missing, it may stand there behind a condition that never holds.
+    """
+    everywhere = {line for lines in spectrum.ran.values() for line in lines}
+    bodies = {
+        line: spectrum.shapes.get(line[0], Shape()).bodies.get(line[1]) for line in spectrum.ran[journey]
+    }
+    return {
+        line
+        for line, body in bodies.items()
+        if body is not None and (line[0], body) not in everywhere and line[0] in spectrum.likely
+    }
+
+
 def shape_of(source: str, *, is_python: bool) -> Shape:
     """Read what stands where in `source`: parts of the syntax tree, or tags of a template."""
     if not is_python:
