@@ -23,7 +23,7 @@ def buy(order: dict[str, Any]) -> dict[str, Any]:
     with httpx.Client(base_url=order["product_url"], timeout=20, trust_env=False) as person:
 
         def post(path: str, **form: str) -> httpx.Response:
-            token = {"X-CSRFToken": person.cookies.get("csrftoken", "")}
+            token = {"X-CSRFToken": person.cookies.get("csrftoken") or ""}
             return person.post(path, data=form, headers=token)
 
         person.get("/signup/")
