@@ -10,7 +10,7 @@ from factory.console.views.frame import frame_now, show
 from factory.insight.services import money_now
 
 PER_PAGE = 50
-SHOWN_KINDS = (Scope.Kind.FACTORY, Scope.Kind.PRODUCT, Scope.Kind.AGENT)
+SHOWN_KINDS = (Scope.Kind.PRODUCT, Scope.Kind.AGENT)
 
 
 @never_cache
@@ -20,9 +20,11 @@ def money(request: HttpRequest) -> HttpResponse:
     frame = frame_now()
     windows = Window.objects.at(frame.now).filter(scope__kind__in=SHOWN_KINDS).select_related("scope")
     entries = Paginator(Entry.objects.select_related("scope").order_by("-at", "-pk"), PER_PAGE)
+    now = money_now(frame.now)
     page = {
         "frame": frame,
-        "money": money_now(frame.now),
+        "money": now,
+        "purses": [(now.today, "per day"), (now.month, "per month")],
         "windows": sorted(windows, key=lambda one: (-one.used_share, one.scope.label, one.period)),
         "leaf": entries.get_page(request.GET.get("page")),
         "earned": RevenueEvent.objects.select_related("scope").order_by("-at", "-pk")[:PER_PAGE],

@@ -9,10 +9,11 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from approvals.models import Request
+from billing.services import record_revenue
 from core.models import Installation
 from factory.console.views.failures import broken
 from factory.work.models import Task
-from tests.factory.console.story import SIGNALS, Story, a_product, a_story, an_idea
+from tests.factory.console.story import SIGNALS, Story, a_call, a_product, a_story, an_attempt, an_idea
 
 pytestmark = pytest.mark.django_db
 
@@ -286,3 +287,32 @@ def test_the_page_of_a_breakdown_needs_no_database(django_assert_num_queries: Dj
         answer = broken(RequestFactory().get("/"))
 
     assert answer.status_code == 500
+
+
+def test_the_ledger_shows_six_places_what_is_lost_and_every_limit(story: Story, owner: Client) -> None:
+    a_call(an_attempt(story.build, "pages", n=2, state="lost"), cost=33_000, is_lost=True)
+
+    text = owner.get(reverse("money")).content.decode()
+
+    words = re.sub(r"\s+", " ", " ".join(Page(text).words))
+    assert "$0.412345" in words
+    assert text.count("lost, at its bound") == 1
+    assert "Factory per day, $0.31 held $1.39 of $100.00" in words
+    assert "Nightwatch in all, $0.31 held $1.39 of $70.00" in words
+    assert "Fees of the payment processor: −$0.86" in words
+
+
+def test_one_more_payment_moves_the_venture_page_by_it_less_its_fee(story: Story, owner: Client) -> None:
+    for kind, cents in (("payment", 1900), ("fee", 86)):
+        record_revenue(
+            story.product.scope,
+            provider="testpay",
+            provider_event_id=f"more-{kind}",
+            kind=kind,
+            amount_minor=cents,
+        )
+
+    text = owner.get(address("venture", story)).content.decode()
+
+    assert "Earned back: +$25.92" in text
+    assert "$25.918089" in text
