@@ -64,6 +64,7 @@ class Stack:
     home: Path
     seed: str = "7:clean"
     more: dict[str, str] = field(default_factory=dict)
+    worker_threads: int = 3
     root: Path = ROOT
     child: "subprocess.Popen[bytes] | None" = None
     port: int = 0
@@ -75,6 +76,7 @@ class Stack:
             "FACTORY_HOME": str(self.home),
             "FACTORY_MODE": "rehearsal",
             "FACTORY_REHEARSAL_SEED": self.seed,
+            "FACTORY_WORKER_THREADS": str(self.worker_threads),
         }
         return {**passed_on(), "FACTORY_PRODUCT_PORTS": product_ports(), **ours, **self.more}
 
@@ -100,7 +102,7 @@ class Stack:
     def start(self) -> Self:
         """Run the factory and wait until its pages answer."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = self.port or free_port()
         with (self.home / "said.txt").open("ab") as out, (self.home / "factoryd.log").open("ab") as log:
             command = self.command("factory", "run", "--port", str(self.port))
             self.child = subprocess.Popen(  # noqa: S603 (our own command)
