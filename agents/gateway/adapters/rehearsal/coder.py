@@ -39,9 +39,9 @@ def planted(product: Product, *, seed: Seed) -> Defect | None:
     core, chance = CORES[product.kind], _chance(product, seed)
     if seed.defect:
         return next((d for d in core.defects if d.name == seed.defect), None)
-    if seed.is_clean or not chance.hits("defects", share=0.85):
+    if seed.is_clean or not chance.hits("defects", share=0.9):
         return None
-    gate = "scan" if chance.hits("gate", share=0.15) else "journey"
+    gate = "scan" if chance.hits("gate", share=0.1) else "journey"
     return chance.pick("defect", [d for d in core.defects if d.gate == gate])
 
 
