@@ -10,6 +10,12 @@ from tests.flows.visitor import Visitor
 DECISION = re.compile(r'href="(/decisions/[0-9a-f-]{36}/)"')
 DIGEST = re.compile(r'name="digest" value="([0-9a-f]{64})"')
 
+LIVE = "SELECT url FROM portfolio_product WHERE id = ? AND stage = 'grow'"
+BUSY = """
+    SELECT count(*) FROM work_task t JOIN work_dag d ON d.id = t.dag_id
+    WHERE d.product_id = ? AND t.state NOT IN ('completed', 'cancelled')
+"""
+
 
 class Owner(Visitor):
     """A browser in which the owner of one factory is signed in."""
@@ -61,9 +67,7 @@ class Owner(Visitor):
         self._stack.until(look, what=what, every_s=0.1)
 
     def is_live(self, venture: str) -> bool:
-        """Say whether users meet it; a task that was given up ends the wait."""
+        """Say whether users meet it and its work is done; a task that was given up ends the wait."""
         given_up = self._stack.rows("SELECT error FROM work_deadletter WHERE resolution = ''")
         assert not given_up, given_up
-        return bool(
-            self._stack.value("SELECT url FROM portfolio_product WHERE id = ? AND stage = 'grow'", venture)
-        )
+        return bool(self._stack.value(LIVE, venture)) and not self._stack.value(BUSY, venture)

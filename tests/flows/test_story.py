@@ -132,7 +132,8 @@ def test_every_call_stands_in_the_ledger_with_the_same_cost(story: Story) -> Non
 
 
 def test_one_name_runs_from_the_idea_to_the_last_cent(story: Story) -> None:
-    assert story.send(body := story.pays(id="evt_story"), story.signed(body)) == 200
+    body = story.pays(id="evt_story")
+    assert story.send(body, story.signed(body)) == 200
     tables = ["portfolio_opportunity", "portfolio_product", "work_dag", "gateway_call", "billing_entry", "runtime_session",
               "approvals_request", "billing_revenueevent", "portfolio_stagechange"]  # fmt: skip
 

@@ -15,8 +15,8 @@ SAMPLES = {
     "url": "https://example.org/page",
     "email": "someone@example.org",
 }
+DAY = re.compile(r"_on$|date")
 KEPT_BY_BROWSERS = {"hidden"}
-TRADE = {"csrfmiddlewaretoken"}
 
 
 @dataclass
@@ -30,7 +30,8 @@ class Form:
 
     def filled(self, word: str) -> dict[str, str]:
         """Return values for everything it asks for: `word` where a text is wanted."""
-        return {**self.given, **{name: SAMPLES.get(kind, word) for name, kind in self.asks.items()}}
+        guessed = {name: "date" if DAY.search(name) else kind for name, kind in self.asks.items()}
+        return {**self.given, **{name: SAMPLES.get(kind, word) for name, kind in guessed.items()}}
 
 
 class Forms(HTMLParser):

@@ -1,10 +1,12 @@
 """factoryd: pages, relay, ticker and workers in one process."""
 
 import logging
+import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from django.db import close_old_connections, connection
@@ -17,6 +19,7 @@ from factory.work.services import Loop
 logger = logging.getLogger(__name__)
 POLL_S = 1.0
 STOP_S = 15.0
+ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
 def forever(name: str, *, stop: threading.Event, step: Callable[[], bool]) -> threading.Thread:
@@ -94,9 +97,24 @@ def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None
     )
     ready()
     try:
-        server.run(sockets=[door])
+        with heard_by_server_alone():
+            server.run(sockets=[door])
     finally:
         stop.set()
         loop.stop(at_most_s=STOP_S)
         for thread in helpers:
             thread.join(timeout=STOP_S)
+
+
+@contextmanager
+def heard_by_server_alone() -> Iterator[None]:
+    """Take the sting out of SIGTERM and ctrl-C: uvicorn raises them again at its end, before our workers have ended.
+
+    Afterwards they sting again: who asks a second time does not want to wait.
+    """
+    before = {number: signal.signal(number, lambda *_: None) for number in ENDS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from agents.gateway.services import sync_prices
 from agents.roster.services import sync_agents
 from agents.runtime.services import carry_out
+from billing.adapters.pay_secret import pay_secret
 from billing.services import settle_orphans
 from core.models import InviteLink, User
 from core.services import found_installation
@@ -61,6 +62,7 @@ def prepare() -> None:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", verbosity=0, interactive=False)
     found_installation(settings.MODE)
+    pay_secret()
     sync_prices(settings.DATA_DIR / "prices.yaml")
     sync_agents(settings.DATA_DIR / "agents")
 
