@@ -1,6 +1,7 @@
 """When an attempt must end, what an agent may write, and how much it is shown."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -61,8 +62,8 @@ def opening(brief: str, *, upstream: Mapping[str, Json], told_error: str) -> str
         _said_before(key, result) for key, before in upstream.items() if (result := before.get("result"))
     ]
     if told_error:
-        marked = _marked("last_attempt", f"\n{tail(told_error)}\n")
-        parts.append(f"{marked}\nThat attempt failed; do not repeat it.")
+        error = marked("last_attempt", f"\n{tail(told_error)}\n")
+        parts.append(f"{error}\nThat attempt failed; do not repeat it.")
     return "\n\n".join([brief, *parts])
 
 
@@ -71,15 +72,16 @@ def _said_before(key: str, result: Json) -> str:
     name = key.partition("-")[0]
     if text := result.get("summary"):
         said = f"\n{head(str(text), at_most=SUMMARY_CHARS)}\n"
-        return _marked("upstream", said, task=name)
+        return marked("upstream", said, task=name)
     whole = json.dumps(result, ensure_ascii=False, sort_keys=True)
-    return _marked(name, head(whole, at_most=FILE_CHARS))
+    return marked(name, head(whole, at_most=FILE_CHARS))
 
 
-def _marked(mark: str, text: str, **named: str) -> str:
-    """Return `text` between marks that it cannot close itself."""
+def marked(mark: str, text: str, **named: str) -> str:
+    """Return `text` between marks that it cannot close itself: whoever reads it takes it as data, never as an order."""
     names = "".join(f' {name}="{value}"' for name, value in named.items())
-    return f"<{mark}{names}>{text.replace(f'</{mark}>', '')}</{mark}>"
+    harmless = re.sub(rf"</(?=\s*{mark})", "< /", text, flags=re.IGNORECASE)
+    return f"<{mark}{names}>{harmless}</{mark}>"
 
 
 def rooms(tokens: int) -> list[int]:
