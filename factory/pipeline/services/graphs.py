@@ -1,0 +1,160 @@
+"""The graphs of a build: what agents write, and what the platform does between them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.money import MICROUSD_PER_USD
+from factory.pipeline.rules.answers import REVIEW_NOTES
+from factory.pipeline.rules.briefs import code_brief, may_write, mend_brief, review_brief, shown_blueprint
+from factory.pipeline.rules.plan import Planned
+from factory.quality.services import split_criteria
+from factory.repo.services import VALIDATOR as MERGE_JUDGE
+from factory.repo.services import repository_of
+from factory.work.rules import TaskSpec, Workspace
+from portfolio.models import Product
+
+VERDICT_JUDGE = "pipeline.verdict"
+LAUNCH = "delivery.launch"
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the tasks of one product are made; `python` is the interpreter its code runs on."""
+
+    product: Product
+    python: str
+
+    def build(self, plan: Sequence[Planned]) -> list[TaskSpec]:
+        """Return the tasks of a plan, with what the platform does between them."""
+        return [spec for task in plan for spec in self._planned(task)]
+
+    def mending(self, findings: Sequence[Json], *, n: int, test_key: str) -> list[TaskSpec]:
+        """Return round `n` of what a red verdict calls for: find where it comes from, mend it, prove it again."""
+        product = self.product
+        notes = TaskSpec(
+            key=f"notes-{n}",
+            title="Find where it comes from",
+            agent="Hawk",
+            type="review",
+            brief=review_brief(product.blueprint, findings=findings, sources=self._sources(findings)),
+            answer_schema=REVIEW_NOTES,
+            validator="schema",
+            after=(test_key,),
+            arguments=self._arguments("BUILD"),
+        )
+        mend = TaskSpec(
+            key=f"mend-{n}",
+            title="Mend what Hawk found",
+            agent="Rex",
+            type="code",
+            brief=mend_brief(blueprint=self._shown(), findings=findings),
+            validator=MERGE_JUDGE,
+            after=(notes.key,),
+            workspace=self._workspace(f"mend-{n}"),
+            arguments=self._arguments("BUILD"),
+        )
+        return [notes, mend, *self.proof(after=(mend.key,), n=n, test_key=f"test-{n}")]
+
+    def proof(self, *, after: tuple[str, ...], n: int, test_key: str) -> list[TaskSpec]:
+        """Return package, review and test: what every change goes through before users may meet it."""
+        end = "" if n == 1 else f"-{n}"
+        arguments = self._arguments("BUILD", round=n)
+        package = TaskSpec(
+            key=f"package{end}",
+            title="Pack what main stands at",
+            kind="repo.package",
+            agent="Forge",
+            type="deploy",
+            after=after,
+            arguments=arguments,
+        )
+        review = TaskSpec(
+            key=f"review{end}",
+            title="Think of cases that the promises miss",
+            agent="Hawk",
+            type="review",
+            brief=review_brief(self.product.blueprint),
+            answer_schema=REVIEW_NOTES,
+            validator="schema",
+            after=(package.key,),
+            arguments=arguments,
+        )
+        test = TaskSpec(
+            key=test_key,
+            title="Try to break it",
+            kind="quality.test",
+            agent="Hawk",
+            type="test",
+            validator=VERDICT_JUDGE,
+            after=(package.key, review.key),
+            arguments=arguments,
+        )
+        return [package, review, test]
+
+    def launch(self, *, key: str, title: str, after: tuple[str, ...], agent: str = "Forge") -> TaskSpec:
+        """Return the task that asks the owner and brings the tested artifact to its users."""
+        arguments = self._arguments("LAUNCH")
+        return TaskSpec(
+            key=key, title=title, kind=LAUNCH, agent=agent, type="deploy", after=after, arguments=arguments
+        )
+
+    def _planned(self, task: Planned) -> list[TaskSpec]:
+        if task.part == "scaffold":
+            return [self._scaffold(task)]
+        if task.type == "test":
+            return self.proof(after=task.after, n=1, test_key=task.id)
+        if task.type == "deploy":
+            return [self.launch(key=task.id, title=task.title, after=task.after, agent=task.agent)]
+        return [self._code(task)]
+
+    def _scaffold(self, task: Planned) -> TaskSpec:
+        arguments = self._arguments("BUILD", template=self.product.blueprint["stack_template"])
+        return TaskSpec(
+            key=task.id,
+            title=task.title,
+            kind="repo.scaffold",
+            agent=task.agent,
+            type="code",
+            after=task.after,
+            arguments=arguments,
+        )
+
+    def _code(self, task: Planned) -> TaskSpec:
+        files = may_write(task.part, app=self.product.blueprint["core_function"]["app"])
+        return TaskSpec(
+            key=task.id,
+            title=task.title,
+            agent=task.agent,
+            type="code",
+            brief=code_brief(task, blueprint=self._shown(), files=files),
+            validator=MERGE_JUDGE,
+            after=task.after,
+            max_cost_microusd=task.max_cost_usd * MICROUSD_PER_USD,
+            may_write=files,
+            workspace=self._workspace(task.id),
+            arguments=self._arguments("BUILD"),
+        )
+
+    def _arguments(self, stage: str, **more: Any) -> dict[str, Any]:
+        return {"stage": stage, "product_id": str(self.product.pk), "python": self.python, **more}
+
+    def _workspace(self, key: str) -> Workspace:
+        repository = repository_of(self.product.pk)
+        return Workspace(repository=str(repository.path), base="main", branch=f"agent/{key}")
+
+    def _shown(self) -> dict[str, Any]:
+        """The blueprint as builders may see it. Source: U-24."""
+        shown, _ = split_criteria(self.product.blueprint)
+        return shown_blueprint(self.product.blueprint, shown=shown)
+
+    def _sources(self, findings: Sequence[Json]) -> dict[str, str]:
+        """The files of the domain and those that a finding names, but no tests and migrations."""
+        repository = repository_of(self.product.pk)
+        tip, app = repository.tip(), self.product.blueprint["core_function"]["app"]
+        named = {str(finding["file"]) for finding in findings if finding.get("file")}
+        domain = (f"{app}/", f"templates/{app}/")
+        wanted = [path for path in repository.files(tip) if path in named or path.startswith(domain)]
+        kept = [path for path in wanted if "/tests/" not in path and "/migrations/" not in path]
+        return {path: repository.text_of(tip, path) for path in kept}
