@@ -14,7 +14,7 @@ from factory.repo.adapters.environments import environment_for
 ROOT = Path(__file__).parents[3]
 SKELETON = ROOT / "data" / "skeletons" / "saas-py"
 SAMPLE = Path(__file__).parent / "sample"
-_LITTER = shutil.ignore_patterns("__pycache__", "*.sqlite3*", ".secret")
+LITTER = shutil.ignore_patterns("__pycache__", "*.sqlite3*", ".secret")
 
 
 class Edit(NamedTuple):
@@ -59,7 +59,7 @@ def python() -> Path:
 
 def write_product(tree: Path, *edits: Edit) -> Path:
     """Write skeleton and sample into `tree`, with these lines wrong."""
-    shutil.copytree(SKELETON, tree, ignore=_LITTER)
+    shutil.copytree(SKELETON, tree, ignore=LITTER)
     for source in SAMPLE.rglob("*.txt"):
         target = (tree / source.relative_to(SAMPLE)).with_suffix("")
         target.parent.mkdir(parents=True, exist_ok=True)
