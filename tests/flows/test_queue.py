@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.stack import ROOT, Row, Stack, a_stack
+from tests.flows.stack import ROOT, Row, Stack, a_stack, free_port
 
 PUT = """
 from agents.roster.models import Agent
@@ -95,6 +95,16 @@ def test_after_stop_ready_tasks_stay_ready_and_after_start_they_are_done(stack: 
     assert seen == {"ready"}
     assert stack.cli("start").code == 0
     stack.until(lambda: state_of(stack, task) == "completed", what="the task after the start")
+
+
+def test_a_second_factory_in_the_same_home_is_refused_and_the_first_goes_on(stack: Stack) -> None:
+    said = stack.cli("run", "--port", str(free_port()))
+
+    assert said.code == 1
+    assert stack.child is not None
+    assert f"process: {stack.child.pid}" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert stack.answers()
 
 
 def test_a_factory_that_is_ended_leaves_a_ready_task_ready(stack: Stack) -> None:

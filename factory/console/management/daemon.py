@@ -1,12 +1,16 @@
 """factoryd: pages, relay, ticker and workers in one process."""
 
+import fcntl
 import logging
+import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
 import uvicorn
 from django.db import close_old_connections, connection
@@ -14,11 +18,13 @@ from django.db import close_old_connections, connection
 from core.adapters import wake
 from core.registry import Chore, chores
 from core.services import relay_waiting
+from factory.console.errors import HomeTaken
 from factory.work.services import Loop
 
 logger = logging.getLogger(__name__)
 POLL_S = 1.0
 STOP_S = 15.0
+LOCK = "factoryd.lock"
 ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -75,6 +81,24 @@ def claim_port(host: str, port: int) -> socket.socket:
     made.listen(512)
     made.set_inheritable(True)
     return made
+
+
+def claim_home(home: Path) -> TextIO:
+    """Return the open lock of `home`, with our process number in it; it is ours until it is closed or we end.
+
+    Raises:
+        HomeTaken: another factory runs there: two would take each other for dead.
+    """
+    lock = (home / LOCK).open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise HomeTaken(process=(home / LOCK).read_text() or "unknown", home=home) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
 
 
 def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None:

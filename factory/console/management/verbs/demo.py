@@ -21,7 +21,7 @@ from django.conf import settings
 from billing.adapters.pay_secret import pay_secret
 from core.models import Installation
 from core.services import advance_to, business_now, start_clock_at
-from factory.console.management.daemon import claim_port
+from factory.console.management.daemon import LOCK, claim_home, claim_port
 from factory.console.management.progress import Progress
 from factory.console.management.simulated import Owner, hire_owner, outside, until
 from factory.console.management.summary import last_line, summary_of
@@ -39,7 +39,7 @@ from portfolio.models import Opportunity, Product
 SIGNALS = "signals.jsonl"
 BEGINS = datetime(2026, 9, 30, 9, tzinfo=UTC)
 LONGEST_S = 300
-KEPT = frozenset({"secret_key"})
+KEPT = frozenset({"secret_key", LOCK})
 
 
 @app.command()
@@ -57,8 +57,9 @@ def demo(
             code=1,
         )
     check_wish(idea, product)
-    if is_fresh:
-        forget()
+    with claim_home(settings.HOME):  # an earlier demo may still be up
+        if is_fresh:
+            forget()
     began = time.monotonic()
     prepare()
     start_clock_at(BEGINS)

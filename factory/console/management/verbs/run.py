@@ -48,12 +48,13 @@ def run(
             else f"Port {number} cannot be used: {error}.",
             code=1,
         )
-    prepare()
-    settle_orphans()
-    recover_at_boot()
-    open_edge()
-    loop = Loop(threads=settings.WORKER_THREADS, carry_out=carry_out)
-    daemon.serve(door, loop=loop, ready=lambda: None if is_quiet else greet(number))
+    with daemon.claim_home(settings.HOME):
+        prepare()
+        settle_orphans()
+        recover_at_boot()
+        open_edge()
+        loop = Loop(threads=settings.WORKER_THREADS, carry_out=carry_out)
+        daemon.serve(door, loop=loop, ready=lambda: None if is_quiet else greet(number))
 
 
 def prepare() -> None:
