@@ -25,7 +25,8 @@ Json = dict[str, Any]
 def said(schema: Json, brief: str) -> Json:
     """Return the first answer of the rehearsal that fits `schema`; asked in other words, it errs elsewhere."""
     answers = (said_once(schema, f"{brief}\n{'Please. ' * wording}") for wording in range(10))
-    return next(made for made in answers if jsonschema.Draft202012Validator(schema).is_valid(made))
+    check = jsonschema.Draft202012Validator(schema)
+    return cast("Json", next(made for made in answers if check.is_valid(made)))
 
 
 def said_once(schema: Json, brief: str) -> object:

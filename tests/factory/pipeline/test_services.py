@@ -171,23 +171,25 @@ def test_one_changed_letter_of_the_blueprint_is_not_what_was_approved(
     assert not Dag.objects.filter(key__startswith="build:").exists()
 
 
-@pytest.mark.parametrize("answer", ["reject", "silence"])
-def test_a_no_or_silence_builds_nothing_and_keeps_why(
-    venture: Product, blueprint: Json, plan: Json, answer: str
-) -> None:
+def test_a_no_builds_nothing_and_keeps_why(venture: Product, blueprint: Json, plan: Json) -> None:
     request = asked(venture, blueprint, plan)
-    answers = {
-        "reject": lambda: decide_request(
-            request.pk, answer="reject", by=a_user(), digest=request.digest, words="Too small."
-        ),
-        "silence": lambda: (advance_to(request.deadline), expire_requests()),
-    }
 
-    answers[answer]()
+    decide_request(request.pk, answer="reject", by=a_user(), digest=request.digest, words="Too small.")
 
-    opportunity = Opportunity.objects.get(pk=venture.opportunity_id)
-    assert opportunity.state == Opportunity.State.DECLINED
+    idea = Opportunity.objects.get(product=venture)
+    assert (idea.state, idea.reason) == (Opportunity.State.DECLINED, "Too small.")
     assert Task.objects.get(key="gate").state == Task.State.DEAD_LETTER
+    assert not Dag.objects.filter(key__startswith="build:").exists()
+
+
+def test_silence_builds_nothing(venture: Product, blueprint: Json, plan: Json) -> None:
+    request = asked(venture, blueprint, plan)
+
+    advance_to(request.deadline)
+    expire_requests()
+
+    assert Opportunity.objects.get(product=venture).state == Opportunity.State.DECLINED
+    assert Request.objects.get().state == Request.State.EXPIRED
     assert not Dag.objects.filter(key__startswith="build:").exists()
 
 
