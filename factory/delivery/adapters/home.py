@@ -7,9 +7,10 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from core.registry import Stop
 from factory.delivery.errors import LaunchStopped
@@ -44,13 +45,15 @@ class ProductHome:
 
     def secret(self, name: str) -> str:
         """Return a secret of the product, made at the first call and kept."""
-        self._make()
         path = self.folder / name
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        if not path.exists():
+            self._make()
+            fresh = path.with_name(f".{uuid4().hex}")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(32))
-        except FileExistsError:
-            pass
+            with suppress(FileExistsError):  # of two hands the first wins, and nobody reads half a secret
+                os.link(fresh, path)
+            fresh.unlink()
         return path.read_text()
 
     def trial_secret(self, name: str) -> str:

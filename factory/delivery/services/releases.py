@@ -8,6 +8,7 @@ from django.db.models import F
 from approvals.models import Request
 from approvals.rules import digest_of_effect
 from approvals.services import use_decision
+from core.ids import story_of
 from core.models import AuditRow
 from core.services import audit, business_now, publish, read_blob
 from core.states import check_move
@@ -16,7 +17,6 @@ from factory.delivery.models import EdgeOrder, Release
 from factory.delivery.rules import MOVES, RED_PROBES, RUNS, version_after
 from factory.quality.models import Verdict
 from factory.work.models import Artifact
-from factory.work.services.tasks import story_of
 from portfolio.models import Product
 
 ACTION = "delivery.release"
