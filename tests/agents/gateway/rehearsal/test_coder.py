@@ -73,7 +73,7 @@ def written(kind: str, *, seed: str = "7:clean") -> tuple[Json, Workspace]:
 
 
 @pytest.mark.parametrize("idea", [*IDEAS.values(), CRONPILOT])
-@pytest.mark.parametrize("seed", ["1", "2", "3:broken=3", "4:clean", "5:broken=2"])
+@pytest.mark.parametrize("seed", ["1", "3:broken=3", "5:broken=2"])
 def test_each_part_writes_its_files_and_no_others_within_the_stop_rules(idea: str, seed: str) -> None:
     blueprint = blueprint_of(idea)
     app, workspace = blueprint["core_function"]["app"], Workspace(SKELETON)

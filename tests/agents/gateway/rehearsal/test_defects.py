@@ -1,9 +1,11 @@
 """Every mistake that may be planted: the product's own tests pass with it, and a gate of the platform sees it."""
 
+import functools
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tests.agents.gateway.rehearsal.builds import lay_out
 from tests.agents.gateway.rehearsal.driver import running
 from tests.agents.gateway.rehearsal.models import run
 
+Clean = Callable[[str], Path]
 NAMES = {f"{kind}-{defect.name}": (kind, defect) for kind, core in CORES.items() for defect in core.defects}
 SAMPLE = (
     "heartbeat-grace_ignored",
@@ -26,9 +29,9 @@ SAMPLE = (
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The clean product of each core that was asked for, with its migrations."""
-    return {kind: _write(tmp_path_factory.mktemp(kind) / "clean", kind) for kind in CORES}
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    """The clean product of a core, with its migrations; written when it is first asked for."""
+    return functools.cache(lambda kind: _write(tmp_path_factory.mktemp(kind) / "clean", kind))
 
 
 def _write(folder: Path, kind: str) -> Path:
@@ -85,9 +88,9 @@ def _json(*words: str, folder: Path) -> dict:  # type: ignore[type-arg]
     return dict(json.loads(ran.stdout))
 
 
-def prove(clean: dict[str, Path], folder: Path, name: str) -> None:
+def prove(clean: Clean, folder: Path, name: str) -> None:
     kind, defect = NAMES[name]
-    product = spoiled(clean[kind], folder / "spoiled", kind, defect)
+    product = spoiled(clean(kind), folder / "spoiled", kind, defect)
 
     run_own_tests(product, kind)
     if defect.gate == "journey":
@@ -98,14 +101,14 @@ def prove(clean: dict[str, Path], folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_planted_mistake_passes_own_tests_and_is_seen_by_its_gate(
-    clean: dict[str, Path], tmp_path: Path, name: str
+    clean: Clean, tmp_path: Path, name: str
 ) -> None:
     prove(clean, tmp_path, name)
 
 
 @pytest.mark.drill
 @pytest.mark.parametrize("name", sorted({*NAMES} - {*SAMPLE}))
-def test_every_other_planted_mistake_too(clean: dict[str, Path], tmp_path: Path, name: str) -> None:
+def test_every_other_planted_mistake_too(clean: Clean, tmp_path: Path, name: str) -> None:
     prove(clean, tmp_path, name)
 
 
@@ -113,9 +116,9 @@ def test_every_other_planted_mistake_too(clean: dict[str, Path], tmp_path: Path,
     "kind", ["heartbeat", *(pytest.param(k, marks=pytest.mark.drill) for k in ("register", "watch"))]
 )
 def test_a_clean_product_keeps_every_promise_and_no_scanner_holds_anything_against_it(
-    clean: dict[str, Path], tmp_path: Path, kind: str
+    clean: Clean, tmp_path: Path, kind: str
 ) -> None:
-    product = spoiled(clean[kind], tmp_path / "clean", kind, None)
+    product = spoiled(clean(kind), tmp_path / "clean", kind, None)
 
     run_own_tests(product, kind)
     assert broken_promises(product, kind) == set()
