@@ -1,10 +1,14 @@
 """Slow proofs: what strangers do to the whole factory, and what still holds afterwards."""
 
 import json
+import os
 import random
 import re
+import shutil
+import signal
 import sqlite3
-from contextlib import closing
+import subprocess
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ import pytest
 
 from core.services.blobs import path_of
 from tests.flows.owner import Owner
-from tests.flows.stack import Stack, a_stack
+from tests.flows.stack import ROOT, Stack, a_stack
 from tests.flows.visitor import is_timeless, keeps
 
 pytestmark = pytest.mark.drill
@@ -250,3 +254,73 @@ def test_a_live_product_answers_while_the_factory_is_dead_and_after_it_came_back
 
         assert (dead, back) == ({200}, {200})
         assert httpx.get(first["url"], timeout=20, trust_env=False).status_code == 200
+
+
+def test_a_fault_in_the_skeleton_turns_the_verdict_red_with_file_and_line_and_nobody_meets_it(
+    tmp_path: Path,
+) -> None:
+    tree = copy_of_the_factory(tmp_path / "tree")
+    plans = tree / "data" / "skeletons" / "saas-py" / "house" / "plans.py"
+    plans.write_text(
+        plans.read_text().replace("return used < limit_of(owner)", "return used <= limit_of(owner)")
+    )
+    shared = os.environ.get("FACTORY_SHARED", str(ROOT / "var" / "shared"))
+    with (
+        a_stack(tmp_path / "home", root=tree, more={"FACTORY_SHARED": shared}) as stack,
+        Owner(stack) as owner,
+    ):
+        venture = owner.give(IDEA)
+
+        owner.agree_until(
+            lambda: stack.value("SELECT count(*) FROM work_deadletter"), what="the end of mending"
+        )
+
+        verdicts = stack.rows("SELECT passed FROM quality_verdict")
+        found = stack.rows("SELECT file, line FROM quality_finding WHERE severity != 'low'")
+        assert {row["passed"] for row in verdicts} == {0}
+        assert any(row["file"].startswith("house/") and row["line"] > 0 for row in found), found
+        assert stack.value("SELECT count(*) FROM delivery_release WHERE state = 'live'") == 0
+        assert product_of(stack, venture)["url"] == ""
+
+
+def copy_of_the_factory(place: Path) -> Path:
+    """Copy what the repository holds to a place where it may be changed."""
+    shutil.copytree(
+        ROOT, place, ignore=shutil.ignore_patterns(".venv", ".git", "var", "__pycache__", ".*_cache")
+    )
+    return place
+
+
+def test_a_demo_that_is_interrupted_ends_everything_it_started(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "home")
+    with (tmp_path / "said.txt").open("wb") as said:
+        command = stack.command("factory", "demo", "--fresh", "--exit", "--product", "cronpilot")
+        demo = subprocess.Popen(command, env=stack.environment, cwd="/", stdout=said, stderr=said)  # noqa: S603
+    running = "SELECT count(*) FROM work_task WHERE state = 'running' AND type = 'code'"
+    stack.until(lambda: is_building(stack, running), what="the build")
+
+    demo.send_signal(signal.SIGINT)
+    code = demo.wait(timeout=300)
+
+    words = (tmp_path / "said.txt").read_text()
+    assert code != 0
+    assert "Traceback" not in words
+    stack.until(lambda: not processes_of(stack.home), what="the end of all processes")
+
+
+def is_building(stack: Stack, question: str) -> bool:
+    """Say whether the build has begun, also before there are tables."""
+    try:
+        return bool(stack.value(question))
+    except sqlite3.OperationalError:
+        return False
+
+
+def processes_of(home: Path) -> set[int]:
+    """Return the processes that were started for the factory in `home`."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(home).encode() in (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes():
+                found.add(int(folder.name))
+    return found
