@@ -31,7 +31,8 @@ def drive_promises(build: Build, /) -> Evidence:
     promised = len(build.criteria)
     numbers = {"promised": promised, "passed": passed, "seconds": round(monotonic() - began, 1)}
     blocking = [fault for fault in found if fault.is_blocking]
-    first = f", first {blocking[0].text}" if blocking else ""
+    # Only a place: summaries travel with results, and names and texts of promises may be hidden.
+    first = f", first broken at {blocking[0].file}:{blocking[0].line}" if blocking else ""
     summary = f"{passed} of {promised} hold{first}"
     return Evidence("journeys", not blocking and promised > 0, summary, found, numbers)
 
