@@ -5,6 +5,7 @@ from typing import Any
 from agents.roster.models import Agent
 from core.registry import Assignment, Json, Outcome, Question, Stop, register_job
 from factory.quality.errors import NothingToJudge, ReviewNotIndependent
+from factory.quality.models import Verdict
 from factory.quality.services import WAIVE, test_artifact
 from factory.work.models import Artifact
 
@@ -24,6 +25,7 @@ def test(assignment: Assignment, stop: Stop, /) -> Outcome:
     return Outcome(
         kind="done",
         result={
+            "summary": _summary_of(verdict),
             "passed": verdict.passed,
             "verdict_id": str(verdict.pk),
             "promised": len(verdict.promises),
@@ -31,6 +33,12 @@ def test(assignment: Assignment, stop: Stop, /) -> Outcome:
             "reasons": verdict.reasons,
         },
     )
+
+
+def _summary_of(verdict: Verdict) -> str:
+    """What the tasks behind are told: no word of a promise, because some are hidden from them."""
+    found = verdict.findings.blocking().count()
+    return "Hawk's verdict is green." if verdict.passed else f"Hawk's verdict is red: {found} findings."
 
 
 def _release_in(upstream: Json) -> Artifact:

@@ -4,6 +4,8 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+from rich.table import Table
+
 from approvals.models import Request
 from core.models import Mode
 from core.money import to_usd
@@ -76,6 +78,34 @@ def summary_of(product: Product, *, seconds: float) -> Json:
         "correlation_id": str(product.correlation_id),
         "seconds": round(seconds, 1),
     }
+
+
+def stage_table(summary: Json) -> Table:
+    """Return the stages as a table: how far, how long, at what price, and what came of it."""
+    table = Table("stage", "state", "seconds", "cost", "what came of it", box=None)
+    for stage in summary["stages"]:
+        took = "–" if stage["seconds"] is None else f"{stage['seconds']:.1f}"
+        table.add_row(
+            stage["name"].upper(),
+            stage["state"],
+            took,
+            f"${stage['cost_usd']}",
+            _outcome(stage["name"], summary),
+        )
+    return table
+
+
+def _outcome(stage: str, summary: Json) -> str:
+    found, criteria, product = summary["opportunities"], summary["criteria"], summary["product"]
+    fixed = sum(one["fixed"] for one in summary["findings"])
+    return {
+        "scan": f"{len(found)} opportunities, {len(summary['quarantined'])} lines kept out",
+        "validate": f"{product['name']} goes on",
+        "build": f"{sum(bool(one['passed']) for one in criteria)} of {len(criteria)} promises kept, "
+        f"{fixed} of {len(summary['findings'])} findings mended",
+        "launch": "; ".join(f"version {one['version']} {one['state']}" for one in summary["releases"]),
+        "grow": f"${summary['revenue_usd']} came in after refunds and fees",
+    }[stage]
 
 
 def last_line(summary: Json) -> str:

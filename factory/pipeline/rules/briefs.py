@@ -71,12 +71,7 @@ def mend_brief(*, blueprint: Json, findings: Sequence[Json]) -> str:
     )
 
 
-def review_brief(
-    blueprint: Json, *, findings: Sequence[Json] = (), sources: Mapping[str, str] | None = None
-) -> str:
-    """Return what Hawk's model is asked: cases that the criteria miss, and where a finding may come from."""
-    ask = "Review this product: add cases that its criteria miss, and name file and line where a finding comes from."
-    files = [marked("file", f"\n{text}", path=path) for path, text in sorted((sources or {}).items())]
-    return "\n".join(
-        [ask, framed("blueprint", blueprint), *(framed("finding", one) for one in findings), *files]
-    )
+def review_brief(blueprint: Json) -> str:
+    """Return what Hawk's model is asked: cases that the criteria miss."""
+    ask = "Review this product: add cases that its criteria miss. Code drives them and decides; you can only add."
+    return "\n".join([ask, framed("blueprint", blueprint)])

@@ -31,19 +31,10 @@ class Bench:
         return [spec for task in plan for spec in self._planned(task)]
 
     def mending(self, findings: Sequence[Json], *, n: int, test_key: str) -> list[TaskSpec]:
-        """Return round `n` of what a red verdict calls for: find where it comes from, mend it, prove it again."""
-        product = self.product
-        notes = TaskSpec(
-            key=f"notes-{n}",
-            title="Find where it comes from",
-            agent="Hawk",
-            type="review",
-            brief=review_brief(product.blueprint, findings=findings, sources=self._sources(findings)),
-            answer_schema=REVIEW_NOTES,
-            validator="schema",
-            after=(test_key,),
-            arguments=self._arguments("BUILD"),
-        )
+        """Return round `n` of what a red verdict calls for: mend it, prove it again.
+
+        Who mends is told the findings alone: what Hawk thinks and tries may hold hidden promises. Source: U-24.
+        """
         mend = TaskSpec(
             key=f"mend-{n}",
             title="Mend what Hawk found",
@@ -51,11 +42,11 @@ class Bench:
             type="code",
             brief=mend_brief(blueprint=self._shown(), findings=findings),
             validator=MERGE_JUDGE,
-            after=(notes.key,),
+            after=(test_key,),
             workspace=self._workspace(f"mend-{n}"),
             arguments=self._arguments("BUILD"),
         )
-        return [notes, mend, *self.proof(after=(mend.key,), n=n, test_key=f"test-{n}")]
+        return [mend, *self.proof(after=(mend.key,), n=n, test_key=f"test-{n}")]
 
     def proof(self, *, after: tuple[str, ...], n: int, test_key: str) -> list[TaskSpec]:
         """Return package, review and test: what every change goes through before users may meet it."""
@@ -148,13 +139,3 @@ class Bench:
         """The blueprint as builders may see it. Source: U-24."""
         shown, _ = split_criteria(self.product.blueprint)
         return shown_blueprint(self.product.blueprint, shown=shown)
-
-    def _sources(self, findings: Sequence[Json]) -> dict[str, str]:
-        """The files of the domain and those that a finding names, but no tests and migrations."""
-        repository = repository_of(self.product.pk)
-        tip, app = repository.tip(), self.product.blueprint["core_function"]["app"]
-        named = {str(finding["file"]) for finding in findings if finding.get("file")}
-        domain = (f"{app}/", f"templates/{app}/")
-        wanted = [path for path in repository.files(tip) if path in named or path.startswith(domain)]
-        kept = [path for path in wanted if "/tests/" not in path and "/migrations/" not in path]
-        return {path: repository.text_of(tip, path) for path in kept}

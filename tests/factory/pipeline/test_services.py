@@ -20,7 +20,9 @@ from factory.pipeline.errors import BlueprintInvalid, SandboxUnavailable
 from factory.pipeline.rules.blueprint import check_blueprint
 from factory.pipeline.services.build import ACTION, open_build
 from factory.pipeline.services.discover import discover, judge_blueprint, judge_plan
-from factory.quality.rules.criteria import hidden_words
+from factory.pipeline.services.graphs import Bench
+from factory.quality.rules.criteria import hidden_words, spelled
+from factory.quality.rules.evidence import Fault, Severity, told
 from factory.quality.services import split_criteria
 from factory.work.models import Attempt, Dag, Task
 from factory.work.services import finish_attempt
@@ -233,3 +235,23 @@ def test_no_builder_is_told_a_word_of_a_hidden_promise(
     told = [json.dumps([task.brief, task.arguments, task.title]) for task in builders]
     assert len(told) >= 4
     assert [word for word in words for text in told if word in text] == []
+
+
+def test_who_mends_is_told_nothing_of_a_hidden_promise(venture: Product, blueprint: Json) -> None:
+    venture.blueprint = blueprint
+    shown, hidden = split_criteria(blueprint)
+    fault = Fault(
+        Severity.HIGH, f"200, but {hidden[0].then.text!r} stands there", file="jobs/rules.py", line=7, method="GET",
+        path="/jobs/", expected=200, seen=500, criterion=spelled(hidden[0]),
+    )  # fmt: skip
+
+    mend, *proof = Bench(venture, python="python").mending(
+        [told(fault, is_hidden=True)], n=2, test_key="test"
+    )
+
+    assert [
+        word for word in hidden_words(shown, hidden) if word in json.dumps([mend.brief, mend.arguments])
+    ] == []
+    assert all(wanted in mend.brief for wanted in ("jobs/rules.py", "GET", "/jobs/", "500"))
+    assert [spec.key for spec in proof] == ["package-2", "review-2", "test-2"]
+    assert mend.after == ("test",), "neither Hawk's notes nor his cases are handed to who mends"
