@@ -105,6 +105,13 @@ class PayTest(TestCase):
         self.assertEqual(Notice.objects.get().subject, "Receipt for Large")
         self.assertEqual([event.name for event in Event.objects.order_by("id")], ["payment", "upgrade"])
 
+    def test_what_one_person_pays_gives_no_room_to_another(self) -> None:
+        bert = User.objects.create_user("bert@example.org", "bert@example.org")
+        self.pay()
+
+        self.assertEqual(plans.limit_of(bert), 2)
+        self.assertEqual(plans.limit_of(self.anna), 5)
+
     def test_another_card_is_refused_and_nothing_changes(self) -> None:
         answer = self.client.post("/plans/pay/", {"plan": "Large", "card": "4000000000000002"})
 
