@@ -30,6 +30,8 @@ def test_the_first_owner_joins_by_a_link_that_works_once(stranger: Client) -> No
     assert User.objects.get(username="ada").is_owner
     assert Installation.objects.get().time_zone == "Pacific/Auckland"
     assert join(Client(), token, username="eve") == 404
+    with pytest.raises(NotFound):
+        accept_invitation(token, name="eve", password=PASSWORD)
     assert User.objects.count() == 1
 
 

@@ -89,6 +89,8 @@ def test_a_cost_of_nobody_is_carried_by_products_in_proportion_and_not_a_million
 def test_profits_of_all_products_add_up_to_the_ledger(story: Story) -> None:
     a_build(other := a_product("Leaf", stage=Product.Stage.BUILD))
     a_shared_cost(777_777)
+    early = a_shared_cost(4_321)
+    Entry.objects.filter(pk=early.pk).update(correlation_id=story.product.correlation_id)
 
     earned = RevenueEvent.objects.aggregate(total=Sum("amount_microusd"))["total"]
 
@@ -147,6 +149,7 @@ def test_money_now_is_what_the_windows_and_the_ledger_say(story: Story) -> None:
     assert now.profit_microusd == now.revenue_microusd - Entry.objects.all().total_microusd()
     assert len(now.spent_by_day) == 14
     assert now.spent_by_day[-1] == now.cost_microusd
+    assert now.profit_by_day[-1] == now.revenue_microusd - now.cost_microusd
     assert sum(now.spent_by_day[:-1]) == 0
 
 
