@@ -17,7 +17,7 @@ _DAYS = re.compile(
 )  # fmt: skip
 _TIMES = re.compile(r"^(?:days?|hours?|minutes?|weeks?|months?|years?|usd|euros?|dollars?|tage?n?|stunden?|jours?|heures?|mois|días?|horas?|mes\w*|min\w*|se[ck]\w*)$", re.I)  # fmt: skip
 _RANGE = re.compile(r"\$(\d+) to \$(\d+)")
-_NAMES = ("Small", "Medium", "Large")
+_NAMES = (("Small",), ("Small", "Large"), ("Small", "Medium", "Large"))  # of one plan, of two, of three
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read_plans(text: str, *, usual: tuple[int, int, int], rule: str = "") -> tup
         prices = list(dict.fromkeys(min(max(price, low), high) for price in prices))
     return tuple(
         Plan(name, price, _at(limits, n, usual=(10, 50, 250)), _at(days, n, usual=(30, 90, 365)))
-        for n, (name, price) in enumerate(zip(_NAMES, prices, strict=False))
+        for n, (name, price) in enumerate(zip(_NAMES[len(prices) - 1], prices, strict=True))
     )
 
 
