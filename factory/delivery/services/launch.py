@@ -156,7 +156,6 @@ def _switch(release: Release, *, edge: Edge, stop: Stop) -> None:
 
 def _meet_users(release: Release, *, edge: Edge, stop: Stop) -> None:
     """Wait until users meet it, or until it was taken back."""
-    put_table(edge)
 
     def is_met(state: EdgeState) -> bool:
         release.refresh_from_db()

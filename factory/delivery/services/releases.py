@@ -130,8 +130,13 @@ def move_release(release: Release, *, to: str, why: str = "", **columns: object)
 
 
 def _count_table() -> None:
-    EdgeOrder.objects.get_or_create(id=1)
+    _lock_table()
     EdgeOrder.objects.update(generation=F("generation") + 1)
+
+
+def _lock_table() -> None:
+    """Whoever moves more than one release takes this row first: nobody then acts on what another just changed."""
+    EdgeOrder.objects.select_for_update().get_or_create(id=1)
 
 
 @transaction.atomic
@@ -141,13 +146,11 @@ def begin_trial(release: Release, *, may_fetch: str) -> None:
     Raises:
         NotFit: a newer one is on its way.
     """
+    _lock_table()
     for other in Release.objects.of(release.product).coming().exclude(pk=release.pk):
         if other.version > release.version:
             raise NotFit(why=f"version {other.version} is on its way")
         refuse_release(other, why=f"version {release.version} came before it was through")
-    live = Release.objects.of(release.product).live().first()
-    if live is not None:
-        trust(live)  # beside a release that is tried there is room for one
     move_release(release, to=State.TRYING, trial_fetch=may_fetch)
 
 
@@ -158,6 +161,7 @@ def go_live(release: Release) -> None:
     Raises:
         ReleaseChanged: somebody else did; nothing changed.
     """
+    _lock_table()
     now, others = business_now(), Release.objects.of(release.product).exclude(pk=release.pk)
     before = others.live().first()
     if before is not None:
@@ -171,6 +175,7 @@ def go_live(release: Release) -> None:
 @transaction.atomic
 def trust(release: Release) -> bool:
     """Let the release before go; say whether that was news."""
+    _lock_table()
     now = business_now()
     if not Release.objects.live().filter(pk=release.pk, trusted_at=None).update(trusted_at=now):
         return False
@@ -186,6 +191,14 @@ def refuse_release(release: Release, *, why: str) -> None:
 
 
 @transaction.atomic
+def drop_question(request_id: UUID | str) -> None:
+    """End the release that a withdrawn question was about. Safe to run twice."""
+    asked_about = Request.objects.get(pk=request_id).arguments["release_id"]
+    for release in Release.objects.filter(pk=asked_about, state=State.ASKED):
+        refuse_release(release, why="the question was taken back")
+
+
+@transaction.atomic
 def roll_back(release: Release, *, why: str) -> Release | None:
     """Take a live release back; the one before serves again. None: there is none, so it stays.
 
@@ -194,6 +207,7 @@ def roll_back(release: Release, *, why: str) -> Release | None:
     Raises:
         ReleaseChanged: it is not live any more; nothing changed.
     """
+    _lock_table()
     before = Release.objects.of(release.product).to_go_back_to().first()
     if before is None:
         return None

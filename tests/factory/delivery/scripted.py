@@ -1,7 +1,7 @@
 """An edge that runs nothing: it keeps what it was told, and answers as a test wants."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +35,8 @@ class ScriptedEdge:
         late: digests of releases that had time enough.
         crashes: how often a release ended by itself, by digest.
         troubles: as the edge reports them.
+        is_settled: whether what was asked for is in force.
+        on_state: is called with every look at the state.
         dies_after: so many more tables are taken, then nothing answers.
     """
 
@@ -44,6 +46,8 @@ class ScriptedEdge:
     late: set[str] = field(default_factory=set)
     crashes: dict[str, int] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    is_settled: bool = True
+    on_state: Callable[[], object] = bool
     dies_after: int = 1_000
     generation: int = 0
     products: Mapping[str, Site] = field(default_factory=dict)
@@ -76,6 +80,7 @@ class ScriptedEdge:
     def state(self) -> EdgeState:
         """All that was asked for is in force."""
         self._check_alive()
+        self.on_state()
         return self._state()
 
     def _state(self) -> EdgeState:
@@ -96,7 +101,7 @@ class ScriptedEdge:
         is_ready = site.candidate is not None and site.candidate.release not in self.unproved
         return SiteState(
             port=site.port, preview_port=site.preview_port, stable=stable, candidate=candidate, serving=stable,
-            previewing=candidate if is_ready else None, weight=site.weight, settled=True,
+            previewing=candidate if is_ready else None, weight=site.weight, settled=self.is_settled,
         )  # fmt: skip
 
     def _launch(self, name: str, spec: LaunchSpec) -> LaunchState:

@@ -17,11 +17,12 @@ from django.db import connection
 from core.models import AuditRow
 from core.registry import Stop
 from factory.delivery.models import Release
-from factory.delivery.services.places import home_of, place_of
+from factory.delivery.services import the_edge, watch_releases
+from factory.delivery.services.places import home_of, place_of, site_name
 from factory.work.models import Task
 from factory.work.services import recover_at_boot, run_next
-from tests.factory.delivery.edge.stage import until
-from tests.factory.delivery.test_releases_flow import CHANGED, Shop, Users, shop
+from tests.factory.delivery.edge.stage import kill, until
+from tests.factory.delivery.test_releases_flow import CHANGED, POST_FAILS, Shop, Users, shop
 from tests.factory.delivery.venture import Launch
 
 __all__ = ["shop"]
@@ -75,6 +76,41 @@ def test_a_worker_killed_in_a_launch_is_followed_by_one_that_ends_it(
     assert shop.serves() == second.release.digest
     assert moves_of(second).count("live") == 1
     assert not home_of(shop.venture.product).trial.exists()
+
+
+def test_a_bad_release_in_the_first_minutes_of_a_good_one_leaves_both_that_serve(shop: Shop) -> None:
+    first = shop.bring()
+    users = Users(shop.port)
+    users.sign_up()
+
+    with users.at_work():
+        second = shop.bring(CHANGED)
+        third = shop.bring(CHANGED, POST_FAILS)
+        until(lambda: shop.is_settled())
+        serving = shop.serves()
+        users.meet(25)
+        (home_of(shop.venture.product).tree_of(second.release.digest) / "product" / "asgi.py").unlink()
+        kill_live(shop)
+        until(lambda: watch_releases() and second.release.state != State.LIVE, within_s=60)
+        users.meet(25)
+
+    assert set(users.unpromised) <= {("POST", 502), ("POST", 0)}
+    assert sum(users.unpromised.values()) <= users.count
+    assert (first.release.state, second.release.state, third.release.state) == (
+        State.LIVE,
+        State.ROLLED_BACK,
+        State.REFUSED,
+    )
+    assert serving == second.release.digest
+    assert "It ended by itself" in second.release.why
+
+
+def kill_live(shop: Shop) -> None:
+    """End the process that users meet."""
+    state = the_edge().state()
+    launch = state.candidate_of(site_name(shop.venture.product))
+    assert launch is not None
+    kill(launch.pid)
 
 
 def test_a_port_that_another_program_took_is_a_sentence_and_the_launch_goes_on_when_it_is_free(

@@ -155,6 +155,10 @@ class Shop:
         """Its port."""
         return Place.objects.get(product=self.venture.product).port
 
+    def is_settled(self) -> bool:
+        """Return whether all that was asked for is in force."""
+        return the_edge().state().sites[site_name(self.venture.product)].settled
+
     def serves(self) -> str:
         """Return the digest of the release that answers."""
         return str(httpx.get(f"{self.url}/version", trust_env=False).json()["release"])

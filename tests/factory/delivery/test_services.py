@@ -15,7 +15,7 @@ from approvals.models import Request
 from approvals.services import expire_requests
 from core.models import AuditRow, Event
 from core.registry import Stop
-from core.services import advance_to, business_now
+from core.services import advance_to, business_now, relay_waiting
 from core.services.blobs import path_of
 from factory.delivery.errors import EdgeUnavailable, LaunchStopped, NotFit, PortTaken, ReleaseChanged
 from factory.delivery.models import EdgeOrder, Release
@@ -31,7 +31,7 @@ from factory.delivery.services.releases import (
     trust,
 )
 from factory.work.models import DeadLetter
-from factory.work.services import retry_dead_letter, run_next
+from factory.work.services import cancel_task, retry_dead_letter, run_next
 from portfolio.services import freeze_product, thaw_product
 from tests.builders import a_verdict, an_artifact
 from tests.factory.delivery.scripted import ScriptedEdge, answering
@@ -140,6 +140,17 @@ def test_a_third_release_is_tried_beside_the_second_and_the_first_is_let_go() ->
     assert slots(site_of(venture, edge)) == (second.release.digest, third.release.digest, 100)
 
 
+def test_a_release_refused_in_its_trial_leaves_the_one_that_stands_by_where_it_was() -> None:
+    venture, edge = Venture(), ScriptedEdge()
+    first, second = a_live_release(venture, edge, "1"), a_live_release(venture, edge, "2")
+    bad = venture.approved(a_small_release("3"))
+
+    carry(bad, edge, post=500)
+
+    assert states(venture) == {1: "standby", 2: "live", 3: "refused"}
+    assert slots(site_of(venture, edge)) == (first.release.digest, second.release.digest, 100)
+
+
 def test_a_release_that_breaks_a_promise_in_its_trial_meets_no_user() -> None:
     venture, edge = Venture(), ScriptedEdge()
     first = a_live_release(venture, edge, "1")
@@ -221,6 +232,18 @@ def test_one_byte_changed_after_the_question_is_refused_and_nothing_starts() -> 
     assert not home_of(venture.product).tree_of(refused.digest).exists()
 
 
+def test_one_byte_changed_between_trial_and_switch_is_refused_though_its_files_stand_unpacked() -> None:
+    venture, edge = Venture(), ScriptedEdge()
+    first, second = a_live_release(venture, edge, "1"), venture.approved(a_small_release("2"))
+    die_while_trying(second, edge)
+    move_release(second.release, to=State.SWITCHING)
+    path_of(second.release.digest).write_bytes(b"other")
+
+    assert carry(second, edge).state == State.REFUSED
+    assert slots(site_of(venture, edge)) == (first.release.digest, None, 0)
+    assert steps_in(home_of(venture.product).database) == ["1"]
+
+
 def test_a_red_verdict_given_after_the_yes_refuses_the_release() -> None:
     venture, edge = Venture(), ScriptedEdge()
     launch = venture.approved(a_small_release("1"))
@@ -282,6 +305,18 @@ def test_a_no_ends_release_and_task_with_the_owners_words() -> None:
 
     assert (launch.release.state, launch.release.why) == (State.REFUSED, "not this week")
     assert launch.state == "dead_letter"
+
+
+def test_a_question_taken_back_ends_the_release() -> None:
+    venture = Venture()
+    launch, other = venture.offer(a_small_release("1")), venture.offer(a_small_release("2"))
+
+    cancel_task(launch.task.pk, by="owner", reason="another plan")
+    while relay_waiting():
+        continue
+
+    assert (launch.release.state, launch.release.why) == (State.REFUSED, "the question was taken back")
+    assert other.release.state == State.ASKED
 
 
 def test_a_yes_that_lapsed_is_asked_for_again_when_the_owner_puts_the_task_back() -> None:
@@ -441,6 +476,36 @@ def test_an_edge_that_dies_during_the_trial_undoes_it_and_the_next_attempt_ends_
 
     assert between == State.APPROVED
     assert carry(launch, edge).state == State.LIVE
+
+
+def test_a_launch_is_not_done_before_users_meet_the_release() -> None:
+    venture, edge, stop = Venture(), ScriptedEdge(is_settled=False), Stop()
+    launch = venture.approved(a_small_release("1"))
+    threading.Timer(1.5, stop.set).start()
+
+    with pytest.raises(LaunchStopped):
+        carry(launch, edge, stop=stop)
+    between = launch.release.state
+    edge.is_settled = True
+
+    assert between == State.LIVE
+    assert carry(launch, edge).state == State.LIVE
+    assert moves_of(launch).count("live") == 1
+
+
+def test_a_release_taken_back_while_its_launch_waits_for_users_ends_the_wait() -> None:
+    venture, edge = Venture(), ScriptedEdge()
+    a_live_release(venture, edge, "1")
+    second = venture.approved(a_small_release("2"))
+
+    def turn_red() -> None:
+        if second.release.state == State.LIVE:
+            edge.is_settled = False
+            roll_back(second.release, why="/health answers 503.")
+
+    edge.on_state = turn_red
+
+    assert carry(second, edge).state == State.ROLLED_BACK
 
 
 def test_a_launch_that_is_told_to_stop_is_no_failure_and_goes_on_later() -> None:
