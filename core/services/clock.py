@@ -1,6 +1,7 @@
 """Business time: machine time plus one stored offset; a rehearsal may advance it, nothing may turn it back."""
 
 from datetime import datetime, timedelta
+from math import ceil
 
 from django.db.models import F
 from django.utils import timezone
@@ -21,7 +22,7 @@ def advance_to(moment: datetime) -> None:
     Raises:
         ClockFixed: the factory is real.
     """
-    ahead_ms = int((moment - timezone.now()).total_seconds() * 1000)
+    ahead_ms = ceil((moment - timezone.now()).total_seconds() * 1000)
     moved = Installation.objects.filter(mode=Mode.REHEARSAL, clock_offset_ms__lt=ahead_ms)
     if (
         not moved.update(clock_offset_ms=ahead_ms)

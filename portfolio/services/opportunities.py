@@ -150,6 +150,7 @@ def _write_idea(name: str, *, text: str, title: str, sketch: Sketch) -> Opportun
             "origin": Opportunity.Origin.OWNER,
             "title": title,
             "problem": first_sentence(text),
+            "words": text,
             "category": data.yardsticks.usual.name,
             "state": Opportunity.State.EXCLUDED if verdict.excluded else Opportunity.State.FOUND,
             "reason": verdict.excluded or "the owner's idea",

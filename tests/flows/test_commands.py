@@ -101,6 +101,32 @@ def test_a_reference_is_a_name_and_no_path(made: Stack) -> None:
     assert is_plain(said)
 
 
+def test_a_release_of_an_unknown_product_is_asked_back(made: Stack) -> None:
+    said = made.cli("release", "nosuch")
+
+    assert said.code == ASKED_BACK
+    assert is_plain(said)
+
+
+def test_a_release_of_a_product_that_is_not_written_yet_is_refused(house: Stack) -> None:
+    assert house.cli("build", "remind small firms before their contracts end").code == 0
+
+    said = house.cli("release", house.value("SELECT slug FROM portfolio_product"))
+
+    assert said.code == REFUSED
+    assert is_plain(said)
+    assert house.value("SELECT count(*) FROM work_dag") == 1
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "eighty"])
+def test_a_port_that_cannot_be_is_refused_without_a_traceback(made: Stack, port: str) -> None:
+    said = made.cli("run", "--port", port)
+
+    assert said.code == ASKED_BACK
+    assert "Traceback" not in said.err
+    assert "--port" in said.err
+
+
 def test_a_missing_signals_file_is_said_plainly(made: Stack) -> None:
     said = made.cli("scan", "/nowhere/signals.jsonl")
 

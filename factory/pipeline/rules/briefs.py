@@ -23,11 +23,13 @@ def research_brief(idea: str, *, signals: Sequence[Json]) -> str:
     return "\n".join([ask, marked("idea", idea), framed("signals", list(signals))])
 
 
-def blueprint_brief(idea: str, *, owner_words: str = "") -> str:
+def blueprint_brief(idea: str, *, price_range_usd: tuple[int, int], owner_words: str = "") -> str:
     """Return what Atlas is asked: one product for one idea, small enough to build and prove."""
+    low, high = price_range_usd
     ask = (
         "Write the blueprint of the product. One core function, at most five features, each with criteria that code "
-        "can drive over HTTP; promise only what will be built, exclude the rest and say why."
+        "can drive over HTTP; promise only what will be built, exclude the rest and say why. "
+        f"Prices lie from ${low} to ${high} a month."
     )
     more = [marked("owner", owner_words)] if owner_words else []
     return "\n".join([ask, marked("idea", idea), *more])

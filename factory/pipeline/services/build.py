@@ -23,6 +23,7 @@ from portfolio.models import Product
 from portfolio.services import adopt_blueprint, approve_opportunity, change_stage
 
 ACTION = "pipeline.build"
+FITS = {"high": "well", "low": "badly: read closely what is left out"}
 Json = Mapping[str, Any]
 
 
@@ -39,9 +40,11 @@ def arguments_of(product: Product, *, task_id: UUID) -> dict[str, str]:
 def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Json) -> Question:
     """Return what the owner is asked before a product is built."""
     total = sum(task["max_cost_usd"] for task in plan["tasks"])
-    features = [{"name": one["id"], "passed": None, "words": one["title"]} for one in blueprint["features"]]
-    excluded = [
-        {"name": "not built", "passed": None, "words": f"{one['feature']}: {one['why']}"}
+    features = [
+        {"name": one["title"], "passed": None, "words": "to be built"} for one in blueprint["features"]
+    ]
+    left_out = [
+        {"name": one["feature"], "passed": None, "words": f"left out: {one['why']}"}
         for one in blueprint["excluded"]
     ]
     prices = ", ".join(f"${one['usd_month']} a month for {one['limit']}" for one in blueprint["prices"])
@@ -52,11 +55,13 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
         title=f"Build {blueprint['name']}?"[:60],
         facts={
             "binds": binds_of(blueprint, plan),
-            "reason": f"{blueprint['tagline']} {core['sentence']} For {blueprint['customer']}, at {prices}.",
+            "reason": _sentences(
+                blueprint["tagline"], core["sentence"], f"For {blueprint['customer']}, at {prices}"
+            ),
             "on_yes": f"Rex and Pixel write it in {len(plan['tasks'])} steps, Hawk tries to break it; you are asked again before anybody can use it.",
             "on_no": "Nothing is built. The idea, its evidence and this blueprint are kept.",
             "worst_case_microusd": min(total, 70) * MICROUSD_PER_USD,
-            "evidence": [*_readings(blueprint), *features, *excluded],
+            "evidence": [*_readings(blueprint), *features, *left_out],
             "diff": "\n".join(
                 f"+ {task['title']} ({task['agent']}, at most ${task['max_cost_usd']})"
                 for task in plan["tasks"]
@@ -66,18 +71,22 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
     )
 
 
+def _sentences(*parts: str) -> str:
+    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in map(str.strip, parts))
+
+
 def _readings(blueprint: Json) -> list[dict[str, object]]:
     """Say how the idea was read: the owner corrects it here."""
     core = blueprint["core_function"]
     fit = {
-        "name": "fit",
+        "name": "How the idea was read",
         "passed": blueprint["fit"] == "high",
-        "words": f"read as a {core['kind']} of {core['label']}; fit {blueprint['fit']}",
+        "words": f"as a {core['kind']} of {core['label']}; it fits {FITS[blueprint['fit']]}",
     }
     promises = {
-        "name": "promises",
+        "name": "Promises",
         "passed": True,
-        "words": f"{len(blueprint['criteria'])} promises that code can drive",
+        "words": f"{len(blueprint['criteria'])} of them, each driven by code before anybody meets the product",
     }
     return [fit, promises]
 

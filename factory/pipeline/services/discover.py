@@ -71,7 +71,9 @@ def _proposal(
         title="Write the blueprint",
         agent="Atlas",
         type="write",
-        brief=blueprint_brief(idea_of(product), owner_words=owner_words),
+        brief=blueprint_brief(
+            idea_of(product), price_range_usd=price_range(product), owner_words=owner_words
+        ),
         answer_schema=BLUEPRINT,
         validator=BLUEPRINT_JUDGE,
         after=after,

@@ -21,7 +21,7 @@ from factory.delivery.services import the_edge, watch_releases
 from factory.delivery.services.places import home_of, place_of, site_name
 from factory.work.models import Task
 from factory.work.services import recover_at_boot, run_next
-from tests.factory.delivery.edge.stage import kill, until
+from tests.factory.delivery.edge.stage import NAP, kill, until
 from tests.factory.delivery.test_releases_flow import CHANGED, POST_FAILS, Shop, Users, shop
 from tests.factory.delivery.venture import Launch
 
@@ -91,7 +91,7 @@ def test_a_bad_release_in_the_first_minutes_of_a_good_one_leaves_both_that_serve
         users.meet(25)
         (home_of(shop.venture.product).tree_of(second.release.digest) / "product" / "asgi.py").unlink()
         kill_live(shop)
-        until(lambda: watch_releases() and second.release.state != State.LIVE, within_s=60)
+        until(lambda: NAP.wait(1) or (watch_releases() and second.release.state != State.LIVE), within_s=60)
         users.meet(25)
 
     assert set(users.unpromised) <= {("POST", 502), ("POST", 0)}

@@ -49,7 +49,7 @@ def said_once(schema: Json, brief: str) -> object:
 @cache
 def proposals() -> tuple[str, str]:
     """Return a blueprint and a plan for the idea, as JSON texts."""
-    return json.dumps(said(BLUEPRINT, blueprint_brief(IDEA))), json.dumps(
+    return json.dumps(said(BLUEPRINT, blueprint_brief(IDEA, price_range_usd=(9, 49)))), json.dumps(
         said(PLAN, plan_brief(staff=[], budget_usd=70))
     )
 

@@ -78,8 +78,9 @@ def _connect(parts: SplitResult, address: str) -> http.client.HTTPConnection:
     line = http.client.HTTPConnection(parts.hostname or "", parts.port or (443 if secure else 80))
     line.default_port = 443 if secure else 80
     plain = socket.create_connection((address, line.port), timeout=settings.FETCH_TIMEOUT_S)
-    context = ssl.create_default_context()
-    line.sock = context.wrap_socket(plain, server_hostname=parts.hostname) if secure else plain
+    line.sock = plain
+    if secure:
+        line.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=parts.hostname)
     return line
 
 

@@ -11,8 +11,9 @@ from rich.console import Console
 from agents.roster.services import sync_agents
 from core.registry import run_checks
 from core.services import start_again, stop_everything
-from factory.console.management.verbs.entry import app
+from factory.console.management.verbs.entry import app, stop
 from factory.pipeline.services import open_release
+from factory.repo.services import repository_of
 from portfolio.models import Product
 
 MARKS = {"fine": "[green]fine[/]", "warn": "[yellow]warn[/]", "fail": "[red]FAIL[/]"}
@@ -56,6 +57,11 @@ def doctor() -> None:
 @app.command()
 def release(slug: Annotated[str, typer.Argument(help="The product's name in its address.")]) -> None:
     """Test what a product's main line stands at and ask whether to release it."""
-    product = Product.objects.get(slug=slug)
+    product = Product.objects.filter(slug=slug).first()
+    if product is None:
+        known = ", ".join(Product.objects.order_by("slug").values_list("slug", flat=True)) or "none yet"
+        stop(f"There is no product {slug}. Known: {known}.", code=2)
+    if not product.blueprint or not repository_of(product.pk).exists:
+        stop(f"Nothing of {product.name} is written yet, so there is nothing to release.", code=1)
     dag = open_release(product)
     sys.stdout.write(f"{dag.title} has begun; you are asked at /decisions/ once Hawk's verdict is green.\n")

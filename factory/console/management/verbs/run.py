@@ -1,10 +1,8 @@
 """`factory run`: the whole factory as one service."""
 
 import errno
-import secrets
 import sys
 from datetime import timedelta
-from hashlib import sha256
 from typing import Annotated
 
 import typer
@@ -13,15 +11,14 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
-from django.utils import timezone
 
 from agents.gateway.services import sync_prices
 from agents.roster.services import sync_agents
 from agents.runtime.services import carry_out
 from billing.adapters.pay_secret import pay_secret
 from billing.services import settle_orphans
-from core.models import InviteLink, User
-from core.services import found_installation
+from core.models import User
+from core.services import found_installation, invite_person
 from factory.console.management import daemon
 from factory.console.management.verbs.entry import app, stop
 from factory.delivery.services import put_table, the_edge
@@ -85,15 +82,7 @@ def greet(port: int) -> None:
     )
     sys.stdout.write(f"The factory runs at {home} ({kind}).\n")
     if not User.objects.filter(is_simulated=False, role=User.Role.OWNER).exists():
-        sys.stdout.write(f"Become its owner, once, within 24 hours: {home}{invite()}\n")
+        sys.stdout.write(
+            f"Become its owner, once, within 24 hours: {home}{reverse('join', args=[invite_person()])}\n"
+        )
     sys.stdout.flush()
-
-
-def invite() -> str:
-    """Return a one-time path by which the first owner makes an account; older ones end."""
-    token = secrets.token_urlsafe(24)
-    InviteLink.objects.filter(used_at=None).delete()
-    InviteLink.objects.create(
-        token_sha256=sha256(token.encode()).hexdigest(), expires_at=timezone.now() + INVITED_FOR
-    )
-    return reverse("join", args=[token])

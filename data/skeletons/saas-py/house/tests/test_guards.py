@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory, TestCase
+from django.test import Client, RequestFactory, TestCase, override_settings
 
 from house.limits import address
 from house.models import Event, KeptAnswer, Payment
@@ -16,8 +16,13 @@ WRONG = {"email": "anna@example.org", "password": str(12345)}
 SMALL = {"plan": "Small", "card": "4242424242424242"}
 LARGE = {**SMALL, "plan": "Large"}
 KEY = {"Idempotency-Key": "k1"}
+PLANS = [
+    {"plan": "Small", "usd_month": 7, "limit": 2, "history_days": 7},
+    {"plan": "Large", "usd_month": 19, "limit": 5, "history_days": 90},
+]
 
 
+@override_settings(PLANS=PLANS)
 class LimitTest(TestCase):
     def setUp(self) -> None:
         cache.clear()
@@ -52,6 +57,7 @@ class LimitTest(TestCase):
         self.assertEqual((address(on_socket), address(on_port)), ("203.0.113.7", "198.51.100.1"))
 
 
+@override_settings(PLANS=PLANS)
 class OnceTest(TestCase):
     def setUp(self) -> None:
         cache.clear()
