@@ -30,7 +30,9 @@ INVITED_FOR = timedelta(hours=24)
 @app.command()
 def run(
     *,
-    port: Annotated[int, typer.Option(help="Port of the pages; FACTORY_PORT when not given.")] = 0,
+    port: Annotated[
+        int, typer.Option(help="Port of the pages; FACTORY_PORT when not given.", min=0, max=65535)
+    ] = 0,
     is_quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
     """Run the factory until SIGTERM or ctrl-C; live products go on when it ends."""
