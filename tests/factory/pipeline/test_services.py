@@ -135,7 +135,7 @@ def test_the_owner_sees_what_is_read_promised_left_out_and_the_worst_case(
 ) -> None:
     request = asked(venture, blueprint, plan)
 
-    words = " ".join(row["words"] for row in request.evidence)
+    words = " ".join(f"{row['name']} {row['words']}" for row in request.evidence)
     assert request.worst_case_microusd == 1_000_000 * sum(task["max_cost_usd"] for task in plan["tasks"])
     assert blueprint["excluded"][0]["feature"] in words
     assert blueprint["features"][0]["title"] in words

@@ -27,9 +27,8 @@ from factory.console.management.simulated import Owner, hire_owner, outside, unt
 from factory.console.management.summary import last_line, summary_of
 from factory.console.management.verbs.entry import app, stop
 from factory.console.management.verbs.give import begin
+from factory.console.management.verbs.keep import close_edge
 from factory.console.management.verbs.run import prepare
-from factory.delivery.ports import Table
-from factory.delivery.services import the_edge
 from factory.pipeline.adapters.references import reference
 from factory.pipeline.rules.idea import read_idea
 from factory.pipeline.services import scan_file
@@ -94,16 +93,6 @@ def forget() -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def close_edge() -> None:
-    """End the demo's products and the process that served them."""
-    edge = the_edge()
-    if (Path(settings.HOME) / "edge").exists():
-        edge.ensure()
-        edge.apply(Table(generation=edge.state().generation + 1, products={}))
-        until(lambda: not edge.state().launches, at_most_s=20)
-        edge.stop()
 
 
 @contextmanager

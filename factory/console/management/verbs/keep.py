@@ -1,4 +1,4 @@
-"""Verbs that keep the house: stop, start, agents-sync, doctor, release."""
+"""Verbs that keep the house: stop, start, close, agents-sync, doctor, release."""
 
 import sys
 from pathlib import Path
@@ -11,11 +11,15 @@ from rich.console import Console
 from agents.roster.services import sync_agents
 from core.registry import run_checks
 from core.services import start_again, stop_everything
+from factory.console.management.simulated import until
 from factory.console.management.verbs.entry import app, stop
+from factory.delivery.ports import Table
+from factory.delivery.services import the_edge
 from factory.pipeline.services import open_release
 from factory.repo.services import repository_of
 from portfolio.models import Product
 
+CLOSE_S = 20
 MARKS = {"fine": "[green]fine[/]", "warn": "[yellow]warn[/]", "fail": "[red]FAIL[/]"}
 
 
@@ -31,6 +35,23 @@ def start_all() -> None:
     """Let work go on after a stop."""
     start_again(by="cli")
     sys.stdout.write("Work goes on.\n")
+
+
+@app.command()
+def close() -> None:
+    """End what serves the products, and with it the products themselves, until the factory runs again."""
+    close_edge()
+    sys.stdout.write("Nothing is served any more; `factory run` serves what is live again.\n")
+
+
+def close_edge() -> None:
+    """End the products and the process that serves them; does nothing where it never ran."""
+    if (Path(settings.HOME) / "edge").exists():
+        edge = the_edge()
+        edge.ensure()
+        edge.apply(Table(generation=edge.state().generation + 1, products={}))
+        until(lambda: not edge.state().launches, at_most_s=CLOSE_S)
+        edge.stop()
 
 
 @app.command(name="agents-sync")
