@@ -78,10 +78,10 @@ def carry_release(release: Release, *, task_id: UUID, stop: Stop, edge: Edge | N
     """
     with home_of(release.product).held(stop=stop):
         release.refresh_from_db()
+        _check_may_go_on(release, stop=stop)
         if release.state == State.ASKED:
             approve_release(release, task_id=task_id)
         if release.state in (State.APPROVED, State.TRYING, State.SWITCHING, State.LIVE):
-            _check_may_go_on(release, stop=stop)
             place_of(release.product)
             _bring(release, edge=edge or the_edge(), stop=stop)
     return release

@@ -524,6 +524,18 @@ def test_a_launch_that_is_told_to_stop_is_no_failure_and_goes_on_later() -> None
     assert carry(launch, edge).state == State.LIVE
 
 
+def test_a_job_that_is_told_to_stop_gives_its_task_back_and_uses_no_approval() -> None:
+    venture, stop = Venture(), Stop()
+    launch = venture.approved(a_small_release("1"))
+    stop.set()
+
+    outcome = run_job(stop)
+
+    assert outcome.kind == "stopped"
+    assert (launch.state, launch.request.state) == ("ready", Request.State.APPROVED)
+    assert not launch.task.attempts.filter(state="failed").exists()
+
+
 def test_a_frozen_product_is_not_launched_until_it_thaws() -> None:
     venture, edge = Venture(), ScriptedEdge()
     launch = venture.approved(a_small_release("1"))
@@ -531,10 +543,10 @@ def test_a_frozen_product_is_not_launched_until_it_thaws() -> None:
 
     with pytest.raises(LaunchStopped, match="frozen"):
         carry(launch, edge)
-    tables = list(edge.tables)
+    tables, between = list(edge.tables), launch.release.state
     thaw_product(venture.product, reason="paid")
 
-    assert tables == []
+    assert (tables, between) == ([], State.ASKED)
     assert carry(launch, edge).state == State.LIVE
 
 
