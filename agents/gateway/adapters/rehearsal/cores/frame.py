@@ -54,12 +54,23 @@ def _given(product: Product, core: Core) -> dict[str, str]:
     sample = {n: v.replace("{site}", "http://93.184.216.34") for n, v in core.sample(product).items()}
     return {
         "app": product.app, "Entity": product.entity, "label": product.label, "names": product.names,
+        "widgets": _widgets(product),
         "columns": "\n".join(f"    {name} = {_column(name, kind, label)}" for name, kind, label in product.fields),
         "heads": "".join(f"<th>{label}</th>" for _, _, label in product.fields), "cells": "".join(rest),
         "sample": ", ".join(f'"{name}": "{value}"' for name, value in sample.items()),
         "plans": _json([dict(zip(("plan", "usd_month", "limit", "history_days"), p, strict=True)) for p in product.plans]),
         "copy": _json(_copy(product)), **{f"say_{key}": text for key, text in product.phrases.items()},
     }  # fmt: skip
+
+
+def _widgets(product: Product) -> str:
+    """A calendar for each date; other fields show what they take by themselves."""
+    days = [
+        f'"{name}": forms.DateInput(attrs={{"type": "date"}})'
+        for name, kind, _ in product.fields
+        if kind == "date"
+    ]
+    return f"        widgets = {{{', '.join(days)}}}\n" if days else ""
 
 
 def _copy(product: Product) -> dict[str, object]:
