@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
                 ('signals_new', models.PositiveIntegerField()),
                 ('quarantined', models.JSONField(default=list, help_text='Line and reason of each line kept apart.')),
                 ('scale', models.CharField(help_text='The scale all similarities of this scan are on.', max_length=60)),
+                ('took_s', models.FloatField(help_text='Machine time; null: unknown.', null=True)),
                 ('mode', models.CharField(choices=[('rehearsal', 'Rehearsal'), ('real', 'Real')], max_length=10)),
                 ('correlation_id', models.UUIDField(db_index=True, null=True)),
                 ('at', models.DateTimeField(help_text='Business time.')),

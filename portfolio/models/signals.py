@@ -20,6 +20,7 @@ class Scan(models.Model):
     signals_new = models.PositiveIntegerField()
     quarantined = models.JSONField(default=list, help_text="Line and reason of each line kept apart.")
     scale = models.CharField(max_length=60, help_text="The scale all similarities of this scan are on.")
+    took_s = models.FloatField(null=True, help_text="Machine time; null: unknown.")
     mode = models.CharField(max_length=10, choices=Mode)
     correlation_id = models.UUIDField(null=True, db_index=True)
     at = models.DateTimeField(help_text="Business time.")

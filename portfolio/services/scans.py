@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -92,16 +93,19 @@ def scan_signals(path: Path, *, as_of: date | None = None, landscape: Landscape 
         ModelMissing: the sentence model is not on this machine; nothing was written.
         ScanOvertaken: another scan ended meanwhile; nothing was written.
     """
-    day = as_of or business_now().date()
+    began, day = monotonic(), as_of or business_now().date()
     sifted, stored = _read(path, day), _stored()
     findings = _survey(sifted, as_of=day, stored=stored, landscape=landscape)
     number = stored.last_number + 1
     try:
-        return _record(findings, path=path, number=number, signals_read=len(sifted.signals))
+        scan = _record(findings, path=path, number=number, signals_read=len(sifted.signals))
     except IntegrityError as error:
         if Scan.objects.filter(number=number).exists():
             raise ScanOvertaken from error
         raise
+    scan.took_s = monotonic() - began
+    scan.save(update_fields=["took_s"])
+    return scan
 
 
 def _read(path: Path, as_of: date) -> rules.Sifted:

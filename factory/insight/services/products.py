@@ -100,11 +100,19 @@ def stage_costs(product: Product) -> tuple[StageCost, ...]:
             stage_of[attempt] = name
             spans[name] += [(began, ended or timezone.now())] if began else []
     costs = _cost_by_stage(product, stage_of)
+    seconds = {name: _length(spans[name]) for name in STAGES}
+    seconds[Product.Stage.SCAN] = _scan_s(product)
     here = STAGES.index(product.stage)
     return tuple(
-        StageCost(name, _state_of(index, here), _length(spans[name]), costs[name])
+        StageCost(name, _state_of(index, here), seconds[name], costs[name])
         for index, name in enumerate(STAGES)
     )
+
+
+def _scan_s(product: Product) -> float | None:
+    """How long the scan took that last saw what the product came of; None for an owner's own idea."""
+    scan = product.opportunity.scan if product.opportunity else None
+    return scan.took_s if scan else None
 
 
 def _state_of(index: int, here: int) -> str:

@@ -6,8 +6,8 @@ import pytest
 
 from core.registry import run_checks
 from factory.delivery.models import Release
+from tests.factory.delivery.carrying import a_live_release
 from tests.factory.delivery.scripted import ScriptedEdge
-from tests.factory.delivery.test_services import a_live_release
 from tests.factory.delivery.venture import Venture
 
 pytestmark = pytest.mark.django_db

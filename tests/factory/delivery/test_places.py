@@ -22,8 +22,8 @@ from factory.delivery.models import Place
 from factory.delivery.services import tick_products, url_of
 from factory.delivery.services.places import home_of, place_of
 from tests.builders import a_product
+from tests.factory.delivery.carrying import a_live_release
 from tests.factory.delivery.scripted import ScriptedEdge
-from tests.factory.delivery.test_services import a_live_release
 from tests.factory.delivery.venture import Venture, packed
 
 needs_rows = pytest.mark.django_db
