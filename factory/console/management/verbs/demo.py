@@ -17,6 +17,7 @@ from typing import Annotated
 import httpx
 import typer
 from django.conf import settings
+from rich.console import Console
 
 from billing.adapters.pay_secret import pay_secret
 from core.models import Installation
@@ -24,7 +25,7 @@ from core.services import advance_to, business_now, start_clock_at
 from factory.console.management.daemon import LOCK, claim_home, claim_port
 from factory.console.management.progress import Progress
 from factory.console.management.simulated import Owner, hire_owner, outside, until
-from factory.console.management.summary import last_line, summary_of
+from factory.console.management.summary import last_line, stage_table, summary_of
 from factory.console.management.verbs.entry import app, stop
 from factory.console.management.verbs.give import begin
 from factory.console.management.verbs.keep import close_edge
@@ -138,12 +139,20 @@ def open_venture(idea: str, product: str) -> Product:
     """Begin with the idea, the reference product, or the best of the shipped signals."""
     if idea or product:
         return begin(idea, product=product)
-    scan_file(settings.DATA_DIR / SIGNALS)
+    say("SCAN     the factory: Read and group the signals")
+    scan = scan_file(settings.DATA_DIR / SIGNALS)
+    say(f"SCAN     the factory: {scan.signals_read} signals, {scan.opportunity_set.count()} opportunities")
     venture = Product.objects.order_by("created_at").first()
     if venture is None:
         best = Opportunity.objects.standing().exclude(points=None).order_by("-points").first()
         stop(f"No opportunity reached 60 points; the best is {best.title if best else 'none'}.", code=1)
     return venture
+
+
+def say(line: str) -> None:
+    """Print one line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def follow(venture: Product) -> None:
@@ -209,6 +218,7 @@ def report(venture: Product, *, seconds: float) -> None:
     """Write the summary and print its last line."""
     summary = summary_of(venture, seconds=seconds)
     (Path(settings.HOME) / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False))
+    Console().print(stage_table(summary))
     sys.stdout.write(
         "This was a rehearsal: models, customers and payments were invented, and nothing was spent.\n"
     )
