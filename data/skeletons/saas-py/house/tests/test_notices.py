@@ -203,6 +203,9 @@ class FetchTest(SiteTest):
     def test_public_ones_are_allowed(self) -> None:
         self.assertTrue(fetch.may_fetch("https://93.184.216.34/a?b=c"))
 
+    def test_a_test_reaches_nobody_outside(self) -> None:
+        self.assertEqual(fetch.get("http://93.184.216.34/"), (0, "A test reaches nobody outside."))
+
     @override_settings(FETCH_TIMEOUT_S=0.3)
     def test_one_who_drips_is_cut(self) -> None:
         self.assertEqual(fetch.get(f"{self.site}/drip")[0], 0)
