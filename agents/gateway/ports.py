@@ -148,6 +148,13 @@ class Patience:
     budget_s: float = 30
 
 
+class Keep(Protocol):
+    """Keeps a paid answer: rows only, in the transaction that books it, so that nothing paid is ever asked again."""
+
+    def __call__(self, reply: Reply, /) -> object:
+        """Keep it."""
+
+
 class Complete(Protocol):
     """Gives a model's answer to one request."""
 

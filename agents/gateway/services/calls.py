@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 
+from django.db import transaction
+
 from agents.gateway.adapters import transport
 from agents.gateway.adapters.http import Cut, Line, converse
 from agents.gateway.errors import AllProvidersDown, BadAsk, ProviderFault, RateLimited, Stopped
 from agents.gateway.models import Call
-from agents.gateway.ports import Ask, Patience, Reply, Stop
+from agents.gateway.ports import Ask, Keep, Patience, Reply, Said, Stop
 from agents.gateway.rules.retry import Failure, next_step
 from agents.gateway.services.records import close_answered, close_failed, open_call
 from agents.gateway.services.routes import Route, routes_for
@@ -19,10 +21,11 @@ _LOOK_S = 1.0
 """How often an open stream asks whether everything was stopped."""
 
 
-def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE) -> Reply:
+def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep | None = None) -> Reply:
     """Return a model's answer; every attempt is held before it leaves, settled once, and has a row.
 
-    Call it outside of any transaction: the hold must be on disk before the call leaves.
+    Call it outside of any transaction: the hold must be on disk before the call leaves. `keep` is called in the
+    transaction that books the answer: it is paid and kept, or neither.
 
     Raises:
         BadAsk: agent, messages or `max_tokens` are missing; nothing was called.
@@ -42,10 +45,12 @@ def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE) -> Reply:
         _wait(step.wait_s, stop)
         call = _open(ask, route, call, stop=stop, patience=patience)
         try:
-            return _attempt(call, route, line, stop=stop, patience=patience)
+            said = _attempt(call, route, line, stop=stop, patience=patience)
         except ProviderFault as fault:
             failures.append(Failure(step.place, fault.kind, fault.retry_after_s))
             words.append(f"{call.model}: {fault.kind} {fault.words}".strip())
+        else:
+            return _settle(call, said, keep=keep)
     raise _give_up(failures, words)
 
 
@@ -73,17 +78,24 @@ def _open(ask: Ask, route: Route, fallback_from: Call | None, *, stop: Stop, pat
             stop.wait(0.2)
 
 
-def _attempt(call: Call, route: Route, line: Line, *, stop: Stop, patience: Patience) -> Reply:
+@transaction.atomic
+def _settle(call: Call, said: Said, *, keep: Keep | None) -> Reply:
+    reply = close_answered(call, said)
+    if keep is not None:
+        keep(reply)
+    return reply
+
+
+def _attempt(call: Call, route: Route, line: Line, *, stop: Stop, patience: Patience) -> Said:
     wire = transport.WIRES[route.model.provider.protocol]
     try:
-        said = converse(wire, line, route.body, is_cut=_watch(stop), patience=patience)
+        return converse(wire, line, route.body, is_cut=_watch(stop), patience=patience)
     except ProviderFault as fault:
         close_failed(call, fault)
         raise
     except Cut:
         close_failed(call, ProviderFault("stopped", is_free=False, words="cut by us"))
         raise Stopped from None
-    return close_answered(call, said)
 
 
 def _watch(stop: Stop) -> Callable[[], bool]:

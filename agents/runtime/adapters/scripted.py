@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agents.gateway.errors import Stopped
-from agents.gateway.ports import Ask, Reply, StopReason, ToolCall, Usage
+from agents.gateway.ports import Ask, Keep, Reply, StopReason, ToolCall, Usage
 from core.ids import new_id
 from core.registry import Json, Stop
 
@@ -36,10 +36,12 @@ class ScriptedModel:
     script: Script
     asked: list[Ask] = field(default_factory=list)
 
-    def complete(self, ask: Ask, *, stop: Stop) -> Reply:
+    def complete(self, ask: Ask, *, stop: Stop, keep: Keep) -> Reply:
         """Return the next answer; a script that is over is a model that is stopped."""
         if stop.is_set() or len(self.asked) >= len(self.script):
             raise Stopped
         answer = self.script[len(self.asked)]
         self.asked.append(ask)
-        return answer if isinstance(answer, Reply) else answer(ask)
+        reply = answer if isinstance(answer, Reply) else answer(ask)
+        keep(reply)
+        return reply

@@ -1,6 +1,7 @@
 """Talking to a model: every answer is paid once, and every turn written down."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from agents.gateway.ports import Ask, Patience, Reply
 from agents.gateway.services import fill
@@ -35,14 +36,12 @@ class Talk:
         kept = recall_step(self.session.reuse_key, step_key=key)
         if kept is not None:
             return Spoken(reply := reply_from_json(kept), self._write(reply, is_replayed=True), key)
-        reply = self.model.complete(replace(ask, step_key=key), stop=self.stop)
-        keep_step(
-            self.session.reuse_key,
-            step_key=key,
-            value=reply_as_json(reply),
-            cost_microusd=reply.cost_microusd,
-        )
+        reply = self.model.complete(replace(ask, step_key=key), stop=self.stop, keep=partial(self._keep, key))
         return Spoken(reply, self._write(reply, is_replayed=False), key)
+
+    def _keep(self, key: str, reply: Reply) -> None:
+        cost, value = reply.cost_microusd, reply_as_json(reply)
+        keep_step(self.session.reuse_key, step_key=key, value=value, cost_microusd=cost)
 
     def say_whole(self, ask: Ask) -> Spoken:
         """Return a whole answer: one that was cut is dropped and asked for again with twice the room.
