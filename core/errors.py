@@ -44,6 +44,13 @@ class NotRegistered(FactoryError):
     http_status = 404
 
 
+class NameTaken(FactoryError):
+    """Two apps register one name; one of them would never be called."""
+
+    code = "NAME_TAKEN"
+    http_status = 500
+
+
 class BadArguments(FactoryError):
     """These arguments do not fit what was asked."""
 

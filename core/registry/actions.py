@@ -8,6 +8,7 @@ from uuid import UUID
 import jsonschema
 
 from core.errors import BadArguments, NotRegistered
+from core.registry.names import put
 
 
 class Effect(Protocol):
@@ -34,7 +35,7 @@ def register_action(name: str, *, schema: Mapping[str, Any], on_no: Effect) -> C
     """Register the decorated function as what a yes to `name` does."""
 
     def register(on_yes: Effect) -> Effect:
-        _actions[name] = Action(name=name, schema=schema, on_yes=on_yes, on_no=on_no)
+        put(_actions, name=name, thing=Action(name=name, schema=schema, on_yes=on_yes, on_no=on_no))
         return on_yes
 
     return register

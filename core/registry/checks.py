@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from core.registry.names import put
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -22,7 +24,7 @@ def register_check(name: str) -> Callable[[Check], Check]:
     """Register the decorated function as the check `name`."""
 
     def register(check: Check) -> Check:
-        _checks[name] = check
+        put(_checks, name=name, thing=check)
         return check
 
     return register

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from core.errors import NotRegistered
 from core.registry.assignments import Assignment, Outcome, Stop
+from core.registry.names import put
 
 
 class Job(Protocol):
@@ -32,7 +33,7 @@ def register_job(kind: str) -> Callable[[Job], Job]:
     """Register the decorated function as the job that carries out tasks of `kind`."""
 
     def register(job: Job) -> Job:
-        _jobs[kind] = job
+        put(_jobs, name=kind, thing=job)
         return job
 
     return register
@@ -58,7 +59,7 @@ def every(seconds: float, *, name: str) -> Callable[[Callable[[], object]], Call
     """Register the decorated function as a chore; it must be safe to run twice and in two processes at once."""
 
     def register(run: Callable[[], object]) -> Callable[[], object]:
-        _chores[name] = Chore(name=name, every_s=seconds, run=run)
+        put(_chores, name=name, thing=Chore(name=name, every_s=seconds, run=run))
         return run
 
     return register

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from core.errors import NotRegistered
 from core.registry.assignments import Assignment, Stop
+from core.registry.names import put
 
 ToolClass = Literal["read", "write", "run", "outside"]
 
@@ -55,7 +56,7 @@ def register_tool(
     """Register the decorated function as the tool `name`."""
 
     def register(handler: ToolHandler) -> ToolHandler:
-        _tools[name] = Tool(name, description, schema, tool_class, handler)
+        put(_tools, name=name, thing=Tool(name, description, schema, tool_class, handler))
         return handler
 
     return register

@@ -14,10 +14,18 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from core import clock, money
-from core.errors import BadArguments, BlobDamaged, ClockFixed, NotRegistered
+from core.errors import BadArguments, BlobDamaged, ClockFixed, NameTaken, NotRegistered
 from core.ids import digest_of, new_id
 from core.models import Blob, Installation, Mode
-from core.registry import check_arguments, find_action, register_action
+from core.registry import (
+    Assignment,
+    Outcome,
+    Stop,
+    check_arguments,
+    find_action,
+    register_action,
+    register_job,
+)
 from core.services import (
     advance_to,
     blobs,
@@ -98,3 +106,15 @@ def test_an_action_checks_its_arguments_and_an_unknown_one_is_refused() -> None:
         check_arguments(find_action("test.act").schema, {})
     with pytest.raises(NotRegistered):
         find_action("test.unheard")
+
+
+def test_a_name_is_registered_once() -> None:
+    def job(assignment: Assignment, stop: Stop, /) -> Outcome:
+        """Do nothing."""
+        return Outcome(kind="done")
+
+    register_job("test.once")(job)
+    register_job("test.once")(job)
+
+    with pytest.raises(NameTaken, match=r"test\.once"):
+        register_job("test.once")(lambda assignment, stop: Outcome(kind="done"))

@@ -28,13 +28,13 @@ def end_it(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
     refuse_task(UUID(arguments["task_id"]), words="the owner said no")
 
 
-@register_action("test.build", schema=SCHEMA, on_no=end_it)
+@register_action("work.test_build", schema=SCHEMA, on_no=end_it)
 def let_it_go_on(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
     """Let the asking task go on."""
     resume_task(UUID(arguments["task_id"]), {"answer": "approve", "decision_id": str(decision_id)})
 
 
-def a_question(assignment: Assignment, *, action: str = "test.build", **facts: Any) -> Outcome:
+def a_question(assignment: Assignment, *, action: str = "work.test_build", **facts: Any) -> Outcome:
     """Return the outcome of an attempt that asks the owner."""
     return Outcome(
         kind="waiting",
@@ -71,7 +71,7 @@ def test_a_yes_readies_the_task_in_its_own_transaction_and_the_next_attempt_find
 
     assignment = take()
     assert assignment is not None
-    assert assignment.decisions == {"test.build": {"answer": "approve", "decision_id": str(decision.pk)}}
+    assert assignment.decisions == {"work.test_build": {"answer": "approve", "decision_id": str(decision.pk)}}
     task.refresh_from_db()
     assert (task.failures, task.question, assignment.last_error) == (0, None, "")
 
