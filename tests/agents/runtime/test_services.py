@@ -301,17 +301,27 @@ def test_a_stop_between_two_calls_ends_the_attempt_and_the_next_goes_on(job: Ass
     )
 
 
-def test_a_command_cut_by_a_stop_is_run_again_by_the_next_attempt(job: Assignment, rex: Agent) -> None:
-    stop = Stop()
-    slow = "import pathlib, time; first = not pathlib.Path('seen').exists(); pathlib.Path('seen').touch(); time.sleep(60 * first)"
-    threading.Timer(1, stop.set).start()
+def test_a_command_cut_by_a_stop_is_run_again_by_the_next_attempt(
+    job: Assignment, rex: Agent, tmp_path: Path
+) -> None:
+    stop, begun = Stop(), tmp_path / "begun"
+    slow = f"import pathlib, time; b = pathlib.Path('{begun}'); new = not b.exists(); b.touch(); time.sleep(60 * new)"
+    watcher = threading.Thread(target=lambda: until_there(begun) and stop.set())
+    watcher.start()
 
     outcome = carry_out(
         job, stop, model=ScriptedModel([says("", ("run", {"command": f'python -c "{slow}"'}))])
     )
+    watcher.join()
     later, model = carried(again(job, rex), says("ok"))
 
     assert (outcome.kind, later.kind, results(model)) == ("stopped", "done", ["exit 0\n"])
+
+
+def until_there(path: Path) -> bool:
+    """Wait until `path` exists, a minute at most."""
+    waiter = threading.Event()
+    return any(path.exists() or waiter.wait(0.02) for _ in range(3_000))
 
 
 @pytest.mark.parametrize("keeps_workspace", [True, False], ids=["workspace kept", "workspace gone"])
