@@ -15,7 +15,7 @@ install-dev:
 	@scripts/install requirements-dev.txt
 
 test: install-dev ## what people rely on, on SQLite, no service needed
-	@FACTORY_HOME=var/test $(PY) -m pytest -n 2 --dist loadgroup
+	@FACTORY_HOME=var/test $(PY) -m pytest -n 2 --dist loadfile
 
 drill: install-dev ## the slow proofs
 	@FACTORY_HOME=var/test $(PY) -m pytest -m drill

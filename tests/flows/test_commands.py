@@ -13,7 +13,6 @@ import pytest
 from tests.flows.stack import ROOT, Said, Stack
 
 REFUSED, ASKED_BACK = 1, 2
-pytestmark = pytest.mark.xdist_group("commands")
 
 
 @pytest.fixture(scope="module")

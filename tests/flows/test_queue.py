@@ -24,7 +24,6 @@ task = Task.objects.create(
 print('"' + task.pk.hex + '"')
 """
 QUIET_S = 4.0
-pytestmark = pytest.mark.xdist_group("queue")
 CALL = """
     SELECT c.*, p.input_microusd, p.output_microusd FROM gateway_call c
     JOIN work_attempt a ON a.id = c.assignment_id JOIN gateway_price p ON p.model_id = c.model_id

@@ -14,7 +14,6 @@ from tests.flows.stack import Stack, a_stack
 from tests.flows.visitor import Visitor, is_timeless, keeps
 
 IDEA = "Remind small workshops before the yearly inspection of each of their machines is due"
-pytestmark = pytest.mark.xdist_group("story")
 
 
 class Story:
