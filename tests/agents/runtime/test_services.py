@@ -306,7 +306,7 @@ def test_a_command_cut_by_a_stop_is_run_again_by_the_next_attempt(
 ) -> None:
     stop, begun = Stop(), tmp_path / "begun"
     slow = f"import pathlib, time; b = pathlib.Path('{begun}'); new = not b.exists(); b.touch(); time.sleep(60 * new)"
-    watcher = threading.Thread(target=lambda: until_there(begun) and stop.set())
+    watcher = threading.Thread(target=set_when_there, args=(stop, begun))
     watcher.start()
 
     outcome = carry_out(
@@ -318,10 +318,11 @@ def test_a_command_cut_by_a_stop_is_run_again_by_the_next_attempt(
     assert (outcome.kind, later.kind, results(model)) == ("stopped", "done", ["exit 0\n"])
 
 
-def until_there(path: Path) -> bool:
-    """Wait until `path` exists, a minute at most."""
+def set_when_there(stop: Stop, path: Path) -> None:
+    """Set `stop` as soon as `path` exists, after a minute all the same."""
     waiter = threading.Event()
-    return any(path.exists() or waiter.wait(0.02) for _ in range(3_000))
+    any(path.exists() or waiter.wait(0.02) for _ in range(3_000))
+    stop.set()
 
 
 @pytest.mark.parametrize("keeps_workspace", [True, False], ids=["workspace kept", "workspace gone"])

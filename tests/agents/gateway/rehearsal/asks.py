@@ -6,8 +6,8 @@ from typing import Any
 
 from agents.gateway.adapters.rehearsal.answer import answer
 from agents.gateway.adapters.rehearsal.dice import Seed
+from factory.pipeline.rules.answers import BLUEPRINT
 from tests.agents.gateway.rehearsal.models import TOOLS, parameters_of
-from tests.agents.gateway.rehearsal.schemas import BLUEPRINT
 
 Json = dict[str, Any]
 IDEAS = {

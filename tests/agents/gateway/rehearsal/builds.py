@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from factory.pipeline.rules.answers import BLUEPRINT, PLAN
 from tests.agents.gateway.rehearsal.driver import running
 from tests.agents.gateway.rehearsal.models import Models
-from tests.agents.gateway.rehearsal.schemas import BLUEPRINT, PLAN
 
 Json = dict[str, Any]
 SKELETON = Path(__file__).parents[4] / "data" / "skeletons" / "saas-py"

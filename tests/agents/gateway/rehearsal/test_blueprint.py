@@ -10,8 +10,8 @@ import pytest
 from agents.gateway.adapters.rehearsal.cores import CORES
 from agents.gateway.adapters.rehearsal.cores.frame import files, final, typed
 from agents.gateway.adapters.rehearsal.reading import as_product
+from factory.pipeline.rules.answers import BLUEPRINT, PLAN, RESEARCH, REVIEW_NOTES
 from tests.agents.gateway.rehearsal.asks import CRONPILOT, IDEAS, blueprint_of, structured, text_of
-from tests.agents.gateway.rehearsal.schemas import BLUEPRINT, NOTES, PLAN, RESEARCH
 
 Json = dict[str, Any]
 MANY = [
@@ -135,7 +135,7 @@ def test_a_review_names_file_and_line_of_a_mistake_and_only_adds_cases() -> None
     right, wrong = typed(product, next(d for d in core.defects if d.name == "limit_off_by_one"))
     text = final(product, core)[path].replace(right, wrong)
 
-    made = filled(NOTES, review_prompt(blueprint, {path: text}))
+    made = filled(REVIEW_NOTES, review_prompt(blueprint, {path: text}))
 
     line = text[: text.index(wrong)].count("\n") + 1
     assert (made["verdict"], made["notes"][0]["file"], made["notes"][0]["line"]) == ("fail", path, line)
@@ -149,6 +149,6 @@ def test_a_review_of_clean_sources_finds_nothing() -> None:
     product = as_product(blueprint)
     assert product
 
-    made = filled(NOTES, review_prompt(blueprint, final(product, CORES[product.kind])))
+    made = filled(REVIEW_NOTES, review_prompt(blueprint, final(product, CORES[product.kind])))
 
     assert (made["verdict"], made["notes"]) == ("pass", [])

@@ -12,8 +12,8 @@ from agents.gateway.adapters.rehearsal.coder import planted
 from agents.gateway.adapters.rehearsal.cores import CORES
 from agents.gateway.adapters.rehearsal.dice import Seed
 from agents.gateway.adapters.rehearsal.reading import as_product
+from factory.pipeline.rules.answers import RESEARCH
 from tests.agents.gateway.rehearsal.asks import IDEAS, blueprint_of, said, structured, text_of
-from tests.agents.gateway.rehearsal.schemas import RESEARCH
 
 Json = dict[str, Any]
 THINGS = (

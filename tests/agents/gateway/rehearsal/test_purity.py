@@ -18,8 +18,8 @@ import pytest
 from agents.gateway.adapters import child, rehearsal
 from agents.gateway.adapters.rehearsal.answer import answer
 from agents.gateway.adapters.rehearsal.dice import Dice, Seed
+from factory.pipeline.rules.answers import BLUEPRINT, PLAN, RESEARCH
 from tests.agents.gateway.rehearsal.asks import IDEAS, anthropic_body, openai_body, structured
-from tests.agents.gateway.rehearsal.schemas import BLUEPRINT, PLAN, RESEARCH
 
 HERE = Path(rehearsal.__file__).parent
 Serving = Callable[[str], child.Process]

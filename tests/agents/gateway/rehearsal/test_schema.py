@@ -15,7 +15,6 @@ from pydantic import AnyUrl, BaseModel, Field
 
 from agents.gateway.adapters.rehearsal.dice import Dice
 from agents.gateway.adapters.rehearsal.schema import Builder
-from tests.agents.gateway.rehearsal import schemas
 from tests.agents.gateway.rehearsal.asks import said, structured, text_of
 
 Json = dict[str, Any]
@@ -61,6 +60,11 @@ class Tree(BaseModel):
     anything: Any
 
 
+def _object(**fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a strict schema of an object with all of `fields`."""
+    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+
+
 @pytest.mark.parametrize("model", [Leaf, Branch, Tree])
 @pytest.mark.parametrize("seed", range(5))
 def test_pydantic_schemas_get_valid_instances(model: type[BaseModel], seed: int) -> None:
@@ -103,7 +107,9 @@ def test_a_hint_that_does_not_fit_spoils_nothing(schema: Any, hint: Any) -> None
 
 def test_a_new_agent_works_unscripted_with_the_words_it_was_given() -> None:
     schema = {
-        **schemas._object(title=schemas.TEXT, stars={"type": "integer", "minimum": 1, "maximum": 5}),
+        **_object(
+            title={"type": "string", "minLength": 1}, stars={"type": "integer", "minimum": 1, "maximum": 5}
+        ),
         "title": "Praise",
     }
     prompt = "Praise the lighthouse keeper warmly"
@@ -115,7 +121,7 @@ def test_a_new_agent_works_unscripted_with_the_words_it_was_given() -> None:
 
 
 def test_the_same_words_get_the_same_answer_on_both_wires() -> None:
-    schema = {**schemas._object(title={"type": "string"}), "title": "Praise"}
+    schema = {**_object(title={"type": "string"}), "title": "Praise"}
     shape = {"format": {"type": "json_schema", "schema": schema}}
     body = {
         "model": "m",
