@@ -1,9 +1,11 @@
 # The factory's commands. A fresh machine needs Python 3.11 or newer and git; everything else is installed into .venv.
 .PHONY: demo run install install-dev test drill check
 PY = .venv/bin/python
+# --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
+given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
 
 demo: install ## one idea from signals to a live product, in rehearsal
-	@FACTORY_MODE=rehearsal FACTORY_HOME=var/demo $(PY) manage.py factory demo --fresh $(if $(EXIT),--exit) $(if $(PRODUCT),--product "$(PRODUCT)") $(if $(IDEA),--idea "$(IDEA)")
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/demo $(PY) manage.py factory demo --fresh $(if $(EXIT),--exit) $(call given,PRODUCT) $(call given,IDEA)
 
 run: install ## the factory as a service on http://localhost:8000
 	@$(PY) manage.py factory run
