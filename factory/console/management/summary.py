@@ -20,7 +20,7 @@ from portfolio.services import scan_report
 Json = dict[str, Any]
 
 
-def summary_of(product: Product, *, seconds: float) -> Json:
+def summary_of(product: Product, *, seconds: float | None) -> Json:
     """Return everything that the demo's `summary.json` says about one product's story."""
     use = story_use(product.correlation_id)
     blueprint, rows = product.blueprint, product_pnl(product)
@@ -76,7 +76,7 @@ def summary_of(product: Product, *, seconds: float) -> Json:
             for row in rows
         ],
         "correlation_id": str(product.correlation_id),
-        "seconds": round(seconds, 1),
+        "seconds": None if seconds is None else round(seconds, 1),
     }
 
 

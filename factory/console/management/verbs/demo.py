@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -33,6 +33,7 @@ from factory.console.management.verbs.run import prepare
 from factory.pipeline.adapters.references import reference
 from factory.pipeline.rules.idea import read_idea
 from factory.pipeline.services import scan_file
+from factory.quality.models import Finding
 from factory.work.models import DeadLetter
 from portfolio.models import Opportunity, Product
 
@@ -159,16 +160,26 @@ def follow(venture: Product) -> None:
     """Show how the work goes on until users meet the product, or say why they do not."""
     with Progress(venture) as progress:
         ended = until(lambda: progress.look() or is_over(venture), at_most_s=LONGEST_S, every_s=0.25)
-    trouble = (
-        DeadLetter.objects.filter(task__dag__product=venture, resolution="").select_related("task").first()
-    )
-    if trouble is not None:
-        stop(
-            f"{venture.name} stopped at “{trouble.task.title}”: {trouble.error.strip().splitlines()[-1]}",
-            code=1,
-        )
+    if why := what_stopped(venture):
+        write_summary(venture)
+        stop(why, code=1)
     if not ended:
         stop(f"{venture.name} was not live after {LONGEST_S} s.", code=1)
+
+
+def what_stopped(venture: Product) -> str:
+    """Say in a sentence at which step the work was given up, and what Hawk found; "" while it was not."""
+    open_letters = DeadLetter.objects.filter(task__dag__product=venture, resolution="")
+    letter = open_letters.select_related("task").first()
+    if letter is None:
+        return ""
+    said = f"{venture.name} stopped at “{letter.task.title}”: {letter.error.strip().splitlines()[-1]}"
+    found = Finding.objects.of(venture).blocking().filter(is_fixed=False).last()
+    return (
+        f"{said} Hawk's finding stands: {found.file}:{found.line} {found.text.splitlines()[0][:200]}"
+        if found
+        else said
+    )
 
 
 def is_over(venture: Product) -> bool:
@@ -214,10 +225,18 @@ def sell(venture: Product, address: str) -> None:
             stop("The door for payments refused a signed message.", code=1)
 
 
-def report(venture: Product, *, seconds: float) -> None:
-    """Write the summary and print its last line."""
+def write_summary(venture: Product, *, seconds: float | None = None) -> dict[str, Any]:
+    """Write how far the venture came to `summary.json`; nothing before there is an approved blueprint."""
+    if not venture.blueprint:
+        return {}
     summary = summary_of(venture, seconds=seconds)
     (Path(settings.HOME) / "summary.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False))
+    return summary
+
+
+def report(venture: Product, *, seconds: float) -> None:
+    """Write the summary, print it as a table, and its last line."""
+    summary = write_summary(venture, seconds=seconds)
     Console().print(stage_table(summary))
     sys.stdout.write(
         "This was a rehearsal: models, customers and payments were invented, and nothing was spent.\n"
