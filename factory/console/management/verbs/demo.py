@@ -17,11 +17,11 @@ from typing import Annotated, Any
 import httpx
 import typer
 from django.conf import settings
+from django.urls import reverse
 from rich.console import Console
 
 from billing.adapters.pay_secret import pay_secret
-from core.models import Installation
-from core.services import advance_to, business_now, start_clock_at
+from core.services import advance_to, business_now, invite_person, start_clock_at
 from factory.console.management.daemon import LOCK, claim_home, claim_port
 from factory.console.management.progress import Progress
 from factory.console.management.simulated import Owner, hire_owner, outside, until
@@ -247,10 +247,11 @@ def report(venture: Product, *, seconds: float) -> None:
 
 def linger(venture: Product, address: str) -> None:
     """Keep everything up until ctrl-C."""
-    zone = Installation.objects.get().time_zone
+    pages = f"{address}{reverse('join', args=[invite_person()])}"
     sys.stdout.write(
-        f"Try the product at {venture.url}, the factory at {address} ({zone}). Ctrl-C ends both.\n"
+        f"Try the product at {venture.url}; see the factory as its owner at {pages}\nCtrl-C ends both.\n"
     )
+    sys.stdout.flush()
     try:
         signal.pause()
     except KeyboardInterrupt:
