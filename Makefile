@@ -17,10 +17,10 @@ install-dev:
 	@scripts/install requirements-dev.txt
 
 test: install-dev ## what people rely on, on SQLite, no service needed
-	@FACTORY_HOME=var/test $(PY) -m pytest -n 2 --dist loadfile
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -n 2 --dist loadfile
 
 drill: install-dev ## the slow proofs
-	@FACTORY_HOME=var/test $(PY) -m pytest -m drill
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m drill
 
 check: install-dev ## style, types, the order of the house, deployment settings, migrations
 	@.venv/bin/ruff check .
