@@ -8,6 +8,7 @@ from approvals.models import Decision
 from core.registry import register_action
 from factory.pipeline.services import decline_build
 from factory.pipeline.services.build import ACTION
+from factory.pipeline.services.discover import may_propose_again
 from factory.work.services import resume_task
 
 SCHEMA = {
@@ -21,11 +22,12 @@ SCHEMA = {
 def no_build(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
     """End the venture, or take the owner's words into another round."""
     decision = Decision.objects.filter(pk=decision_id).first()
-    if decision is not None and decision.answer == Decision.Answer.CHANGE:
-        resume_task(UUID(arguments["task_id"]), {"answer": "change", "words": decision.words})
+    task_id = UUID(arguments["task_id"])
+    if decision is not None and decision.answer == Decision.Answer.CHANGE and may_propose_again(task_id):
+        resume_task(task_id, {"answer": "change", "words": decision.words})
         return
     words = decision.words if decision else "no answer in time"
-    decline_build(UUID(arguments["product_id"]), task_id=UUID(arguments["task_id"]), words=words)
+    decline_build(UUID(arguments["product_id"]), task_id=task_id, words=words)
 
 
 @register_action(ACTION, schema=SCHEMA, on_no=no_build)

@@ -1,6 +1,7 @@
 """From an opportunity to a question: desk check, research, blueprint, plan, gate."""
 
 from typing import Any
+from uuid import UUID
 
 from agents.roster.models import Agent
 from core.errors import FactoryError
@@ -9,7 +10,7 @@ from factory.pipeline.rules.answers import BLUEPRINT, PLAN, RESEARCH
 from factory.pipeline.rules.blueprint import PRICE_RANGE_USD, check_blueprint
 from factory.pipeline.rules.briefs import blueprint_brief, plan_brief, research_brief
 from factory.pipeline.rules.plan import BUILD_CAP_USD, Planned, Staff, check_plan
-from factory.work.models import Attempt, Dag
+from factory.work.models import Attempt, Dag, Task
 from factory.work.rules import TaskSpec
 from factory.work.services import accept_result, create_graph, extend_graph, refuse_result
 from portfolio.models import Product
@@ -35,6 +36,11 @@ def discover(product: Product) -> Dag:
 def propose_again(product: Product, dag: Dag, *, round_n: int, owner_words: str) -> None:
     """Ask Atlas and Kev once more, with the owner's words; the question comes back changed. Source: R-12.9."""
     extend_graph(dag, tasks=_proposal(product, round_n=round_n, after=("research",), owner_words=owner_words))
+
+
+def may_propose_again(task_id: UUID) -> bool:
+    """Say whether the gate `task_id` may still take the owner's words into another round."""
+    return int(Task.objects.get(pk=task_id).arguments["round"]) < MOST_ROUNDS
 
 
 def _validation(product: Product) -> list[TaskSpec]:

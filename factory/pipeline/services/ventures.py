@@ -30,7 +30,7 @@ from portfolio.services import (
 )
 
 TRAFFIC = "recorded.jsonl"
-MOST_ROUNDS = 4
+MOST_TESTS = 4
 """The first test and three rounds of mending."""
 Stage = Product.Stage
 
@@ -115,7 +115,7 @@ def _settle(attempt: Attempt) -> None:
     product, n = Product.objects.get(dags=task.dag), task.arguments["round"] + 1
     round_of = Bench(product, python=task.arguments["python"]).mending
     is_green = result["passed"]
-    is_mended = not is_green and n <= MOST_ROUNDS
+    is_mended = not is_green and n <= MOST_TESTS
     told = findings_told(result["verdict_id"]) if is_mended else []
     mending = round_of(told, n=n, test_key=task.key) if is_mended else []
     with transaction.atomic(), story_of(task.dag.correlation_id):

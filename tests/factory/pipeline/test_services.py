@@ -211,6 +211,17 @@ def test_a_change_asks_atlas_and_kev_again_with_the_owners_words(
     assert Task.objects.filter(key="gate-2").exists()
 
 
+def test_the_third_change_is_a_no(venture: Product, blueprint: Json, plan: Json) -> None:
+    request = asked(venture, blueprint, plan)
+    gate = Task.objects.get(key="gate")
+    Task.objects.filter(pk=gate.pk).update(arguments={**gate.arguments, "round": 3})
+
+    decide_request(request.pk, answer="change", by=a_user(), digest=request.digest, words="Once more.")
+
+    assert Opportunity.objects.get(product=venture).state == Opportunity.State.DECLINED
+    assert not Task.objects.filter(key__endswith="-4").exists()
+
+
 def test_with_a_real_model_nothing_is_built_before_there_is_a_sandbox(
     venture: Product, blueprint: Json, plan: Json
 ) -> None:
