@@ -43,10 +43,7 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
     features = [
         {"name": one["title"], "passed": None, "words": "to be built"} for one in blueprint["features"]
     ]
-    left_out = [
-        {"name": one["feature"], "passed": None, "words": f"left out: {one['why']}"}
-        for one in blueprint["excluded"]
-    ]
+    left_out = "; ".join(f"{one['feature']} ({one['why']})" for one in blueprint["excluded"])
     prices = ", ".join(f"${one['usd_month']} a month for {one['limit']}" for one in blueprint["prices"])
     core = blueprint["core_function"]
     return Question(
@@ -56,12 +53,13 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
         facts={
             "binds": binds_of(blueprint, plan),
             "reason": _sentences(
-                blueprint["tagline"], core["sentence"], f"For {blueprint['customer']}, at {prices}"
+                blueprint["tagline"], core["sentence"], f"For {_lowered(blueprint['customer'])}, at {prices}"
             ),
-            "on_yes": f"Rex and Pixel write it in {len(plan['tasks'])} steps, Hawk tries to break it; you are asked again before anybody can use it.",
+            "on_yes": f"Rex and Pixel write it in {len(plan['tasks'])} steps, Hawk tries to break it; you are asked again "
+            f"before anybody can use it. Not built: {left_out}.",
             "on_no": "Nothing is built. The idea, its evidence and this blueprint are kept.",
             "worst_case_microusd": min(total, 70) * MICROUSD_PER_USD,
-            "evidence": [*_readings(blueprint), *features, *left_out],
+            "evidence": [*_readings(blueprint), *features],
             "diff": "\n".join(
                 f"+ {task['title']} ({task['agent']}, at most ${task['max_cost_usd']})"
                 for task in plan["tasks"]
@@ -69,6 +67,11 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
             "product": blueprint["name"],
         },
     )
+
+
+def _lowered(text: str) -> str:
+    """Return `text` as it stands inside a sentence; a name in capitals stays."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _sentences(*parts: str) -> str:

@@ -69,7 +69,7 @@ def _judge(build: Build, done: Done, lines: dict[str, Any] | None) -> Evidence:
     numbers = {"total": int(ran[1]), "failed": len(broken), "line_share": share, "new_line_share": new_share}
     gaps = _gaps(lines, build.skeleton) if new_share < _LEAST_NEW_SHARE or share < _LEAST_SHARE else ()
     is_fine = done.code == 0 and int(ran[1]) > 0 and not broken and not gaps
-    summary = f"{int(ran[1])} tests, {len(broken)} failed, {share:.0%} of lines, {new_share:.0%} of new lines"
+    summary = f"{int(ran[1])} tests, {len(broken)} failed, {100 * share:.0f} % of lines, {100 * new_share:.0f} % of new lines"
     return Evidence("tests", is_fine, summary, (*broken, *gaps), numbers)
 
 

@@ -137,7 +137,7 @@ def test_the_owner_sees_what_is_read_promised_left_out_and_the_worst_case(
 
     words = " ".join(f"{row['name']} {row['words']}" for row in request.evidence)
     assert request.worst_case_microusd == 1_000_000 * sum(task["max_cost_usd"] for task in plan["tasks"])
-    assert blueprint["excluded"][0]["feature"] in words
+    assert blueprint["excluded"][0]["feature"] in request.on_yes
     assert blueprint["features"][0]["title"] in words
     assert request.title == f"Build {blueprint['name']}?"
 
