@@ -136,6 +136,7 @@ def test_a_removed_product_leaves_no_process_no_port_and_no_file(stage: Stage) -
     ask(stage.port, "/spawn")
     launch = state.stable_of("shop")
     assert launch is not None
+    until(lambda: len(bearers(f"ORDERS={stage.orders}")) == 2)  # a child bears its name once it began
     processes = bearers(f"ORDERS={stage.orders}")
 
     stage.edge.apply(Table(generation=2, products={}))
