@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
+from core.registry.tasks import TaskSpec
+
 Json = dict[str, Any]
 OutcomeKind = Literal["done", "failed", "waiting", "wants_children", "stopped"]
 
@@ -101,6 +103,8 @@ class Outcome:
 
     Attributes:
         error_class: `transient`, `invalid_output`, `low_quality`, `stuck`, `crash`, `budget` or `permanent`. Source: R-01.16.
+        children: the tasks that this one wants done, when it `wants_children`.
+        waits_for_children: its next attempt begins with their results; else it is done with `result`, and they go on alone.
     """
 
     kind: OutcomeKind
@@ -109,6 +113,8 @@ class Outcome:
     error: str = ""
     error_class: str = ""
     question: Question | None = None
+    children: tuple[TaskSpec, ...] = ()
+    waits_for_children: bool = True
 
 
 Stop = threading.Event

@@ -1,11 +1,10 @@
 """What is allowed, who is next, and what follows a failure: pure functions."""
 
+from core.registry import TaskSpec, Workspace
 from factory.work.rules.graphs import (
     MAX_TASKS,
     OWN_VALIDATORS,
     Edges,
-    TaskSpec,
-    Workspace,
     edges_of,
     find_cycle,
     graph_faults,

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Final
+from typing import Final
+
+from core.registry import TaskSpec
 
 MAX_TASKS: Final = 200
 OWN_VALIDATORS: Final = frozenset({"none", "schema"})
@@ -14,48 +14,6 @@ MUST_BE_JUDGED: Final = frozenset({"code", "deploy", "decompose"})
 
 Edges = Mapping[str, AbstractSet[str]]
 """From each task's key, the keys of the tasks it waits for."""
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """The repository a task works in: it starts from the tip of `base` as it is then, and ends on `branch`."""
-
-    repository: str
-    branch: str
-    base: str = "main"
-
-
-@dataclass(frozen=True)
-class TaskSpec:
-    """One task of a graph to be made.
-
-    Attributes:
-        key: its name inside the graph.
-        kind: `agent` for an agent's work, else the kind of a registered job.
-        agent: who works; of a job: on whose behalf, empty for nobody's.
-        type: what sort of work it is (`code`, `research`, ...); sets the time limit.
-        after: keys of the tasks whose results it needs.
-        max_cost_microusd: what it may cost in all; None: the table of limits says.
-        validator: `none` (accepted at once), `schema` (accepted when the answer fits), else the name of a judge above.
-        priority: 0 (urgent) to 100.
-        due_at: business time by which it should be done; lifts it as the time comes near.
-    """
-
-    key: str
-    title: str
-    kind: str = "agent"
-    agent: str = ""
-    type: str = "job"
-    brief: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    after: tuple[str, ...] = ()
-    max_cost_microusd: int | None = None
-    may_write: tuple[str, ...] = ("**",)
-    answer_schema: Mapping[str, Any] | None = None
-    validator: str = "none"
-    workspace: Workspace | None = None
-    priority: int = 50
-    due_at: datetime | None = None
 
 
 def edges_of(specs: Sequence[TaskSpec]) -> dict[str, frozenset[str]]:
