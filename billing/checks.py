@@ -1,10 +1,14 @@
 """Is the money in order?"""
 
+from datetime import timedelta
+
 from django.db.models import Sum
 from django.utils import timezone
 
-from billing.models import Entry, Hold, Overage, Period, RevenueEvent, Scope, Window
+from billing.models import CostHour, Entry, Hold, Overage, Period, RevenueEvent, Scope, Window
+from core.clock import start_of_day
 from core.registry import Finding, register_check
+from core.services import business_now
 
 
 @register_check("ledger")
@@ -12,11 +16,16 @@ def ledger() -> Finding:
     """The factory's months and the ledger must tell the same sum."""
     months = Window.objects.filter(scope__kind=Scope.Kind.FACTORY, period=Period.MONTH)
     spent = months.aggregate(total=Sum("spent_microusd"))["total"] or 0
-    booked = Entry.objects.filter(kind=Entry.Kind.MODEL_CALL).total_microusd()
+    booked = CostHour.objects.filter(kind=Entry.Kind.MODEL_CALL).total_microusd()
     if spent != booked:
         return Finding(
             "fail", f"Windows say {spent}, the ledger {booked} millionths of a dollar.", "Stop and look."
         )
+    today = start_of_day(business_now())
+    since = today - timedelta(days=1)
+    single = Entry.objects.between(since, today + timedelta(days=1)).total_microusd()
+    if single != CostHour.objects.between(since.date(), today.date()).total_microusd():
+        return Finding("fail", "The sums of the hours and the entries of two days differ.", "Stop and look.")
     return Finding("fine", "Every cent of the limits stands in the ledger.")
 
 

@@ -1,10 +1,18 @@
 """Whose money it is, what may be spent, what is held, what was spent and what came in."""
 
 from billing.models.holds import Hold, HoldPart, HoldQuerySet
-from billing.models.ledger import Entry, EntryQuerySet, Overage, RevenueEvent, RevenueQuerySet
+from billing.models.ledger import (
+    CostHour,
+    CostHourQuerySet,
+    Entry,
+    EntryQuerySet,
+    Overage,
+    RevenueEvent,
+    RevenueQuerySet,
+)
 from billing.models.scopes import Limit, Period, Scope, Window, WindowQuerySet
 
 __all__ = [
-    "Entry", "EntryQuerySet", "Hold", "HoldPart", "HoldQuerySet", "Limit", "Overage", "Period", "RevenueEvent",
+    "CostHour", "CostHourQuerySet", "Entry", "EntryQuerySet", "Hold", "HoldPart", "HoldQuerySet", "Limit", "Overage", "Period", "RevenueEvent",
     "RevenueQuerySet", "Scope", "Window", "WindowQuerySet",
 ]  # fmt: skip

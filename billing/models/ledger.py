@@ -1,6 +1,6 @@
 """What was spent and what came in: rows are added, never changed; a correction is one more row."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import models
@@ -47,22 +47,91 @@ class Entry(models.Model):
         OTHER = "other"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="entries")
+    scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="entries", db_index=False)
     kind = models.CharField(max_length=20, choices=Kind)
     ref = models.CharField(max_length=120, unique=True, help_text="What was paid, so that it is booked once.")
     amount_microusd = models.BigIntegerField(help_text="Cost; negative when it corrects an earlier one.")
     is_lost = models.BooleanField(default=False, help_text="Booked at the bound: the real cost is unknown.")
-    at = models.DateTimeField(db_index=True, help_text="Business time.")
+    at = models.DateTimeField(help_text="Business time.")
     call_id = models.UUIDField(null=True, db_index=True)
-    agent = models.CharField(max_length=40, blank=True, db_index=True)
+    agent = models.CharField(max_length=40, blank=True)
     correlation_id = models.UUIDField(null=True, db_index=True)
     mode = models.CharField(max_length=10, choices=Mode)
     facts = models.JSONField(default=dict)
 
     objects = EntryQuerySet.as_manager()
 
+    class Meta:
+        """Every filter of the ledger reads its newest rows from an index of its own."""
+
+        verbose_name_plural = "entries"
+        indexes = [
+            models.Index(name="entry_at", fields=["at", "id"]),
+            models.Index(name="entry_of_scope", fields=["scope", "at", "id"]),
+            models.Index(name="entry_of_agent", fields=["agent", "at", "id"]),
+            models.Index(name="entry_of_kind", fields=["kind", "at", "id"]),
+            models.Index(name="entry_lost", fields=["at", "id"], condition=models.Q(is_lost=True)),
+        ]
+
     def __str__(self) -> str:
         return f"{self.kind} {self.ref}"
+
+    @property
+    def item(self) -> str:
+        """What was bought: the model that was asked for a call, else nothing more than its kind."""
+        return str(self.facts.get("asked", ""))[:80]
+
+
+class CostHourQuerySet(models.QuerySet["CostHour"]):
+    """Questions about costs that need no single entry."""
+
+    def between(self, first: date, last: date) -> "CostHourQuerySet":
+        """Return the hours of the UTC days from `first` to `last`, both included."""
+        return self.filter(day__gte=first, day__lte=last)
+
+    def total_microusd(self) -> int:
+        """Return the sum of these costs."""
+        return self.aggregate(total=Sum("amount_microusd"))["total"] or 0
+
+
+class CostHour(models.Model):
+    """What the ledger of one UTC hour adds up to for one address; written in the entry's own transaction."""
+
+    day = models.DateField(help_text="UTC day of the entries' business time.")
+    hour = models.PositiveSmallIntegerField(help_text="0 to 23, UTC.")
+    scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="cost_hours", db_index=False)
+    kind = models.CharField(max_length=20, choices=Entry.Kind)
+    agent = models.CharField(max_length=40, blank=True)
+    item = models.CharField(max_length=80, blank=True, help_text="The model that was asked, for calls.")
+    correlation_id = models.UUIDField(null=True)
+    amount_microusd = models.BigIntegerField(default=0)
+    entries = models.PositiveIntegerField(default=0)
+
+    objects = CostHourQuerySet.as_manager()
+
+    class Meta:
+        """One sum per hour and address, also where there is no story."""
+
+        constraints = [
+            models.UniqueConstraint(
+                name="one_sum_per_hour",
+                fields=["day", "hour", "scope", "kind", "agent", "item", "correlation_id"],
+                condition=models.Q(correlation_id__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="one_sum_per_hour_without_story",
+                fields=["day", "hour", "scope", "kind", "agent", "item"],
+                condition=models.Q(correlation_id__isnull=True),
+            ),
+        ]
+        indexes = [
+            models.Index(name="cost_hour_day", fields=["day", "hour"]),
+            models.Index(name="cost_hour_of_scope", fields=["scope", "day"]),
+            models.Index(name="cost_hour_of_story", fields=["correlation_id", "day"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} on {self.day} at {self.hour}"
 
 
 class Overage(models.Model):

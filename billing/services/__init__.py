@@ -9,6 +9,7 @@ from billing.services.holds import (
     release_hold,
     settle_orphans,
 )
+from billing.services.ledger import book_entry
 from billing.services.revenue import receive_payment, record_revenue
 from billing.services.scopes import (
     call_cap,
@@ -21,6 +22,6 @@ from billing.services.scopes import (
 )
 
 __all__ = [
-    "call_cap", "capture_hold", "expire_holds", "factory_scope", "give_limits", "lose_hold", "open_scope",
+    "book_entry", "call_cap", "capture_hold", "expire_holds", "factory_scope", "give_limits", "lose_hold", "open_scope",
     "open_windows", "place_hold", "process_name", "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans",
 ]  # fmt: skip

@@ -15,11 +15,12 @@ from django.utils import timezone
 from billing.errors import BudgetBusy, BudgetExceeded, HoldSettled, LimitsUnreadable
 from billing.models import Entry, Hold, HoldPart, HoldQuerySet, Overage, Period, Scope, Window
 from billing.rules import headroom
+from billing.services.ledger import book_entry
 from billing.services.scopes import call_cap, factory_scope, open_windows
 from core.errors import BadArguments, NotFound
 from core.ids import correlation
 from core.money import in_words
-from core.services import business_now, current_mode, publish
+from core.services import business_now, publish
 
 _NONCE = secrets.token_hex(4)
 _PAYERS = (Scope.Kind.PRODUCT, Scope.Kind.DAG, Scope.Kind.TASK, Scope.Kind.FACTORY)
@@ -263,8 +264,8 @@ class _Story:
 
     def book(self, amount_microusd: int, *, suffix: str = "", is_lost: bool = False) -> Entry:
         """Write one entry of this call."""
-        return Entry.objects.create(
-            scope=self.scope,
+        return book_entry(
+            self.scope,
             kind=Entry.Kind.MODEL_CALL,
             ref=f"call:{self.hold.call_id}{suffix}",
             amount_microusd=amount_microusd,
@@ -273,7 +274,6 @@ class _Story:
             call_id=self.hold.call_id,
             agent=self.agent,
             correlation_id=self.correlation_id,
-            mode=current_mode(),
             facts=self.facts,
         )
 

@@ -55,7 +55,11 @@ def close_answered(call: Call, said: Said) -> Reply:
     usage = said.usage if said.usage and said.usage.is_plausible else None
     cost = _cost(call.model, said.model, usage)
     if cost is None:
-        entry = lose_hold(call.id, agent=call.agent, facts={"why": "no bill", "served": said.model})
+        entry = lose_hold(
+            call.id,
+            agent=call.agent,
+            facts={"why": "no bill", "served": said.model, "asked": call.model.name},
+        )
         status = Call.Status.LOST
     else:
         entry = _capture(call, cost, served=said.model)
@@ -102,7 +106,8 @@ def close_failed(call: Call, fault: ProviderFault) -> None:
         release_hold(call.id)
         _close(call, status=Call.Status.FAILED, fault=fault.kind, words=fault.words)
     else:
-        entry = lose_hold(call.id, agent=call.agent, facts={"why": fault.kind})
+        facts = {"why": fault.kind, "asked": call.model.name}
+        entry = lose_hold(call.id, agent=call.agent, facts=facts)
         _close(call, status=Call.Status.LOST, entry=entry, fault=fault.kind, words=fault.words)
     if fault.kind == "refused_us":
         publish("gateway.provider_refused", provider=call.model.provider_id, words=fault.words)

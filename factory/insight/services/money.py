@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
 
-from billing.models import Entry, Limit, Period, RevenueEvent, Scope, Window
+from billing.models import CostHour, Limit, Period, RevenueEvent, Scope, Window
 from core.clock import end_of_day, end_of_month, start_of_day, start_of_month
 from factory.insight import rules
 
@@ -46,7 +46,7 @@ class MoneyNow:
 def money_now(now: datetime) -> MoneyNow:
     """Return the factory's money as of business time `now`."""
     last, first = now.astimezone(UTC).date(), start_of_day(now) - timedelta(days=rules.BAR_DAYS - 1)
-    spent = _costs_by_day(first, end_of_day(now))
+    spent = _costs_by_day(first.date(), last)
     earned = _revenue_by_day(first, end_of_day(now))
     month = start_of_month(now), end_of_month(now)
     spent_by_day = rules.amounts_by_day(spent, last=last)
@@ -55,7 +55,7 @@ def money_now(now: datetime) -> MoneyNow:
         today=_purse(Period.DAY, now=now),
         month=_purse(Period.MONTH, now=now),
         revenue_microusd=RevenueEvent.objects.between(*month).total_microusd(),
-        cost_microusd=Entry.objects.between(*month).total_microusd(),
+        cost_microusd=CostHour.objects.between(month[0].date(), last).total_microusd(),
         spent_by_day=spent_by_day,
         revenue_by_day=revenue_by_day,
         profit_by_day=tuple(came - went for came, went in zip(revenue_by_day, spent_by_day, strict=True)),
@@ -74,9 +74,9 @@ def _purse(period: str, *, now: datetime) -> Purse:
     return Purse(window.spent_microusd, window.held_microusd, window.cap_microusd, ends_at, expected)
 
 
-def _costs_by_day(first: datetime, end: datetime) -> dict[date, int]:
-    days = Entry.objects.between(first, end).annotate(day=TruncDate("at", tzinfo=UTC)).values("day")
-    return {row["day"]: row["total"] for row in days.annotate(total=Sum("amount_microusd")).order_by("day")}
+def _costs_by_day(first: date, last: date) -> dict[date, int]:
+    days = CostHour.objects.between(first, last).values_list("day").order_by("day")
+    return dict(days.annotate(total=Sum("amount_microusd")))
 
 
 def _revenue_by_day(first: datetime, end: datetime) -> dict[date, int]:

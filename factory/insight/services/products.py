@@ -11,7 +11,7 @@ from django.db.models.functions import TruncDate, TruncMonth
 from django.utils import timezone
 
 from agents.gateway.models import Call, CallQuerySet
-from billing.models import Entry, EntryQuerySet, RevenueEvent, Scope
+from billing.models import CostHour, Entry, EntryQuerySet, RevenueEvent, Scope
 from core.clock import end_of_month
 from factory.insight import rules
 from factory.insight.rules import PnlRow
@@ -36,7 +36,8 @@ def own_costs(product: Product) -> EntryQuerySet:
 
 
 def _own_costs(product: Product) -> Iterator[tuple[date, str, int]]:
-    by_day = own_costs(product).annotate(day=TruncDate("at", tzinfo=UTC)).values_list("day", "kind")
+    sums = CostHour.objects.filter(Q(scope=product.scope_id) | Q(correlation_id=product.correlation_id))
+    by_day = sums.values_list("day", "kind")
     for day, kind, total in by_day.annotate(total=Sum("amount_microusd")).order_by("day", "kind"):
         yield day, kind, -total
 
@@ -49,22 +50,23 @@ def _revenue(product: Product) -> Iterator[tuple[date, str, int]]:
 
 def _shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
     stories = Product.objects.values("correlation_id")
-    shared = Entry.objects.exclude(scope__kind=Scope.Kind.PRODUCT).exclude(correlation_id__in=stories)
-    by_month = shared.annotate(month=TruncMonth("at", tzinfo=UTC)).values_list("month")
-    for month, total, last in by_month.annotate(total=Sum("amount_microusd"), last=Max("at")).order_by(
-        "month"
-    ):
+    shared = CostHour.objects.exclude(scope__kind=Scope.Kind.PRODUCT).exclude(correlation_id__in=stories)
+    by_month = shared.annotate(month=TruncMonth("day")).values_list("month")
+    sums = by_month.annotate(total=Sum("amount_microusd"), last=Max("day")).order_by("month")
+    for month, total, last in sums:
         share = rules.split_shared(total, direct=_direct_costs(month)).get(product.pk, 0)
-        yield last.astimezone(UTC).date(), rules.SHARED, -share
+        yield last, rules.SHARED, -share
 
 
-def _direct_costs(month: datetime) -> dict[UUID, int]:
-    """Return what each product that stood in this month cost in it by itself."""
-    products = list(Product.objects.filter(opened_at__lt=end_of_month(month)).order_by("opened_at", "pk"))
+def _direct_costs(month: date) -> dict[UUID, int]:
+    """Return what each product that stood in the month of this first day cost in it by itself."""
+    end = end_of_month(datetime(month.year, month.month, 1, tzinfo=UTC))
+    products = list(Product.objects.filter(opened_at__lt=end).order_by("opened_at", "pk"))
     by_scope = {product.scope_id: product.pk for product in products}
     by_story = {product.correlation_id: product.pk for product in products}
     costs = dict.fromkeys(by_scope.values(), 0)
-    groups = Entry.objects.between(month, end_of_month(month)).values_list("scope_id", "correlation_id")
+    hours = CostHour.objects.filter(day__gte=month, day__lt=end.date())
+    groups = hours.values_list("scope_id", "correlation_id")
     for scope, story, total in groups.annotate(total=Sum("amount_microusd")):
         owner = by_scope.get(scope) or by_story.get(story)
         if owner is not None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Sum
 
 from approvals.models import Request
-from billing.models import Entry, Limit, Period, RevenueEvent
+from billing.models import CostHour, Limit, Period, RevenueEvent
 from factory.delivery.models import Release
 from factory.insight.services.work import who_works
 from factory.work.models import Dag
@@ -84,11 +84,11 @@ def _newer(version: int | None, *, than: int | None) -> int | None:
 
 
 def _costs(products: list[Product]) -> dict[UUID, int]:
-    """Return what each product's story cost; an entry counts once."""
+    """Return what each product's story cost; a sum counts once."""
     by_scope = {product.scope_id: product.pk for product in products}
     by_story = {product.correlation_id: product.pk for product in products}
     costs = dict.fromkeys(by_scope.values(), 0)
-    groups = Entry.objects.values_list("scope_id", "correlation_id").annotate(total=Sum("amount_microusd"))
+    groups = CostHour.objects.values_list("scope_id", "correlation_id").annotate(total=Sum("amount_microusd"))
     for scope, story, total in groups:
         owner = by_scope.get(scope) or by_story.get(story)
         if owner is not None:

@@ -1,12 +1,12 @@
 """Numbers of the pages, against the rows they come from."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models import Sum
 
 from billing.models import Entry, RevenueEvent, Window
-from billing.services import factory_scope, record_revenue
+from billing.services import book_entry, factory_scope, record_revenue
 from core.ids import new_id
 from core.money import in_words
 from core.services import business_now, found_installation
@@ -44,9 +44,7 @@ def by_kind(product: Product) -> dict[str, int]:
 
 def a_shared_cost(amount: int) -> Entry:
     """Return a cost that belongs to no product."""
-    return Entry.objects.create(
-        scope=factory_scope(), kind=Entry.Kind.HOSTING, ref=str(new_id()), amount_microusd=amount, at=business_now(), mode="rehearsal"
-    )  # fmt: skip
+    return book_entry(factory_scope(), kind=Entry.Kind.HOSTING, ref=str(new_id()), amount_microusd=amount)
 
 
 def test_profit_and_loss_counts_every_attempt_each_refund_and_each_fee(story: Story) -> None:
@@ -98,11 +96,11 @@ def test_profits_of_all_products_add_up_to_the_ledger(story: Story) -> None:
 
 
 def test_the_day_of_a_row_is_the_day_of_business_time_in_utc(story: Story) -> None:
-    Entry.objects.update(at=business_now() - timedelta(days=3))
+    earlier = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
 
-    days = {row.day for row in product_pnl(story.product) if row.kind == "model_call"}
+    book_entry(story.product.scope, kind=Entry.Kind.HOSTING, ref="host", amount_microusd=5, at=earlier)
 
-    assert days == {(business_now() - timedelta(days=3)).astimezone(UTC).date()}
+    assert [row.day for row in product_pnl(story.product) if row.kind == "hosting"] == [earlier.date()]
 
 
 def test_stages_cost_what_their_tasks_cost_failed_tries_too(story: Story) -> None:

@@ -1,0 +1,62 @@
+"""Write a cost down once, with the sum of its hour."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from billing.models import CostHour, Entry, Scope
+from core.services import business_now, current_mode
+
+
+@transaction.atomic
+def book_entry(  # noqa: PLR0913 (the columns of one row)
+    scope: Scope,
+    *,
+    kind: str,
+    ref: str,
+    amount_microusd: int,
+    at: datetime | None = None,
+    is_lost: bool = False,
+    call_id: UUID | None = None,
+    agent: str = "",
+    correlation_id: UUID | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Entry:
+    """Book one cost and add it to its hour in the same transaction; `ref` is booked once, `at` is business time."""
+    entry = Entry.objects.create(
+        scope=scope,
+        kind=kind,
+        ref=ref,
+        amount_microusd=amount_microusd,
+        is_lost=is_lost,
+        at=at or business_now(),
+        call_id=call_id,
+        agent=agent,
+        correlation_id=correlation_id,
+        mode=current_mode(),
+        facts=dict(facts or {}),
+    )
+    _add_to_hour(entry)
+    return entry
+
+
+def _add_to_hour(entry: Entry) -> None:
+    at = entry.at.astimezone(UTC)
+    address = {
+        "day": at.date(),
+        "hour": at.hour,
+        "scope_id": entry.scope_id,
+        "kind": entry.kind,
+        "agent": entry.agent,
+        "item": entry.item,
+        "correlation_id": entry.correlation_id,
+    }
+    row = CostHour.objects.filter(**address)
+    more = {"amount_microusd": F("amount_microusd") + entry.amount_microusd, "entries": F("entries") + 1}
+    if not row.update(**more):
+        CostHour.objects.bulk_create([CostHour(**address)], ignore_conflicts=True)  # another one may be first
+        row.update(**more)
