@@ -2,68 +2,100 @@
 
 from django.contrib import admin
 
-from billing.models import Entry, Hold, Limit, Overage, RevenueEvent, Scope, Window
-from core.admin import ReadOnlyAdmin
+from billing.models import Entry, Hold, HoldPart, Limit, Overage, RevenueEvent, Scope, Window
+from core.admin import ReadOnlyAdmin, in_usd
 
 
 @admin.register(Scope)
 class ScopeAdmin(ReadOnlyAdmin):
     """Whose money it is."""
 
-    list_display = ("label", "kind", "ref", "mode", "opened_at")
-    list_filter = ("kind", "mode")
-    search_fields = ("label", "ref")
+    list_display = ("label", "kind", "ref", "owner", "mode", "opened_at")
+    list_filter = ("kind", "opened_at", "mode")
+    list_select_related = ("owner",)
+    search_fields = ("id", "label", "ref", "correlation_id")
 
 
 @admin.register(Limit)
 class LimitAdmin(ReadOnlyAdmin):
     """What may be spent."""
 
-    list_display = ("scope", "period", "cap_microusd")
+    list_display = ("scope", "period", in_usd("cap_microusd"))
     list_filter = ("period", "scope__kind")
     list_select_related = ("scope",)
+    search_fields = ("scope__label", "scope__ref")
 
 
 @admin.register(Window)
 class WindowAdmin(ReadOnlyAdmin):
     """How much of it is taken."""
 
-    list_display = ("scope", "period", "starts_at", "cap_microusd", "spent_microusd", "held_microusd")
-    list_filter = ("period", "scope__kind")
+    list_display = (
+        "scope",
+        "period",
+        "starts_at",
+        in_usd("cap_microusd"),
+        in_usd("spent_microusd"),
+        in_usd("held_microusd"),
+    )
+    list_filter = ("period", "starts_at", "scope__kind")
     list_select_related = ("scope",)
+    search_fields = ("scope__label", "scope__ref")
 
 
 @admin.register(Hold)
 class HoldAdmin(ReadOnlyAdmin):
     """Calls on their way, and how they ended."""
 
-    list_display = ("call_id", "bound_microusd", "state", "owner", "placed_at", "expires_at")
-    list_filter = ("state",)
+    list_display = (
+        "call_id",
+        in_usd("bound_microusd"),
+        "state",
+        "owner",
+        "placed_at",
+        "expires_at",
+        "settled_at",
+    )
+    list_filter = ("state", "placed_at")
+    search_fields = ("call_id", "owner", "correlation_id")
+
+
+@admin.register(HoldPart)
+class HoldPartAdmin(ReadOnlyAdmin):
+    """In which windows each of them stands."""
+
+    list_display = ("hold", "window")
+    list_filter = ("hold__state",)
+    list_select_related = ("hold", "window__scope")
+    search_fields = ("hold__call_id", "window__scope__label")
 
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnlyAdmin):
     """What was spent."""
 
-    list_display = ("at", "scope", "kind", "amount_microusd", "is_lost", "agent", "mode")
-    list_filter = ("kind", "is_lost", "mode", "agent")
+    list_display = ("at", "scope", "kind", in_usd("amount_microusd"), "is_lost", "agent", "mode")
+    list_filter = ("at", "kind", "is_lost", "mode")
     list_select_related = ("scope",)
-    search_fields = ("ref", "correlation_id")
+    search_fields = ("=ref", "=correlation_id", "=call_id", "=agent")
+    ordering = ("-at",)
 
 
 @admin.register(Overage)
 class OverageAdmin(ReadOnlyAdmin):
     """Bills above what was authorised."""
 
-    list_display = ("at", "scope", "call_id", "bound_microusd", "excess_microusd")
+    list_display = ("at", "scope", "call_id", in_usd("bound_microusd"), in_usd("excess_microusd"))
+    list_filter = ("at",)
     list_select_related = ("scope",)
+    search_fields = ("call_id", "scope__label")
 
 
 @admin.register(RevenueEvent)
 class RevenueEventAdmin(ReadOnlyAdmin):
     """What came in."""
 
-    list_display = ("at", "scope", "kind", "amount_minor", "currency", "amount_microusd", "mode")
-    list_filter = ("kind", "mode", "provider")
+    list_display = ("at", "scope", "kind", "amount_minor", "currency", in_usd("amount_microusd"), "mode")
+    list_filter = ("at", "kind", "provider", "mode")
     list_select_related = ("scope",)
-    search_fields = ("provider_event_id", "correlation_id")
+    search_fields = ("provider_event_id", "correlation_id", "scope__label")

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from agents.gateway.models import Call, ModelEntry, Price, Provider
-from core.admin import ReadOnlyAdmin
+from core.admin import ReadOnlyAdmin, in_usd
 
 
 @admin.register(Provider)
@@ -11,6 +11,8 @@ class ProviderAdmin(ReadOnlyAdmin):
     """Who serves models."""
 
     list_display = ("name", "protocol", "base_url", "is_enabled", "stopped_because")
+    list_filter = ("is_enabled", "protocol")
+    search_fields = ("name", "base_url")
 
 
 @admin.register(ModelEntry)
@@ -19,21 +21,42 @@ class ModelEntryAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "provider", "tier", "window_tokens", "max_output_tokens")
     list_filter = ("provider", "tier")
+    list_select_related = ("provider",)
+    search_fields = ("name",)
 
 
 @admin.register(Price)
 class PriceAdmin(ReadOnlyAdmin):
-    """What they cost, from when on."""
+    """What they cost per million tokens, from when on."""
 
-    list_display = ("model", "valid_from", "input_microusd", "output_microusd", "cached_microusd")
+    list_display = (
+        "model",
+        "valid_from",
+        in_usd("input_microusd"),
+        in_usd("output_microusd"),
+        in_usd("cached_microusd"),
+    )
+    list_filter = ("model__provider", "valid_from")
     list_select_related = ("model",)
+    search_fields = ("model__name",)
 
 
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin):
     """Every attempt of every call."""
 
-    list_display = ("started_at", "agent", "model", "tier", "status", "fault", "cost_microusd", "reason")
-    list_filter = ("status", "agent", "tier", "mode")
+    list_display = (
+        "started_at",
+        "agent",
+        "model",
+        "tier",
+        "status",
+        "fault",
+        in_usd("bound_microusd"),
+        in_usd("cost_microusd"),
+        "reason",
+    )
+    list_filter = ("status", "started_at", "fault", "tier", "agent", "mode")
     list_select_related = ("model",)
-    search_fields = ("assignment_id", "correlation_id", "step_key")
+    raw_id_fields = ("fallback_from",)
+    search_fields = ("id", "assignment_id", "correlation_id", "step_key", "words")

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from agents.runtime.models import Session, StepResult, ToolCall, Turn
-from core.admin import ReadOnlyAdmin
+from core.admin import ReadOnlyAdmin, in_usd
 
 
 @admin.register(Session)
@@ -11,18 +11,19 @@ class SessionAdmin(ReadOnlyAdmin):
     """Attempts."""
 
     list_display = ("title", "agent", "state", "error_class", "started_at", "ended_at")
-    list_filter = ("state", "agent")
+    list_filter = ("state", "started_at", "error_class", "agent")
     list_select_related = ("agent",)
-    search_fields = ("assignment_id", "reuse_key", "correlation_id")
+    search_fields = ("title", "assignment_id", "reuse_key", "correlation_id", "error")
 
 
 @admin.register(Turn)
 class TurnAdmin(ReadOnlyAdmin):
     """Answers."""
 
-    list_display = ("session", "number", "model", "stop", "cost_microusd", "is_replayed", "at")
-    list_filter = ("model", "is_replayed")
+    list_display = ("session", "number", "model", "stop", in_usd("cost_microusd"), "is_replayed", "at")
+    list_filter = ("at", "model", "is_replayed")
     list_select_related = ("session__agent",)
+    search_fields = ("session__title", "call_id")
 
 
 @admin.register(ToolCall)
@@ -30,12 +31,15 @@ class ToolCallAdmin(ReadOnlyAdmin):
     """Uses of tools."""
 
     list_display = ("tool", "turn", "outcome", "is_error", "is_replayed", "duration_ms")
-    list_filter = ("tool", "outcome")
+    list_filter = ("outcome", "is_error", "tool")
     list_select_related = ("turn",)
+    search_fields = ("tool", "turn__session__title")
 
 
 @admin.register(StepResult)
 class StepResultAdmin(ReadOnlyAdmin):
     """Finished steps."""
 
-    list_display = ("reuse_key", "step_key", "cost_microusd", "created_at")
+    list_display = ("reuse_key", "step_key", in_usd("cost_microusd"), "created_at")
+    list_filter = ("created_at",)
+    search_fields = ("reuse_key", "step_key")

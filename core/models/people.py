@@ -27,6 +27,16 @@ class User(AbstractUser):
         """Whether this person may answer gates and raise limits."""
         return self.role == self.Role.OWNER
 
+    @property
+    def may_operate(self) -> bool:
+        """Whether this person may keep the factory running and look behind it. Source: R-03.29."""
+        return self.role in (self.Role.OWNER, self.Role.OPERATOR)
+
+    @property
+    def as_actor(self) -> str:
+        """How this person is named in the audit rows, e.g. `owner:ada`."""
+        return f"{self.role}:{self.username}"
+
 
 class InviteLink(models.Model):
     """A one-time address by which the first owner makes an account."""

@@ -11,7 +11,9 @@ class VerdictAdmin(ReadOnlyAdmin):
     """What was judged, by whom, and how."""
 
     list_display = ("product", "passed", "reviewer", "author", "shared_provider", "at")
-    list_filter = ("passed",)
+    list_filter = ("passed", "at", "reviewer")
+    list_select_related = ("product", "reviewer", "author")
+    search_fields = ("digest", "product__name")
 
 
 @admin.register(GateResult)
@@ -20,6 +22,8 @@ class GateResultAdmin(ReadOnlyAdmin):
 
     list_display = ("verdict", "gate", "passed", "summary")
     list_filter = ("gate", "passed")
+    list_select_related = ("verdict__product",)
+    search_fields = ("summary", "verdict__product__name")
 
 
 @admin.register(Finding)
@@ -28,3 +32,5 @@ class FindingAdmin(ReadOnlyAdmin):
 
     list_display = ("verdict", "gate", "severity", "file", "line", "text", "is_fixed")
     list_filter = ("gate", "severity", "is_fixed")
+    list_select_related = ("verdict__product",)
+    search_fields = ("text", "file", "path")

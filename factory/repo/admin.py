@@ -11,4 +11,6 @@ class MergeAdmin(ReadOnlyAdmin):
     """What reached main, by whom."""
 
     list_display = ("commit", "attempt", "at")
-    search_fields = ("commit",)
+    list_filter = ("at",)
+    list_select_related = ("attempt__task",)
+    search_fields = ("commit", "attempt__task__title")

@@ -1,9 +1,49 @@
-"""Work in the Django admin, to look at."""
+"""Work in the Django admin: to look at, and the ways out that operators may take."""
 
 from django.contrib import admin
 
-from core.admin import ReadOnlyAdmin
-from factory.work.models import Artifact, Attempt, Dag, DeadLetter, Task, TaskEvent
+from core.admin import ReadOnlyAdmin, on_each
+from core.models import User
+from factory.work.models import Artifact, Attempt, Dag, DeadLetter, Dependency, Task, TaskEvent
+from factory.work.services import cancel_graph, cancel_task, pause_graph, retry_dead_letter, unpause_graph
+
+WHY = "in the rows"
+
+
+@on_each("Pause these graphs")
+def pause(dag: Dag, by: User) -> None:
+    """Let no task of the graph begin."""
+    pause_graph(dag.pk, by=by.as_actor)
+
+
+@on_each("Let these graphs go on")
+def resume(dag: Dag, by: User) -> None:
+    """Let tasks of the graph begin again."""
+    unpause_graph(dag.pk, by=by.as_actor)
+
+
+@on_each("Cancel these graphs")
+def cancel_all(dag: Dag, by: User) -> None:
+    """End every task of the graph."""
+    cancel_graph(dag.pk, by=by.as_actor, reason=WHY)
+
+
+@on_each("Cancel these tasks")
+def cancel(task: Task, by: User) -> None:
+    """End the task."""
+    cancel_task(task.pk, by=by.as_actor, reason=WHY)
+
+
+@on_each("Try these again")
+def retry(letter: DeadLetter, by: User) -> None:
+    """Put the task back into the queue."""
+    retry_dead_letter(letter.pk, by=by.as_actor, note=WHY)
+
+
+@on_each("Cancel the tasks of these")
+def give_up(letter: DeadLetter, by: User) -> None:
+    """End the task."""
+    cancel_task(letter.task_id, by=by.as_actor, reason=WHY)
 
 
 @admin.register(Dag)
@@ -13,7 +53,8 @@ class DagAdmin(ReadOnlyAdmin):
     list_display = ("title", "product", "state", "is_paused", "created_at", "closed_at")
     list_filter = ("state", "is_paused")
     list_select_related = ("product",)
-    search_fields = ("title", "key", "correlation_id")
+    search_fields = ("id", "title", "key", "correlation_id")
+    actions = (pause, resume, cancel_all)
 
 
 @admin.register(Task)
@@ -30,9 +71,19 @@ class TaskAdmin(ReadOnlyAdmin):
         "leased_until",
         "changed_at",
     )
-    list_filter = ("state", "kind", "agent")
+    list_filter = ("state", "changed_at", "kind", "agent")
     list_select_related = ("agent",)
-    search_fields = ("title", "key", "dag__title")
+    search_fields = ("id", "title", "key", "dag__title")
+    actions = (cancel,)
+
+
+@admin.register(Dependency)
+class DependencyAdmin(ReadOnlyAdmin):
+    """What waits for what."""
+
+    list_display = ("task", "depends_on")
+    list_select_related = ("task", "depends_on")
+    search_fields = ("task__title", "depends_on__title")
 
 
 @admin.register(TaskEvent)
@@ -40,7 +91,7 @@ class TaskEventAdmin(ReadOnlyAdmin):
     """Every change, who made it and why."""
 
     list_display = ("at", "task", "old", "new", "actor", "reason")
-    list_filter = ("new",)
+    list_filter = ("new", "at")
     list_select_related = ("task",)
     search_fields = ("task__title", "actor", "reason")
 
@@ -50,9 +101,9 @@ class AttemptAdmin(ReadOnlyAdmin):
     """Attempts and how they ended."""
 
     list_display = ("task", "n", "agent", "state", "error_class", "started_at", "ended_at", "worker")
-    list_filter = ("state", "error_class", "agent")
+    list_filter = ("state", "claimed_at", "error_class", "agent")
     list_select_related = ("task", "agent")
-    search_fields = ("task__title", "worker", "error")
+    search_fields = ("id", "task__title", "worker", "error")
 
 
 @admin.register(Artifact)
@@ -72,4 +123,5 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_display = ("task", "error_class", "is_poison", "created_at", "resolution", "resolved_by")
     list_filter = ("resolution", "is_poison", "error_class")
     list_select_related = ("task",)
-    search_fields = ("task__title", "error")
+    search_fields = ("id", "task__title", "error")
+    actions = (retry, give_up)

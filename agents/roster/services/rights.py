@@ -27,11 +27,16 @@ def issue_token(*, agent: Agent, assignment_id: UUID, expires_at: datetime) -> s
     return token
 
 
-def revoke_tokens(assignment_id: UUID) -> int:
-    """Close everything this attempt may do, from now on; return how many tokens ended. Safe to run twice."""
-    return CapabilityToken.objects.filter(assignment_id=assignment_id, revoked_at=None).update(
-        revoked_at=timezone.now()
-    )
+def revoke_tokens(assignment_id: UUID, *, by: str = "") -> int:
+    """Close everything this attempt may do, from now on; return how many tokens ended. Safe to run twice.
+
+    `by` names the person who did it; the end of an attempt does it as a matter of course.
+    """
+    live = CapabilityToken.objects.filter(assignment_id=assignment_id, revoked_at=None)
+    ended = live.update(revoked_at=timezone.now())
+    if ended and by:
+        audit(actor=by, verb="roster.revoke_tokens", subject=str(assignment_id))
+    return ended
 
 
 def authorize(token: str, *, tool: str, subject: str) -> Agent:
