@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import structlog
 from csp.constants import NONE, SELF
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.adapters.database import database
 from core.adapters.secret_file import kept_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -44,7 +45,28 @@ class Env(BaseSettings):
     secret_key: SecretStr | None = Field(default=None, description="made and kept in home when not given")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rehearsal_seed: str = Field(default="3", description="seed of the rehearsal's dice")
-    worker_threads: int = Field(default=3, ge=1, le=32, description="tasks carried out at once by factoryd")
+    worker_threads: int = Field(default=3, ge=1, le=32, description="tasks one worker carries out at once")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="postgres://user:password@host:port/name; empty: SQLite in home"
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""), description="redis://:password@host:port/0; empty: everything in one process"
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr) -> SecretStr:
+        database(url.get_secret_value(), home=Path())
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not url.get_secret_value().startswith(
+            ("redis://", "rediss://", "unix://")
+        ):
+            raise ValueError("write redis://:password@host:port/0")
+        return url
 
 
 def read_env() -> Env:
@@ -164,17 +186,46 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": HOME / "db.sqlite3",
-        "TEST": {"NAME": HOME / "test.sqlite3"},
-        "OPTIONS": {
-            "timeout": 20,
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-        },
-    },
+    "default": database(ENV.database_url.get_secret_value(), home=HOME),
 }
+REDIS_URL = ENV.redis_url.get_secret_value()
+IS_FULL = bool(REDIS_URL and ENV.database_url.get_secret_value())
+"""Web, workers and beat are processes of their own; otherwise one process does all."""
+
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "factory"},
+    }
+    if IS_FULL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+}
+
+# Celery carries wake-up calls. A message is acknowledged when it is taken: a lost one costs the time until the next
+# look at the database, a doubled one a look that finds nothing; nothing waits for a visibility timeout.
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 60,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+CELERY_IMPORTS = ("core.tasks",)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_WORKER_CONCURRENCY = ENV.worker_threads
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_DB_REUSE_MAX = 1_000_000
+"""Without it a worker opens a connection for every message; ours asks whether a connection lives before it uses it."""
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENV.https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.https else None
