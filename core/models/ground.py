@@ -1,5 +1,7 @@
 """The installation itself: its mode, its business clock, its stored files."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -13,7 +15,15 @@ class Mode(models.TextChoices):
 
 
 class Installation(models.Model):
-    """The one row that says what this database is for, and how far business time runs ahead."""
+    """The one row that says what this database is for, whether work begins, and how far business time runs ahead."""
+
+    class State(models.TextChoices):
+        """How the factory stands. Source: R-20.22."""
+
+        RUNNING = "running"
+        DRAINING = "draining", "begins nothing new, what runs may end"
+        MAINTENANCE = "maintenance", "nothing runs, on purpose"
+        STOPPED = "stopped", "everything is stopped"
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     mode = models.CharField(max_length=10, choices=Mode)
@@ -21,6 +31,10 @@ class Installation(models.Model):
     time_zone = models.CharField(max_length=60, default="UTC", help_text="The owner's time zone.")
     stopped_at = models.DateTimeField(null=True, help_text="Since when everything is stopped; None: it runs.")
     stopped_by = models.CharField(max_length=80, blank=True)
+    draining_at = models.DateTimeField(null=True, help_text="Since when nothing new begins.")
+    drain_until = models.DateTimeField(null=True, help_text="Machine time: what runs then is asked to stop.")
+    maintenance_at = models.DateTimeField(null=True, help_text="Since when nothing runs.")
+    drained_by = models.CharField(max_length=80, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -31,10 +45,34 @@ class Installation(models.Model):
             models.CheckConstraint(
                 name="real_time_is_real", condition=~Q(mode="real") | Q(clock_offset_ms=0)
             ),
+            models.CheckConstraint(
+                name="a_drain_has_an_end",
+                condition=Q(draining_at__isnull=True, drain_until__isnull=True)
+                | Q(draining_at__isnull=False, drain_until__isnull=False, maintenance_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.mode} factory"
+
+    @property
+    def state(self) -> "Installation.State":
+        """How the factory stands; a stop counts more than everything else."""
+        if self.stopped_at:
+            return self.State.STOPPED
+        if self.maintenance_at:
+            return self.State.MAINTENANCE
+        return self.State.DRAINING if self.draining_at else self.State.RUNNING
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it stands like this; None: it runs."""
+        return self.stopped_at or self.maintenance_at or self.draining_at
+
+    @property
+    def by(self) -> str:
+        """Who wanted it so; empty: it runs."""
+        return self.stopped_by or self.drained_by
 
 
 class Blob(models.Model):

@@ -1,11 +1,20 @@
 """The installation: made once, stopped and started by people."""
 
+from datetime import timedelta
+from typing import Final
+
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from core.models import Installation, Mode
 from core.services.audit import audit
 from core.services.outbox import publish
+
+DRAIN_S: Final = 600
+"""How long what runs may go on when a drain begins. Machine time. Source: R-01.26."""
+
+_QUIET = Q(draining_at__isnull=False) | Q(maintenance_at__isnull=False)
 
 
 def found_installation(mode: str) -> Installation:
@@ -23,6 +32,17 @@ def is_stopped() -> bool:
     return Installation.objects.filter(stopped_at__isnull=False).exists()
 
 
+def may_begin() -> bool:
+    """Say whether new work may begin: nothing is stopped, draining or in maintenance."""
+    return not Installation.objects.filter(Q(stopped_at__isnull=False) | _QUIET).exists()
+
+
+def must_halt() -> bool:
+    """Say whether work that runs must end now: everything is stopped, or a drain's time is over."""
+    is_over = Q(drain_until__lte=timezone.now()) | Q(maintenance_at__isnull=False)
+    return Installation.objects.filter(Q(stopped_at__isnull=False) | is_over).exists()
+
+
 @transaction.atomic
 def stop_everything(*, by: str, reason: str = "") -> None:
     """Refuse new work and new model calls from now on; live products go on. Safe to run twice."""
@@ -36,4 +56,38 @@ def start_again(*, by: str) -> None:
     """Let work go on. Safe to run twice."""
     if Installation.objects.filter(stopped_at__isnull=False).update(stopped_at=None, stopped_by=""):
         audit(actor=by, verb="core.start_again", subject="factory")
+        publish("core.factory_started", by=by)
+
+
+@transaction.atomic
+def drain(*, by: str, within_s: float = DRAIN_S) -> None:
+    """Begin nothing new; what runs may end within this time, then it is asked to stop and costs no attempt.
+
+    Maintenance follows by itself once nothing runs. Approvals, schedules and payments are kept meanwhile. Safe to run
+    twice: the first end counts.
+    """
+    now = timezone.now()
+    fresh = {"draining_at": now, "drain_until": now + timedelta(seconds=within_s), "drained_by": by[:80]}
+    if Installation.objects.exclude(_QUIET).update(**fresh):
+        audit(actor=by, verb="core.drain", subject="factory", within_s=within_s)
+        publish("core.factory_draining", by=by)
+
+
+@transaction.atomic
+def begin_maintenance() -> bool:
+    """Note that a drain is over; call it when nothing runs any more. Say whether that was news."""
+    quiet = {"draining_at": None, "drain_until": None, "maintenance_at": timezone.now()}
+    if not Installation.objects.filter(draining_at__isnull=False).update(**quiet):
+        return False
+    audit(actor="system", verb="core.begin_maintenance", subject="factory")
+    publish("core.maintenance_begun")
+    return True
+
+
+@transaction.atomic
+def end_maintenance(*, by: str) -> None:
+    """Let work begin again after a drain or maintenance; a stop stays. Safe to run twice."""
+    running = {"draining_at": None, "drain_until": None, "maintenance_at": None, "drained_by": ""}
+    if Installation.objects.filter(_QUIET).update(**running):
+        audit(actor=by, verb="core.end_maintenance", subject="factory")
         publish("core.factory_started", by=by)

@@ -1,7 +1,7 @@
 """Chores of the queue."""
 
 from core.registry import every
-from factory.work.services import promote_due, reap_leases
+from factory.work.services import promote_due, reap_leases, settle_drain
 
 
 @every(5, name="work.reap_leases")
@@ -14,3 +14,6 @@ def reap() -> int:
 def promote() -> int:
     """Let the next attempts begin whose pause is over."""
     return promote_due()
+
+
+every(1, name="work.settle_drain")(settle_drain)

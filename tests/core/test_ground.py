@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.db import IntegrityError
 from django.utils import timezone
 from hypothesis import given
@@ -16,7 +17,7 @@ from pytest_django import Settings
 from core import clock, money
 from core.errors import BadArguments, BlobDamaged, ClockFixed, NameTaken, NotRegistered
 from core.ids import digest_of, new_id
-from core.models import Blob, Installation, Mode
+from core.models import AuditRow, Blob, Installation, Mode
 from core.registry import (
     Assignment,
     Outcome,
@@ -28,12 +29,19 @@ from core.registry import (
 )
 from core.services import (
     advance_to,
+    begin_maintenance,
     blobs,
     business_now,
+    drain,
+    end_maintenance,
     found_installation,
+    may_begin,
+    must_halt,
     put_blob,
     read_blob,
+    start_again,
     start_clock_at,
+    stop_everything,
 )
 
 
@@ -118,3 +126,58 @@ def test_a_name_is_registered_once() -> None:
 
     with pytest.raises(NameTaken, match=r"test\.once"):
         register_job("test.once")(lambda assignment, stop: Outcome(kind="done"))
+
+
+@pytest.mark.django_db
+def test_a_drain_lets_what_runs_end_in_time_and_nothing_begin() -> None:
+    found_installation(Mode.REHEARSAL)
+    before = may_begin(), must_halt()
+
+    drain(by="operator:eve", within_s=600)
+
+    here = Installation.objects.get()
+    assert before == (True, False)
+    assert (here.state, here.by, may_begin(), must_halt()) == ("draining", "operator:eve", False, False)
+    with time_machine.travel(timezone.now() + timedelta(seconds=601)):
+        assert must_halt()
+
+
+@pytest.mark.django_db
+def test_maintenance_follows_a_drain_alone_and_ends_by_hand() -> None:
+    found_installation(Mode.REHEARSAL)
+    was_news_without_a_drain = begin_maintenance()
+    drain(by="operator:eve")
+
+    assert (was_news_without_a_drain, begin_maintenance(), begin_maintenance()) == (False, True, False)
+    assert (Installation.objects.get().state, may_begin(), must_halt()) == ("maintenance", False, True)
+    drain(by="owner:ada")
+    assert Installation.objects.get().state == "maintenance"
+
+    end_maintenance(by="owner:ada")
+
+    assert (Installation.objects.get().state, may_begin(), must_halt()) == ("running", True, False)
+
+
+@pytest.mark.django_db
+def test_a_stop_counts_more_than_a_drain_and_leaves_it_as_it_was() -> None:
+    found_installation(Mode.REHEARSAL)
+    drain(by="operator:eve")
+
+    stop_everything(by="owner:ada")
+    end_maintenance(by="operator:eve")
+    stopped = Installation.objects.get().state
+    start_again(by="owner:ada")
+
+    assert (stopped, Installation.objects.get().state) == ("stopped", "running")
+
+
+@pytest.mark.django_db
+def test_a_second_drain_moves_no_deadline() -> None:
+    found_installation(Mode.REHEARSAL)
+    drain(by="operator:eve", within_s=60)
+    first = Installation.objects.get().drain_until
+
+    drain(by="operator:eve", within_s=6_000)
+
+    assert Installation.objects.get().drain_until == first
+    assert AuditRow.objects.filter(verb="core.drain").count() == 1

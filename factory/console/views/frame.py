@@ -49,10 +49,14 @@ _ENTRIES = (
 
 @dataclass(frozen=True)
 class Frame:
-    """What every page says: is it rehearsed, is it stopped, what waits, what time it is in the story."""
+    """What every page says: is it rehearsed, is it stopped, what waits, what time it is in the story.
+
+    `ground` says how the factory stands (`state`, `since`, `by`, `drain_until`).
+    """
 
     is_rehearsal: bool
     stopped_at: datetime | None
+    ground: Installation
     zone: str
     now: datetime
     waiting: int
@@ -72,6 +76,7 @@ def frame_now() -> Frame:
     return Frame(
         is_rehearsal=here.mode == Mode.REHEARSAL,
         stopped_at=here.stopped_at,
+        ground=here,
         zone=here.time_zone,
         now=timezone.now() + timedelta(milliseconds=here.clock_offset_ms),
         waiting=Request.objects.waiting().count(),

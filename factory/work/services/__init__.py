@@ -11,6 +11,7 @@ from factory.work.services.attempts import (
 )
 from factory.work.services.claims import claim_task
 from factory.work.services.dead_letters import cancel_graph, cancel_task, retry_dead_letter
+from factory.work.services.drains import settle_drain
 from factory.work.services.engine import Loop, run_next
 from factory.work.services.failures import promote_due
 from factory.work.services.graphs import create_graph, pause_graph, unpause_graph
@@ -22,6 +23,6 @@ from factory.work.services.tasks import change_task
 __all__ = [
     "Admission", "Loop", "accept_result", "cancel_graph", "cancel_task", "change_task", "claim_task", "create_graph",
     "extend_graph", "finish_attempt", "heartbeat", "may_go_on", "pause_graph", "promote_due", "read_admission", "reap_leases",
-    "recover_at_boot", "refuse_result", "refuse_task", "resume_task", "retry_dead_letter", "run_next", "start_attempt",
+    "recover_at_boot", "refuse_result", "refuse_task", "resume_task", "retry_dead_letter", "run_next", "settle_drain", "start_attempt",
     "unpause_graph",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from billing.rules import headroom
 from billing.services import factory_scope, open_windows
 from core.models import Installation
 from core.money import in_words
-from core.services import business_now, is_stopped
+from core.services import business_now, may_begin
 from factory.work import rules
 from factory.work.models import Task
 from portfolio.models import Product
@@ -22,7 +22,7 @@ class Admission:
     """What is shut at one moment, and why.
 
     Attributes:
-        is_stopped: everything is stopped.
+        is_stopped: nothing new begins: stopped, draining or in maintenance.
         open_agents: agents that are on and have a place free.
         shut_agents: all other agents and what keeps them.
     """
@@ -66,7 +66,7 @@ def read_admission() -> Admission:
         elif busy.get(agent.pk, 0) >= agent.definition.limits.max_parallel:
             shut[agent.pk] = f"{agent.name} has enough to do"
     everyone = frozenset(Agent.objects.values_list("pk", flat=True))
-    return Admission(is_stopped=is_stopped(), open_agents=everyone - shut.keys(), shut_agents=shut)
+    return Admission(is_stopped=not may_begin(), open_agents=everyone - shut.keys(), shut_agents=shut)
 
 
 def payers_of(task: Task) -> tuple[UUID, ...]:

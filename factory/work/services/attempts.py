@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from core.errors import BadArguments
 from core.registry import Outcome
-from core.services import is_stopped
+from core.services import must_halt
 from factory.work import rules
 from factory.work.adapters import processes
 from factory.work.errors import LeaseLost, OutcomeRefused
@@ -53,8 +53,8 @@ def heartbeat(assignment_id: UUID) -> None:
 
 
 def may_go_on(assignment_id: UUID) -> bool:
-    """Say whether a running attempt still has its task and nothing was stopped."""
-    return not is_stopped() and Task.objects.filter(lease=assignment_id).exists()
+    """Say whether a running attempt still has its task, nothing was stopped and no drain is over."""
+    return not must_halt() and Task.objects.filter(lease=assignment_id).exists()
 
 
 @transaction.atomic
