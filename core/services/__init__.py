@@ -16,11 +16,12 @@ from core.services.ground import (
     start_again,
     stop_everything,
 )
+from core.services.live import announce
 from core.services.outbox import handles, publish, relay_event, relay_waiting
 from core.services.people import accept_invitation, invite_person, is_invitation_open
 
 __all__ = [
-    "DRAIN_S", "accept_invitation", "advance_to", "audit", "begin_maintenance", "business_now",
+    "DRAIN_S", "accept_invitation", "advance_to", "announce", "audit", "begin_maintenance", "business_now",
     "current_mode", "drain", "end_maintenance", "found_installation", "handles", "invite_person",
     "is_invitation_open", "is_stopped", "may_begin", "must_halt", "publish", "put_blob", "read_blob",
     "relay_event", "relay_waiting", "start_again", "start_clock_at", "stop_everything",

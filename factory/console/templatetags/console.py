@@ -238,6 +238,12 @@ def clock(value: datetime) -> str:
     return f"{timezone.localtime(value):%H:%M}"
 
 
+@register.simple_tag
+def second(value: datetime) -> str:
+    """Return `13:00:07` in the owner's time zone."""
+    return f"{timezone.localtime(value):%H:%M:%S}"
+
+
 @register.filter
 def signal_day(day: str) -> str:
     """Return the day of a signal as far as it is known: `2 Sep 2026`, `Sep 2026`, `2026`."""

@@ -1,24 +1,30 @@
 """What stands around every page, who may do what, and the one way to show a page."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from approvals.models import Request
 from billing.models import Entry
 from core.clock import end_of_day
 from core.models import Installation, Mode, User
+from factory.insight.services import Alert, alerts_now
 
 Page = dict[str, Any]
+T = TypeVar("T")
 SEE_OTHER: Final = 303
+PARTS_HEADER: Final = "X-Parts"
 
 
 @dataclass(frozen=True)
@@ -31,27 +37,35 @@ class Place:
 
     @property
     def href(self) -> str:
-        """Where it is."""
-        return reverse(self.name)
+        """Where it is; empty while this release has no such page."""
+        try:
+            return reverse(self.name)
+        except NoReverseMatch:
+            return ""
 
 
 _HOME, _DECISIONS = Place("home", "Home", "home"), Place("decisions", "Decisions", "need")
 _VENTURES, _MONEY = Place("ventures", "Ventures", "rows"), Place("money", "Money", "coin")
-_ENTRIES = (
-    _HOME,
-    _DECISIONS,
-    _VENTURES,
+_AGENTS, _WORK = Place("agents", "Agents", "live"), Place("work", "Work", "queue")
+_MORE = (
     Place("ideas", "Ideas", "file"),
-    _MONEY,
+    _AGENTS,
+    _WORK,
+    Place("search", "Search", "file"),
+    Place("ledger", "Ledger", "coin"),
     Place("health", "Health", "done"),
+    Place("settings", "Settings", "file"),
 )
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What every page says: is it rehearsed, is it stopped, what waits, what time it is in the story.
+    """What every page says: is it rehearsed, is it stopped, what waits, what happened, what time it is there.
 
-    `ground` says how the factory stands (`state`, `since`, `by`, `drain_until`).
+    Attributes:
+        ground: how the factory stands: `state`, `since`, `by`, `drain_until`.
+        alerts: the most serious first.
+        tabs: the four pages the bar of a phone holds; `more` is the rest.
     """
 
     is_rehearsal: bool
@@ -60,26 +74,35 @@ class Frame:
     zone: str
     now: datetime
     waiting: int
+    alerts: tuple[Alert, ...]
     last_entry_at: datetime | None
-    entries: tuple[Place, ...] = _ENTRIES
+    entries: tuple[Place, ...] = (_HOME, _DECISIONS, _VENTURES, _AGENTS, _MONEY, _WORK)
     tabs: tuple[Place, ...] = (_HOME, _DECISIONS, _VENTURES, _MONEY)
+    more: tuple[Place, ...] = _MORE
 
     @property
     def day_ends_at(self) -> datetime:
         """When a new day of money begins."""
         return end_of_day(self.now)
 
+    @property
+    def harm(self) -> Alert | None:
+        """What every page says at its top."""
+        return next((one for one in self.alerts if one.is_harm), None)
+
 
 def frame_now() -> Frame:
     """Return the frame as it stands; business time is the time of the pages."""
     here = Installation.objects.first() or Installation(mode=Mode.REHEARSAL)
+    now = timezone.now() + timedelta(milliseconds=here.clock_offset_ms)
     return Frame(
         is_rehearsal=here.mode == Mode.REHEARSAL,
         stopped_at=here.stopped_at,
         ground=here,
         zone=here.time_zone,
-        now=timezone.now() + timedelta(milliseconds=here.clock_offset_ms),
+        now=now,
         waiting=Request.objects.waiting().count(),
+        alerts=alerts_now(now),
         last_entry_at=Entry.objects.order_by("-at").values_list("at", flat=True).first(),
     )
 
@@ -87,12 +110,31 @@ def frame_now() -> Frame:
 def show(
     request: HttpRequest, template: str, page: Page | None = None, *, place: str = "", status: int = 200
 ) -> HttpResponse:
-    """Answer with a page in the owner's time zone; asked for one of its parts by HTMX, with that part alone."""
+    """Answer with a page in the owner's time zone; asked for some of its parts, with those alone.
+
+    What stands in `page` as `later(...)` is computed only when a part that is shown asks for it.
+    """
     page = {"frame": frame_now(), "place": place, **(page or {})}
-    if part := wanted_part(request, page):
-        template = f"{template}#{part}"
     with timezone.override(ZoneInfo(page["frame"].zone)):
+        if PARTS_HEADER in request.headers:
+            return _show_parts(request, template, page)
+        if part := wanted_part(request, page):
+            template = f"{template}#{part}"
         return render(request, template, page, status=status)
+
+
+def _show_parts(request: HttpRequest, template: str, page: Page) -> HttpResponse:
+    """Open pages ask so for what has news; `frame` is what changes around every page."""
+    names = request.headers[PARTS_HEADER].split(",")
+    found = [f"{template}#{name}" for name in page.get("parts", ()) if name in names]
+    if "frame" in names:
+        found.append("console/parts/frame.html")
+    return HttpResponse("".join(render_to_string(name, page, request) for name in found))
+
+
+def later(compute: Callable[[], T]) -> T:
+    """Return what looks like the result of `compute` and is computed, once, when a template asks for it."""
+    return cast("T", SimpleLazyObject(compute))
 
 
 def wanted_part(request: HttpRequest, page: Page) -> str:

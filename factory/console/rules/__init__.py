@@ -1,5 +1,6 @@
 """How things look and are said: shapes, tones, lengths of time, places of marks in drawings."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -305,3 +306,11 @@ class Promise:
     feature: str
     words: str
     has_held: bool | None
+
+
+_TOPIC: Final = re.compile(r"(home|decisions|money|work)|(dag|session):[0-9a-f-]{36}")
+
+
+def is_topic(text: str) -> bool:
+    """Say whether pages may ask for news of this."""
+    return _TOPIC.fullmatch(text) is not None
