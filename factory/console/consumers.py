@@ -24,7 +24,7 @@ NOT_SIGNED_IN: Final = 4401
 BAD_TOPIC: Final = 4400
 
 
-class Live(AsyncJsonWebsocketConsumer):
+class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """One open page: it names its topics in the address, and hears of news and a beat while we live."""
 
     groups: list[str] = []
@@ -82,10 +82,13 @@ class Live(AsyncJsonWebsocketConsumer):
         return bool((await get_user(self.scope)).is_authenticated)
 
 
-@database_sync_to_async
-def _read_clock() -> tuple[timedelta, ZoneInfo]:
-    here = Installation.objects.first() or Installation()
+async def _read_clock() -> tuple[timedelta, ZoneInfo]:
+    here: Installation = await database_sync_to_async(_the_installation)()
     return timedelta(milliseconds=here.clock_offset_ms), ZoneInfo(here.time_zone)
+
+
+def _the_installation() -> Installation:
+    return Installation.objects.first() or Installation()
 
 
 def _now_in_words(ahead: timedelta, zone: ZoneInfo) -> str:
