@@ -13,15 +13,18 @@ from billing.services.ledger import book_entry
 from billing.services.revenue import receive_payment, record_revenue
 from billing.services.scopes import (
     call_cap,
+    cap_scopes,
     factory_scope,
     give_limits,
     open_scope,
+    open_scopes,
     open_windows,
     rename_scope,
     set_limit,
 )
 
 __all__ = [
-    "book_entry", "call_cap", "capture_hold", "expire_holds", "factory_scope", "give_limits", "lose_hold", "open_scope",
+    "book_entry", "call_cap", "cap_scopes", "capture_hold", "expire_holds", "factory_scope", "give_limits",
+    "lose_hold", "open_scope", "open_scopes",
     "open_windows", "place_hold", "process_name", "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Open the address of money and say what it may spend."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -39,6 +39,46 @@ def open_scope(*, kind: str, ref: str, label: str, owner: User | None = None) ->
     if is_new:
         give_limits(scope, row=kind)
     return scope
+
+
+@transaction.atomic
+def open_scopes(*, kind: str, labels: Mapping[str, str]) -> dict[str, Scope]:
+    """Return new scopes for many things of one kind (no agents) at once, by their refs, with the limits of the table.
+
+    Args:
+        kind: what sort of things they are.
+        labels: from the ref of each thing, its label; none of them has a scope yet.
+
+    Raises:
+        LimitsUnreadable: the table says nothing readable about this kind; nothing was opened.
+    """
+    common = {"kind": kind, "correlation_id": correlation.get(), "mode": current_mode()}
+    scopes = {ref: Scope(ref=ref, label=label[:160], **common) for ref, label in labels.items()}
+    Scope.objects.bulk_create(scopes.values())
+    caps = start_caps(kind)
+    Limit.objects.bulk_create(
+        Limit(scope=scope, period=period, cap_microusd=cap)
+        for scope in scopes.values()
+        for period, cap in caps.items()
+    )
+    return scopes
+
+
+@transaction.atomic
+def cap_scopes(caps: Mapping[Scope, int]) -> None:
+    """Say what each of these new scopes, of which nothing was spent yet, may spend in all.
+
+    Raises:
+        BadArguments: a negative cap; nothing was set.
+    """
+    if any(cap < 0 for cap in caps.values()):
+        raise BadArguments(least_cap_microusd=min(caps.values()))
+    Limit.objects.bulk_create(
+        [Limit(scope=scope, period=Period.LIFE, cap_microusd=cap) for scope, cap in caps.items()],
+        update_conflicts=True,
+        unique_fields=["scope", "period"],
+        update_fields=["cap_microusd"],
+    )
 
 
 def rename_scope(scope: Scope, *, ref: str, label: str) -> None:

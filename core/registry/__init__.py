@@ -13,13 +13,13 @@ from core.registry.assignments import (
     Stop,
 )
 from core.registry.checks import Finding, register_check, run_checks
-from core.registry.jobs import Chore, Job, chores, every, find_job, is_job, register_job
+from core.registry.jobs import Chore, Job, Post, chores, every, find_job, is_job, post_of, register_job
 from core.registry.tasks import TaskSpec, Workspace
 from core.registry.tools import Tool, ToolContext, ToolResult, find_tool, register_tool, tool_names
 
 __all__ = [
-    "Action", "ArtifactDraft", "Assignment", "Chore", "Finding", "Job", "Json", "Limits", "Outcome", "OutcomeKind",
+    "Action", "ArtifactDraft", "Assignment", "Chore", "Finding", "Job", "Json", "Limits", "Outcome", "OutcomeKind", "Post",
     "Question", "RepoRef", "Stop", "TaskSpec", "Tool", "ToolContext", "ToolResult", "Workspace", "check_arguments", "chores", "every",
-    "find_action", "find_job", "find_tool", "is_job", "register_action", "register_check", "register_job",
+    "find_action", "find_job", "find_tool", "is_job", "post_of", "register_action", "register_check", "register_job",
     "register_tool", "run_checks", "tool_names",
 ]  # fmt: skip

@@ -17,6 +17,19 @@ class Job(Protocol):
 
 
 @dataclass(frozen=True)
+class Post:
+    """Where tasks of a kind of job are carried out.
+
+    Attributes:
+        queue: `cloud`, `build`, `control`, `notify` or `gpu`.
+        is_quick: it ends within 100 ms, so that one worker may claim several at once.
+    """
+
+    queue: str
+    is_quick: bool = False
+
+
+@dataclass(frozen=True)
 class Chore:
     """Something the ticker does every `every_s` seconds of machine time."""
 
@@ -26,14 +39,16 @@ class Chore:
 
 
 _jobs: dict[str, Job] = {}
+_posts: dict[str, Post] = {}
 _chores: dict[str, Chore] = {}
 
 
-def register_job(kind: str) -> Callable[[Job], Job]:
-    """Register the decorated function as the job that carries out tasks of `kind`."""
+def register_job(kind: str, *, queue: str = "control", quick: bool = False) -> Callable[[Job], Job]:
+    """Register the decorated function as the job that carries out tasks of `kind`, by workers of `queue`."""
 
     def register(job: Job) -> Job:
         put(_jobs, name=kind, thing=job)
+        put(_posts, name=kind, thing=Post(queue=queue, is_quick=quick))
         return job
 
     return register
@@ -48,6 +63,11 @@ def find_job(kind: str) -> Job:
     if kind not in _jobs:
         raise NotRegistered(job=kind)
     return _jobs[kind]
+
+
+def post_of(kind: str) -> Post:
+    """Return where tasks of this kind of job are carried out; a kind nobody offers waits among the platform's own."""
+    return _posts.get(kind, Post(queue="control"))
 
 
 def is_job(kind: str) -> bool:

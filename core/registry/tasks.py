@@ -29,6 +29,7 @@ class TaskSpec:
         validator: `none` (accepted at once), `schema` (accepted when the answer fits), else the name of a judge above.
         priority: 0 (urgent) to 100.
         due_at: business time by which it should be done; lifts it as the time comes near.
+        queue: which workers it waits for; empty: those of its kind.
     """
 
     key: str
@@ -46,3 +47,4 @@ class TaskSpec:
     workspace: Workspace | None = None
     priority: int = 50
     due_at: datetime | None = None
+    queue: str = ""

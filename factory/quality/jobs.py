@@ -10,7 +10,7 @@ from factory.quality.services import WAIVE, test_artifact
 from factory.work.models import Artifact
 
 
-@register_job("quality.test")
+@register_job("quality.test", queue="build")
 def test(assignment: Assignment, stop: Stop, /) -> Outcome:
     """Judge the release that a task before this one packed, with the notes of the review before it."""
     upstream = assignment.inputs["upstream"]

@@ -9,7 +9,7 @@ from factory.repo.services import found_repository, merge_offered, repository_of
 every(0.3, name="repo.merge_lane")(merge_offered)
 
 
-@register_job("repo.scaffold")
+@register_job("repo.scaffold", queue="build")
 def scaffold(assignment: Assignment, stop: Stop, /) -> Outcome:
     """Found the product's repository from its template."""
     arguments = assignment.inputs["arguments"]
@@ -18,7 +18,7 @@ def scaffold(assignment: Assignment, stop: Stop, /) -> Outcome:
     return Outcome(kind="done", result={"tree": tree})
 
 
-@register_job("repo.package")
+@register_job("repo.package", queue="build")
 def package(assignment: Assignment, stop: Stop, /) -> Outcome:
     """Pack what main stands at: the one thing that is tested and released from here on."""
     repository = repository_of(assignment.inputs["arguments"]["product_id"])

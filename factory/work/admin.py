@@ -4,7 +4,18 @@ from django.contrib import admin
 
 from core.admin import ReadOnlyAdmin, on_each
 from core.models import User
-from factory.work.models import Artifact, Attempt, Dag, DeadLetter, Dependency, Task, TaskEvent
+from factory.work.models import (
+    Artifact,
+    Attempt,
+    Dag,
+    DeadLetter,
+    Dependency,
+    Lane,
+    Permit,
+    Queue,
+    Task,
+    TaskEvent,
+)
 from factory.work.services import cancel_graph, cancel_task, pause_graph, retry_dead_letter, unpause_graph
 
 WHY = "in the rows"
@@ -125,3 +136,27 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_select_related = ("task",)
     search_fields = ("id", "task__title", "error")
     actions = (retry, give_up)
+
+
+@admin.register(Queue)
+class QueueAdmin(ReadOnlyAdmin):
+    """Queues and which are paused."""
+
+    list_display = ("name", "is_paused")
+
+
+@admin.register(Lane)
+class LaneAdmin(ReadOnlyAdmin):
+    """The lines that tasks stand in."""
+
+    list_display = ("name", "agent", "model")
+    list_select_related = ("agent",)
+
+
+@admin.register(Permit)
+class PermitAdmin(ReadOnlyAdmin):
+    """Places for running attempts, and who has them."""
+
+    list_display = ("scope", "n", "is_open", "is_reserved", "holder")
+    list_filter = ("is_open", "is_reserved")
+    search_fields = ("scope", "holder")

@@ -1,7 +1,7 @@
 """Chores of the queue."""
 
 from core.registry import every
-from factory.work.services import promote_due, reap_leases, settle_drain
+from factory.work.services import promote_due, reap_leases, settle_drain, sync_lanes
 
 
 @every(5, name="work.reap_leases")
@@ -17,3 +17,9 @@ def promote() -> int:
 
 
 every(1, name="work.settle_drain")(settle_drain)
+
+
+@every(30, name="work.sync_lanes")
+def follow_agents() -> int:
+    """Let lines and limits follow the agents' files."""
+    return sync_lanes()

@@ -11,6 +11,7 @@ from agents.roster.models import Agent
 from billing.models import Limit, Period, Scope
 from core.ids import new_id
 from factory.work import rules
+from factory.work.models.lanes import Queue
 from portfolio.models import Product
 
 
@@ -52,8 +53,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def claimable(self) -> "TaskQuerySet":
         """Return the tasks that wait for a worker, first in line first."""
-        ready = self.filter(state=Task.State.READY, dag__is_paused=False)
-        return ready.exclude(dag__product__state=Product.State.FROZEN).order_by("rank", "ready_at", "id")
+        return self.filter(state=Task.State.READY, held="").order_by("rank", "id")
 
     def leased(self) -> "TaskQuerySet":
         """Return the tasks a worker holds."""
@@ -103,7 +103,7 @@ class Task(models.Model):
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    dag = models.ForeignKey(Dag, on_delete=models.PROTECT, related_name="tasks")
+    dag = models.ForeignKey(Dag, on_delete=models.PROTECT, related_name="tasks", db_index=False)
     scope = models.OneToOneField(Scope, on_delete=models.PROTECT, related_name="task")
     key = models.CharField(max_length=80, help_text="Its name inside the graph.")
     kind = models.CharField(max_length=80, default="agent", help_text="`agent`, or the kind of a job.")
@@ -125,6 +125,11 @@ class Task(models.Model):
     priority = models.PositiveSmallIntegerField(default=50)
     behind = models.PositiveSmallIntegerField(default=0, help_text="Longest chain of tasks behind it.")
     rank = models.FloatField(default=50.0, help_text="Its place among the ready.")
+    queue = models.CharField(max_length=10, choices=Queue.Name, default=Queue.Name.CONTROL)
+    lane = models.CharField(max_length=36, default="job", help_text="In which line it stands: see `Lane`.")
+    held = models.CharField(
+        max_length=80, blank=True, help_text="Why it is kept out of the line though it is ready; a code."
+    )
     ready_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True, blank=True, help_text="Business time.")
     not_before = models.DateTimeField(null=True, help_text="Machine time of the next attempt.")
@@ -159,16 +164,21 @@ class Task(models.Model):
             models.CheckConstraint(
                 name="only_waiting_has_question", condition=Q(question__isnull=True) | Q(state="waiting")
             ),
+            models.CheckConstraint(name="only_ready_is_held", condition=Q(held="") | Q(state="ready")),
         ]
         indexes = [
-            models.Index(name="task_ready", fields=["agent", "rank"], condition=Q(state="ready")),
-            models.Index(name="task_ready_job", fields=["kind", "rank"], condition=Q(state="ready")),
+            models.Index(
+                name="task_in_line",
+                fields=["queue", "lane", "rank", "id"],
+                condition=Q(state="ready", held=""),
+            ),
+            models.Index(name="task_held", fields=["held"], condition=~Q(held="")),
             models.Index(
                 name="task_due", fields=["due_at"], condition=Q(state="ready", due_at__isnull=False)
             ),
             models.Index(name="task_leased", fields=["leased_until"], condition=Q(lease__isnull=False)),
             models.Index(name="task_retrying", fields=["not_before"], condition=Q(state="retrying")),
-            models.Index(name="task_in_graph", fields=["dag", "state"]),
+            models.Index(name="task_not_over", fields=["dag"], condition=~Q(state__in=sorted(rules.FINAL))),
         ]
 
     def __str__(self) -> str:

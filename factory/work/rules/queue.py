@@ -17,6 +17,9 @@ LEAST_MICROUSD: Final = 50_000
 """An agent's task starts only where every budget above it has this much left, or the task's own limit if less."""
 
 URGENT: Final = 10.0
+CRITICAL: Final = 1e9
+FLOOR: Final = 5e8
+"""Critical ranks lie below all others, ranks of tasks lifted to the floor between them and the rest."""
 _SECONDS: Final = {"decompose": 300, "code": 14_400} | dict.fromkeys(("design", "test", "deploy"), 3_600)
 _HALF_HOUR: Final = frozenset({"review", "research", "write", "analyze", "synthesize"})
 
@@ -48,14 +51,29 @@ def effective_priority(
     return lifted if base < URGENT else max(URGENT, lifted)
 
 
-def rank(base: int, *, ready_min: float, behind: int) -> float:
-    """Return a number that sorts ready tasks as `effective_priority` does at any moment, floor and due times apart.
+def rank(base: int, *, ready_min: float, behind: int, hours_left: float | None = None) -> float:
+    """Return a number that sorts ready tasks as `effective_priority` does at any moment, lower first.
 
-    All grow older alike, so the order does not change with time and an index can hold it.
+    All grow older alike, so the order does not change with time and an index can hold it. What changes it after all,
+    the floor of 10 and the coming of a due time, a chore writes in: see `floor_rank`.
 
     Args:
         base: 0 to 100.
         ready_min: when the task became ready, in minutes since 1970.
         behind: length of the longest chain of tasks behind it.
+        hours_left: until it is due, now; None: no due time.
     """
-    return base + 0.1 * ready_min - min(2.0 * behind, 20.0) - (1e9 if base < URGENT else 0.0)
+    lifted = base - min(2.0 * behind, 20.0) - due_boost(hours_left)
+    if base < URGENT:
+        return lifted + 0.1 * ready_min - CRITICAL
+    return floor_rank(ready_min) if lifted <= URGENT else lifted + 0.1 * ready_min
+
+
+def floor_rank(ready_min: float) -> float:
+    """Return the rank of a task with a base of 10 or more that was lifted as far as it may: among those, age decides."""
+    return 0.1 * ready_min - FLOOR
+
+
+def lifted_below(now_min: float) -> float:
+    """Return the rank under which, at this minute, an ordinary task has reached the floor."""
+    return URGENT + 0.1 * now_min

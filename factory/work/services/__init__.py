@@ -16,13 +16,24 @@ from factory.work.services.engine import Loop, run_next
 from factory.work.services.failures import promote_due
 from factory.work.services.graphs import create_graph, pause_graph, unpause_graph
 from factory.work.services.growth import extend_graph
+from factory.work.services.lanes import (
+    hold_task,
+    let_go,
+    lift_limit,
+    open_lanes,
+    pause_queue,
+    set_permits,
+    sync_lanes,
+    unpause_queue,
+)
 from factory.work.services.questions import refuse_task, resume_task
 from factory.work.services.results import accept_result, refuse_result
 from factory.work.services.tasks import change_task
 
 __all__ = [
     "Admission", "Loop", "accept_result", "cancel_graph", "cancel_task", "change_task", "claim_task", "create_graph",
-    "extend_graph", "finish_attempt", "heartbeat", "may_go_on", "pause_graph", "promote_due", "read_admission", "reap_leases",
-    "recover_at_boot", "refuse_result", "refuse_task", "resume_task", "retry_dead_letter", "run_next", "settle_drain", "start_attempt",
-    "unpause_graph",
+    "extend_graph", "finish_attempt", "heartbeat", "hold_task", "let_go", "lift_limit", "may_go_on", "open_lanes",
+    "pause_graph", "pause_queue", "promote_due", "read_admission", "reap_leases", "recover_at_boot", "refuse_result",
+    "refuse_task", "resume_task", "retry_dead_letter", "run_next", "set_permits", "settle_drain", "start_attempt",
+    "sync_lanes", "unpause_graph", "unpause_queue",
 ]  # fmt: skip

@@ -8,16 +8,16 @@ from django.utils import timezone
 
 from agents.roster.models import Agent
 from billing.models import Period, Scope
-from billing.services import open_scope, set_limit
-from core.ids import new_id, story_of
-from core.registry import is_job
+from billing.services import cap_scopes, open_scope, open_scopes, set_limit
+from core.ids import story_of
+from core.registry import is_job, post_of
 from core.services import audit, publish
 from factory.work import rules
 from factory.work.errors import CycleDetected, GraphRefused
-from factory.work.models import Dag, Dependency, Task
+from factory.work.models import Dag, Dependency, Queue, Task
 from factory.work.rules import Edges, TaskSpec
-from factory.work.services.admission import close_gate
-from factory.work.services.tasks import change_task, ready_task
+from factory.work.services.lanes import open_lanes
+from factory.work.services.tasks import PAUSED, change_task, lane_of, lock_graph, ready_task
 from portfolio.models import Product
 
 
@@ -72,6 +72,8 @@ def checked_agents(tasks: Sequence[TaskSpec], *, known: Collection[str] = ()) ->
     for spec in tasks:
         if spec.agent and spec.agent not in agents:
             faults.append(f"{spec.key} is for {spec.agent}, whom nobody knows")
+        if spec.queue not in ("", *Queue.Name.values):
+            faults.append(f"{spec.key} waits for the queue {spec.queue}, which does not exist")
         if spec.kind != "agent" and not is_job(spec.kind):
             faults.append(f"{spec.key} is a job of the kind {spec.kind}, which no app offers")
     if faults:
@@ -99,10 +101,7 @@ def _scope_of(kind: str, ref: UUID, *, label: str, cap_microusd: int | None) -> 
 
 def _write_tasks(dag: Dag, tasks: Sequence[TaskSpec], agents: Mapping[str, Agent]) -> dict[str, Task]:
     behind = rules.paths_behind(rules.edges_of(tasks))
-    made = {
-        spec.key: task_of(spec, dag=dag, agent=agents.get(spec.agent), behind=behind[spec.key])
-        for spec in tasks
-    }
+    made = tasks_of(tasks, dag=dag, agents=agents, behind=behind)
     Task.objects.bulk_create(made.values())
     Dependency.objects.bulk_create(
         Dependency(task=made[spec.key], depends_on=made[earlier])
@@ -112,19 +111,47 @@ def _write_tasks(dag: Dag, tasks: Sequence[TaskSpec], agents: Mapping[str, Agent
     return made
 
 
-def task_of(spec: TaskSpec, *, dag: Dag, agent: Agent | None, behind: int) -> Task:
-    """Return the task that `spec` describes, not stored yet, with an address for its money."""
-    task_id = new_id()
-    scope = _scope_of(Scope.Kind.TASK, task_id, label=spec.title, cap_microusd=spec.max_cost_microusd)
+def tasks_of(
+    specs: Sequence[TaskSpec], *, dag: Dag, agents: Mapping[str, Agent], behind: Mapping[str, int]
+) -> dict[str, Task]:
+    """Return the tasks that `specs` describe, not stored yet, with lines to stand in and addresses for their money."""
+    made = {spec.key: _task_of(spec, dag=dag, agent=agents.get(spec.agent)) for spec in specs}
+    open_lanes(agents.values(), queues={task.queue for task in made.values()})
+    refs = {str(made[spec.key].pk): spec for spec in specs}
+    scopes = open_scopes(kind=Scope.Kind.TASK, labels={ref: spec.title for ref, spec in refs.items()})
+    cap_scopes(
+        {
+            scopes[ref]: spec.max_cost_microusd
+            for ref, spec in refs.items()
+            if spec.max_cost_microusd is not None
+        }
+    )
+    for key, task in made.items():
+        task.scope, task.behind = scopes[str(task.pk)], behind.get(key, 0)
+    return made
+
+
+def _task_of(spec: TaskSpec, *, dag: Dag, agent: Agent | None) -> Task:
     place = spec.workspace
-    return Task(
-        id=task_id, dag=dag, scope=scope, key=spec.key, kind=spec.kind, type=spec.type, agent=agent,
+    task = Task(
+        dag=dag, key=spec.key, kind=spec.kind, type=spec.type, agent=agent, queue=queue_of(spec),
         title=spec.title[:200], brief=spec.brief, arguments=dict(spec.arguments),
         answer_schema=None if spec.answer_schema is None else dict(spec.answer_schema), validator=spec.validator,
         workspace=place and {"repository": place.repository, "base": place.base, "branch": place.branch},
-        may_write=list(spec.may_write), priority=spec.priority,
-        due_at=spec.due_at, behind=behind, open_dependencies=len(set(spec.after)),
+        may_write=list(spec.may_write), priority=spec.priority, due_at=spec.due_at,
+        open_dependencies=len(set(spec.after)),
     )  # fmt: skip
+    task.lane = lane_of(task)
+    return task
+
+
+def queue_of(spec: TaskSpec) -> str:
+    """Return which workers the task waits for: agents need a model, or a place to work in; a job says it itself."""
+    if spec.queue:
+        return spec.queue
+    if spec.kind != "agent":
+        return post_of(spec.kind).queue
+    return Queue.Name.BUILD if spec.workspace else Queue.Name.CLOUD
 
 
 def start_tasks(fresh: Iterable[Task]) -> None:
@@ -159,15 +186,18 @@ _TOLD: Mapping[str, str] = {
 
 @transaction.atomic
 def pause_graph(dag_id: UUID, *, by: str) -> None:
-    """Let no task of this graph be claimed from now on; what runs goes on. Safe to run twice."""
-    close_gate()
+    """Let no task of this graph be claimed once this is committed; what runs goes on. Safe to run twice."""
+    lock_graph(dag_id)
     if Dag.objects.filter(pk=dag_id, is_paused=False).update(is_paused=True):
+        Task.objects.filter(dag_id=dag_id, state=Task.State.READY, held="").update(held=PAUSED)
         audit(actor=by, verb="work.pause_graph", subject=str(dag_id))
 
 
 @transaction.atomic
 def unpause_graph(dag_id: UUID, *, by: str) -> None:
     """Let tasks of this graph be claimed again. Safe to run twice."""
+    lock_graph(dag_id)
     if Dag.objects.filter(pk=dag_id, is_paused=True).update(is_paused=False):
+        Task.objects.filter(dag_id=dag_id, held=PAUSED).update(held="")
         audit(actor=by, verb="work.unpause_graph", subject=str(dag_id))
         publish("work.graph_unpaused", dag_id=str(dag_id))

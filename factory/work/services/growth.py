@@ -11,7 +11,7 @@ from core.services import publish
 from factory.work.errors import GraphRefused
 from factory.work.models import Dag, Dependency, Task
 from factory.work.rules import TaskSpec
-from factory.work.services.graphs import check_circles, checked_agents, settle_graph, start_tasks, task_of
+from factory.work.services.graphs import check_circles, checked_agents, settle_graph, start_tasks, tasks_of
 from factory.work.services.tasks import lock_graph
 
 
@@ -38,7 +38,7 @@ def extend_graph(dag: Dag, *, tasks: Sequence[TaskSpec], before: str = "") -> No
     _check_place(dag, there=there, before=before)
     check_circles(_edges_after(dag, fresh=fresh, more={before: ends} if before else {}))
     with story_of(dag.correlation_id):
-        added = {spec.key: task_of(spec, dag=dag, agent=agents.get(spec.agent), behind=0) for spec in fresh}
+        added = tasks_of(fresh, dag=dag, agents=agents, behind={})
         _link(fresh, added=added, there=there)
         if before:
             _hold_up(there[before], [added[key] for key in sorted(ends)])

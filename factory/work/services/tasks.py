@@ -6,11 +6,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.ids import story_of
-from core.services import publish
+from core.registry import post_of
+from core.services import business_now, publish
 from core.states import check_move
 from factory.work import rules
 from factory.work.errors import TaskChanged
-from factory.work.models import Dag, Task, TaskEvent
+from factory.work.models import Dag, Lane, Task, TaskEvent
+
+PAUSED = "paused"
+"""Why ready tasks of a paused graph are held."""
 
 
 def tell(kind: str, task: Task, /, **facts: str | int | None) -> None:
@@ -61,14 +65,31 @@ def change_task(task: Task, *, to: str, actor: str, reason: str = "", **columns:
 
 def _let_go(to: str) -> dict[str, object]:
     empty: dict[str, object] = {} if to == Task.State.WAITING else {"question": None}
+    if to != Task.State.READY:
+        empty["held"] = ""
     if to not in rules.LEASED:
         empty |= {"lease": None, "leased_to": "", "leased_until": None, "run_until": None}
     return empty
 
 
 def ready_task(task: Task, *, actor: str, reason: str = "", **columns: object) -> None:
-    """Put `task` into the queue, and write `columns` with it."""
+    """Put `task` into its line, and write `columns` with it; a paused graph's is kept out."""
     now = timezone.now()
-    place = rules.rank(task.priority, ready_min=now.timestamp() / 60, behind=task.behind)
-    queued = {"ready_at": now, "rank": place, "not_before": None}
+    place = rules.rank(
+        task.priority, ready_min=now.timestamp() / 60, behind=task.behind, hours_left=hours_left(task)
+    )
+    held = PAUSED if Dag.objects.filter(pk=task.dag_id, is_paused=True).exists() else ""
+    queued = {"ready_at": now, "rank": place, "not_before": None, "lane": lane_of(task), "held": held}
     change_task(task, to=Task.State.READY, actor=actor, reason=reason, **{**queued, **columns})
+
+
+def lane_of(task: Task) -> str:
+    """Return in which line `task` stands; a quick job that was tried before stands alone, lest it kill its neighbours."""
+    if task.agent_id is not None:
+        return task.agent_id.hex
+    return Lane.QUICK if post_of(task.kind).is_quick and not task.fence else Lane.JOB
+
+
+def hours_left(task: Task) -> float | None:
+    """Return how many hours of business time are left until `task` is due; None: no due time."""
+    return (task.due_at - business_now()).total_seconds() / 3_600 if task.due_at else None
