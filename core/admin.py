@@ -10,8 +10,19 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from core.errors import FactoryError
-from core.models import AuditRow, Blob, Event, Installation, InviteLink, User
+from core.models import (
+    AuditRow,
+    Blob,
+    CallCount,
+    DeviceToken,
+    Event,
+    Installation,
+    InviteLink,
+    KeptReply,
+    User,
+)
 from core.money import to_usd
+from core.services import revoke_device_token
 
 if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]
@@ -168,3 +179,41 @@ class EventAdmin(ReadOnlyAdmin):
         "kind",
     )
     search_fields = ("kind", "correlation_id", "error")
+
+
+
+@on_each("End these tokens")
+def end_token(token: DeviceToken, person: User) -> object:
+    """End a token; others' only as the owner."""
+    return revoke_device_token(
+        token.pk, by=f"{person.role}:{person.username}", of=None if person.is_owner else person
+    )
+
+
+@admin.register(DeviceToken)
+class DeviceTokenAdmin(ReadOnlyAdmin):
+    """Devices and what they may do."""
+
+    list_display = ("name", "person", "role", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_filter = ("role",)
+    list_select_related = ("person",)
+    search_fields = ("name", "person__username")
+    exclude = ("token_sha256",)
+    actions = (end_token,)
+
+
+@admin.register(CallCount)
+class CallCountAdmin(ReadOnlyAdmin):
+    """How often each caller came in its last minute."""
+
+    list_display = ("caller", "minute", "calls")
+    search_fields = ("caller",)
+
+
+@admin.register(KeptReply)
+class KeptReplyAdmin(ReadOnlyAdmin):
+    """Answers kept for repeats."""
+
+    list_display = ("at", "caller", "key", "status", "is_secret")
+    search_fields = ("caller", "key")
+    exclude = ("body",)

@@ -8,6 +8,10 @@ class FactoryError(Exception):
 
     code: ClassVar[str] = "REFUSED"
     http_status: ClassVar[int] = 409
+    is_retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later."""
+    advice: ClassVar[str] = ""
+    """What whoever called can do about it; empty: the sentence says it."""
 
     def __init__(self, **facts: object) -> None:
         self.facts = facts
@@ -69,3 +73,56 @@ class ClockFixed(FactoryError):
     """Business time moves by itself here; only a rehearsal may advance it."""
 
     code = "CLOCK_FIXED"
+
+
+class TokenEnded(FactoryError):
+    """This token opens nothing."""
+
+    code = "TOKEN_ENDED"
+    http_status = 401
+    advice = "Ask for a new one at /api/v1/tokens/ while signed in."
+
+
+class IdentityInBody(FactoryError):
+    """Who calls is known by the token alone; a body never says it."""
+
+    code = "IDENTITY_IN_BODY"
+    http_status = 400
+    advice = "Leave these fields out."
+
+
+class KeyOfAnotherRequest(FactoryError):
+    """Something else was asked under this idempotency key."""
+
+    code = "KEY_OF_ANOTHER_REQUEST"
+    advice = "Take a fresh key for a fresh request."
+
+
+class AlreadyTold(FactoryError):
+    """This was done under the same key before, and its answer held a secret that is told once."""
+
+    code = "ALREADY_TOLD"
+
+
+class TooFast(FactoryError):
+    """That is more than this token may ask in a minute."""
+
+    code = "TOO_FAST"
+    http_status = 429
+    is_retryable = True
+    advice = "Wait as long as Retry-After says."
+
+
+class TooLarge(FactoryError):
+    """This body is too large."""
+
+    code = "TOO_LARGE"
+    http_status = 413
+
+
+class PeopleAlone(FactoryError):
+    """Only a person who is signed in may do that, no token."""
+
+    code = "PEOPLE_ALONE"
+    http_status = 403
+    advice = "Sign in and do it there."

@@ -140,6 +140,9 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "core",
     "approvals",
     "billing",
@@ -245,6 +248,24 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
     },
+}
+
+API_CALLS_PER_MINUTE = 120
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "core.api.schema.Schema"}
+API_AUTHENTICATION = [
+    "core.api.callers.DeviceAuthentication",
+    "agents.roster.api.AttemptAuthentication",
+    "core.api.callers.SignedIn",
+]
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Agentic Factory",
+    "VERSION": "1",
+    "DESCRIPTION": "Read everything, and do what a role may do. Identity comes from the token alone.",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["core.api.schema.add_parts"],
 }
 
 LOGGING: dict[str, Any] = {

@@ -3,5 +3,9 @@
 from core.models.facts import AuditRow, Event, EventQuerySet
 from core.models.ground import Blob, Installation, Mode
 from core.models.people import InviteLink, User
+from core.models.tokens import CallCount, DeviceToken, KeptReply
 
-__all__ = ["AuditRow", "Blob", "Event", "EventQuerySet", "Installation", "InviteLink", "Mode", "User"]
+__all__ = [
+    "AuditRow", "Blob", "CallCount", "DeviceToken", "Event", "EventQuerySet", "Installation", "InviteLink", "KeptReply",
+    "Mode", "User",
+]  # fmt: skip

@@ -10,6 +10,7 @@ from django.utils import timezone
 from agents.roster.errors import ToolDenied
 from agents.roster.models import Agent, CapabilityToken
 from agents.roster.rules import why_denied
+from core.errors import TokenEnded
 from core.models import AuditRow
 from core.services import audit
 
@@ -58,6 +59,19 @@ def authorize(token: str, *, tool: str, subject: str) -> Agent:
     if found is None or why:
         raise ToolDenied(tool=tool[:80], why=why)
     return found.agent
+
+
+def token_in_force(secret: str) -> CapabilityToken:
+    """Return the token of this secret with its agent, while its attempt runs.
+
+    Raises:
+        TokenEnded: no such token, or its attempt is over, or its agent is switched off.
+    """
+    live = CapabilityToken.objects.live(timezone.now()).select_related("agent")
+    token = live.filter(token_sha256=_digest(secret)).first()
+    if token is None or not token.agent.is_enabled:
+        raise TokenEnded(why="no such token, or its attempt is over")
+    return token
 
 
 def _why_denied(token: CapabilityToken, tool: str) -> str:
