@@ -181,7 +181,6 @@ class EventAdmin(ReadOnlyAdmin):
     search_fields = ("kind", "correlation_id", "error")
 
 
-
 @on_each("End these tokens")
 def end_token(token: DeviceToken, person: User) -> object:
     """End a token; others' only as the owner."""

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from agents.roster.models import Agent
 from agents.roster.services import find_agent, switch_agent, token_in_force
-from core.api.callers import KEEPERS, Bearer, Caller, agent_caller, bearer_of
+from core.api.callers import KEEPERS, OWNERS, Bearer, Caller, agent_caller, bearer_of
 from core.api.routes import Doors
 from core.api.rows import Row, Rows, verb
 from core.services.tokens import PREFIX
@@ -73,7 +73,7 @@ class AgentDoor(Rows):
         switch_agent(name, is_enabled=False, by=caller.name)
         return find_agent(name)
 
-    @verb(may=KEEPERS, gives=AgentOut)
+    @verb(may=OWNERS, gives=AgentOut)
     def resume(self, caller: Caller, said: Told, name: str) -> Agent:
         """Let it take work again."""
         switch_agent(name, is_enabled=True, by=caller.name)

@@ -19,7 +19,10 @@ from core.errors import PeopleAlone
 from core.models import AuditRow, DeviceToken, Event, Installation
 from core.registry import run_checks
 from core.services import (
+    DRAIN_S,
     business_now,
+    drain,
+    end_maintenance,
     issue_device_token,
     revoke_device_token,
     start_again,
@@ -34,16 +37,26 @@ class InstallationOut(Row[Installation]):
     """Whether it rehearses, whether it is stopped, what time it is in the story."""
 
     business_time = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(choices=Installation.State.choices)
 
     class Meta:
         """What is shown."""
 
         model = Installation
-        fields = ("mode", "stopped_at", "stopped_by", "time_zone", "created_at", "business_time")
+        fields = (
+            "mode", "state", "stopped_at", "stopped_by", "draining_at", "drain_until", "maintenance_at", "drained_by",
+            "time_zone", "created_at", "business_time",
+        )  # fmt: skip
 
     def get_business_time(self, row: Installation) -> datetime:
         """Return business time."""
         return business_now()
+
+
+class DrainIn(Said):
+    """How long what runs may go on."""
+
+    within_s = serializers.IntegerField(min_value=0, max_value=86_400, default=int(DRAIN_S))
 
 
 class InstallationDoor(Door):
@@ -66,6 +79,18 @@ class InstallationDoor(Door):
     def start(self, caller: Caller, said: Told) -> Installation:
         """Let work go on after a stop."""
         start_again(by=caller.name)
+        return _here()
+
+    @verb(may=KEEPERS, takes=DrainIn, gives=InstallationOut, is_one=False)
+    def drain(self, caller: Caller, said: Told) -> Installation:
+        """Begin nothing new; what runs may end within this time, then maintenance follows."""
+        drain(by=caller.name, within_s=said["within_s"])
+        return _here()
+
+    @verb(may=OWNERS, gives=InstallationOut, is_one=False)
+    def resume(self, caller: Caller, said: Told) -> Installation:
+        """Let work begin again after a drain or maintenance; a stop stays."""
+        end_maintenance(by=caller.name)
         return _here()
 
 
