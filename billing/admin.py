@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from billing.models import Entry, Hold, HoldPart, Limit, Overage, RevenueEvent, Scope, Window
+from billing.models import CostHour, Entry, Hold, HoldPart, Limit, Overage, RevenueEvent, Scope, Window
 from core.admin import ReadOnlyAdmin, in_usd
 
 
@@ -79,6 +79,16 @@ class EntryAdmin(ReadOnlyAdmin):
     list_select_related = ("scope",)
     search_fields = ("=ref", "=correlation_id", "=call_id", "=agent")
     ordering = ("-at",)
+
+
+@admin.register(CostHour)
+class CostHourAdmin(ReadOnlyAdmin):
+    """What the ledger adds up to, by hour."""
+
+    list_display = ("day", "hour", "scope", "kind", "agent", "item", in_usd("amount_microusd"), "entries")
+    list_filter = ("day", "kind")
+    list_select_related = ("scope",)
+    search_fields = ("agent", "item", "scope__label", "correlation_id")
 
 
 @admin.register(Overage)

@@ -7,4 +7,3 @@ class HomeTaken(FactoryError):
     """Another factory runs in this home: end it first, or set FACTORY_HOME to another folder."""
 
     code = "HOME_TAKEN"
-    http_status = 500

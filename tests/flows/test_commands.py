@@ -12,7 +12,7 @@ import pytest
 
 from tests.flows.stack import ROOT, Said, Stack
 
-REFUSED, ASKED_BACK = 1, 2
+FAILED, ASKED_BACK, REFUSED, NOT_FOUND, UNAVAILABLE = 1, 2, 3, 4, 6
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_an_idea_of_forty_kilobytes_is_refused_with_its_limit(made: Stack) -> No
 def test_an_unknown_reference_names_the_known_ones(made: Stack) -> None:
     said = made.cli("build", "--product", "nosuch")
 
-    assert said.code == ASKED_BACK
+    assert said.code == NOT_FOUND
     assert is_plain(said)
     assert "cronpilot" in said.err
 
@@ -97,14 +97,14 @@ def test_an_unknown_reference_names_the_known_ones(made: Stack) -> None:
 def test_a_reference_is_a_name_and_no_path(made: Stack) -> None:
     said = made.cli("build", "--product", "../prices")
 
-    assert said.code == ASKED_BACK
+    assert said.code == NOT_FOUND
     assert is_plain(said)
 
 
-def test_a_release_of_an_unknown_product_is_asked_back(made: Stack) -> None:
+def test_a_release_of_an_unknown_product_names_the_known_ones(made: Stack) -> None:
     said = made.cli("release", "nosuch")
 
-    assert said.code == ASKED_BACK
+    assert said.code == NOT_FOUND
     assert is_plain(said)
 
 
@@ -155,7 +155,7 @@ def test_a_taken_port_is_said_before_anything_is_begun(tmp_path: Path, taken: in
 
     said = stack.cli("run", "--port", str(taken))
 
-    assert said.code == REFUSED
+    assert said.code == FAILED
     assert is_plain(said)
     assert f"Port {taken} is taken" in said.err
     assert not (stack.home / "db.sqlite3").exists()
@@ -187,7 +187,7 @@ def test_a_locked_database_is_said_plainly(house: Stack) -> None:
 
         said = house.cli("stop")
 
-    assert said.code == REFUSED
+    assert said.code == UNAVAILABLE
     assert is_plain(said)
     assert "locked" in said.err
 
@@ -197,14 +197,14 @@ def test_a_database_of_another_kind_is_said_plainly(house: Stack) -> None:
 
     said = house.cli("stop")
 
-    assert said.code == REFUSED
+    assert said.code == UNAVAILABLE
     assert is_plain(said)
 
 
 def test_a_verb_before_the_first_start_says_what_to_do(tmp_path: Path) -> None:
     said = Stack(tmp_path / "home").cli("stop")
 
-    assert said.code == REFUSED
+    assert said.code == UNAVAILABLE
     assert is_plain(said)
     assert "factory run" in said.err
 
@@ -243,7 +243,7 @@ def test_a_full_disk_is_said_plainly(small_disk: Path, made: Stack, verb: tuple[
 
     said = Stack(small_disk / "home").cli(*verb)
 
-    assert said.code == REFUSED
+    assert said.code == UNAVAILABLE
     assert is_plain(said)
     assert "disk is full" in said.err
 
@@ -267,7 +267,7 @@ def test_a_home_that_cannot_be_written_is_said_plainly(
 
     said = Stack(small_disk / "home").cli(*verb)
 
-    assert said.code == REFUSED
+    assert said.code == UNAVAILABLE
     assert is_plain(said)
 
 

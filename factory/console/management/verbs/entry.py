@@ -15,11 +15,21 @@ from core.errors import FactoryError
 app = typer.Typer(
     name="factory",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-ASKED_BACK = range(400, 500)
+OK, FAILED, USAGE, REFUSED, NOT_FOUND, CONFLICT, UNAVAILABLE = range(7)
+"""How a verb ends. Source: R-20.19."""
+CODES = {
+    400: USAGE,
+    404: NOT_FOUND,
+    409: CONFLICT,
+    413: USAGE,
+    422: USAGE,
+    429: UNAVAILABLE,
+    503: UNAVAILABLE,
+}
 FULL = "The disk is full: free some space, then start again; nothing was lost."
 LEAST_FREE_BYTES = 64 * 1024
 SENTENCES = {
@@ -31,15 +41,23 @@ SENTENCES = {
 
 
 def run_verb(arguments: Sequence[str]) -> None:
-    """Carry out one verb and end the process: 0 done, 1 failed, 2 asked back."""
+    """Carry out one verb and end the process.
+
+    0 done, 1 failed, 2 asked back, 3 refused or it waits for somebody, 4 not found, 5 somebody was first, 6 not now.
+    """
     try:
         app(args=list(arguments), prog_name="factory", standalone_mode=True)
     except FactoryError as error:
-        stop(error.sentence, code=2 if error.http_status in ASKED_BACK else 1)
+        stop(error.sentence, code=code_of(error))
     except DatabaseError as error:
-        stop(_sentence_of(error), code=1)
+        stop(_sentence_of(error), code=UNAVAILABLE)
     except OSError as error:
-        stop(FULL if error.errno == errno.ENOSPC else f"The system refused: {error}.", code=1)
+        stop(FULL if error.errno == errno.ENOSPC else f"The system refused: {error}.", code=UNAVAILABLE)
+
+
+def code_of(error: FactoryError) -> int:
+    """Return how a verb ends that was refused like this."""
+    return CODES.get(error.http_status, REFUSED if error.http_status < 500 else FAILED)
 
 
 def stop(sentence: str, *, code: int) -> NoReturn:

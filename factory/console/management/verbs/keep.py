@@ -1,6 +1,7 @@
 """Verbs that keep the house: stop, start, close, agents-sync, doctor, release."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,31 +11,48 @@ from rich.console import Console
 
 from agents.roster.services import sync_agents
 from core.registry import run_checks
-from core.services import start_again, stop_everything
+from core.services import DRAIN_S, drain, end_maintenance, start_again, stop_everything
+from factory.console.management.find import As, actor_of
+from factory.console.management.show import AsJson, print_json
 from factory.console.management.simulated import until
-from factory.console.management.verbs.entry import app, stop
+from factory.console.management.verbs.entry import REFUSED, app, stop
+from factory.console.management.verbs.pause import product_of
 from factory.delivery.ports import Table
 from factory.delivery.services import the_edge
 from factory.pipeline.services import open_release
 from factory.repo.services import repository_of
-from portfolio.models import Product
 
 CLOSE_S = 20
+GRAVITY = {"fine": 0, "warn": 1, "fail": 2}
 MARKS = {"fine": "[green]fine[/]", "warn": "[yellow]warn[/]", "fail": "[red]FAIL[/]"}
 
 
 @app.command(name="stop")
-def stop_all() -> None:
+def stop_all(*, by: As = "") -> None:
     """Stop everything: no new work, no new model call; live products go on. Needs the database alone."""
-    stop_everything(by="cli", reason="factory stop")
+    stop_everything(by=actor_of(by), reason="factory stop")
     sys.stdout.write("Stopped. Live products go on; `factory start` lets work go on.\n")
 
 
 @app.command(name="start")
-def start_all() -> None:
-    """Let work go on after a stop."""
-    start_again(by="cli")
+def start_all(*, by: As = "") -> None:
+    """Let work go on after a stop, a drain or maintenance."""
+    start_again(by=actor_of(by))
+    end_maintenance(by=actor_of(by))
     sys.stdout.write("Work goes on.\n")
+
+
+@app.command(name="drain")
+def drain_all(
+    *,
+    within_s: Annotated[
+        float, typer.Option("--within", min=0, help="Seconds for what runs to end.")
+    ] = DRAIN_S,
+    by: As = "",
+) -> None:
+    """Begin nothing new and let what runs end; maintenance follows by itself, `factory start` ends it."""
+    drain(by=actor_of(by), within_s=within_s)
+    sys.stdout.write("Nothing new begins. `factory status` says when nothing runs any more.\n")
 
 
 @app.command()
@@ -66,23 +84,22 @@ def agents_sync(
 
 
 @app.command()
-def doctor() -> None:
-    """Check what the factory stands on; exit 1 when something fails."""
+def doctor(*, is_json: AsJson = False) -> None:
+    """Check what the factory stands on; exit 0 when all is fine, 1 when something warns, 2 when something fails."""
     console, found = Console(), run_checks()
-    for name, finding in found.items():
+    if is_json:
+        print_json({name: asdict(finding) for name, finding in found.items()})
+    for name, finding in () if is_json else found.items():
         cure = f" ({finding.cure})" if finding.cure else ""
         console.print(f"{MARKS[finding.state]}  {name}: {finding.words}{cure}")
-    raise SystemExit(any(finding.state == "fail" for finding in found.values()))
+    raise SystemExit(max((GRAVITY[finding.state] for finding in found.values()), default=0))
 
 
 @app.command()
 def release(slug: Annotated[str, typer.Argument(help="The product's name in its address.")]) -> None:
     """Test what a product's main line stands at and ask whether to release it."""
-    product = Product.objects.filter(slug=slug).first()
-    if product is None:
-        known = ", ".join(Product.objects.order_by("slug").values_list("slug", flat=True)) or "none yet"
-        stop(f"There is no product {slug}. Known: {known}.", code=2)
+    product = product_of(slug)
     if not product.blueprint or not repository_of(product.pk).exists:
-        stop(f"Nothing of {product.name} is written yet, so there is nothing to release.", code=1)
+        stop(f"Nothing of {product.name} is written yet, so there is nothing to release.", code=REFUSED)
     dag = open_release(product)
     sys.stdout.write(f"{dag.title} has begun; you are asked at /decisions/ once Hawk's verdict is green.\n")
