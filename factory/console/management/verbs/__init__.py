@@ -1,6 +1,20 @@
 """The factory's verbs: each translates its arguments, calls one service and prints the answer."""
 
-from factory.console.management.verbs import decide, demo, give, keep, look, money, pause, people, run, work
+from factory.console.management.verbs import (
+    decide,
+    demo,
+    give,
+    keep,
+    look,
+    money,
+    pause,
+    people,
+    run,
+    seed,
+    work,
+)
 from factory.console.management.verbs.entry import run_verb
 
-__all__ = ["decide", "demo", "give", "keep", "look", "money", "pause", "people", "run", "run_verb", "work"]
+__all__ = [
+    "decide", "demo", "give", "keep", "look", "money", "pause", "people", "run", "run_verb", "seed", "work",
+]  # fmt: skip
