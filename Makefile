@@ -22,6 +22,12 @@ test: install-dev ## what people rely on, on SQLite, no service needed
 drill: install-dev ## the slow proofs
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m drill
 
+e2e: install-dev ## every page before a real browser
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m e2e tests/e2e
+
+shots: install-dev ## pictures of every page in var/shots, and those of the README
+	@$(PY) scripts/shots
+
 check: install-dev ## style, types, the order of the house, deployment settings, migrations
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
