@@ -12,6 +12,7 @@ from core.adapters import wake
 from core.ids import correlation, story_of
 from core.models import Event
 from core.ports import Handler
+from core.services.live import announce_fact
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ def publish(kind: str, **facts: str | int | None) -> Event:
     """Write one fact; call it inside the transaction that made the fact true."""
     event = Event.objects.create(kind=kind, facts=facts, correlation_id=correlation.get())
     transaction.on_commit(wake.ring)
+    announce_fact(kind, facts)
     return event
 
 

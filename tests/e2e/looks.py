@@ -1,6 +1,6 @@
 """What every page must stand, whoever it is for: the reader's tools, a thumb, a narrow phone, the strict policy."""
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page
 
 WIDTHS = (320, 390, 1280)

@@ -11,6 +11,7 @@ from agents.runtime.models import Session, Turn
 from agents.runtime.ports import Model
 from agents.runtime.services.steps import keep_step, recall_step, reply_as_json, reply_from_json, step_key_of
 from core.registry import Json, Stop
+from core.services import announce
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Talk:
     def _write(self, reply: Reply, *, is_replayed: bool) -> Turn:
         self.turns += 1
         usage = reply.usage
+        announce(f"session:{self.session.assignment_id}")
         return Turn.objects.create(
             session=self.session,
             number=self.turns,

@@ -14,6 +14,7 @@ from agents.runtime.models import Session, ToolCall, Turn
 from agents.runtime.services.steps import keep_step, recall_step
 from core.errors import BadArguments, FactoryError
 from core.registry import Tool, ToolContext, check_arguments, find_tool, tool_names
+from core.services import announce
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Toolbox:
             turn=turn, tool=wish.name[:80], arguments=wish.arguments, result=told.text, outcome=told.outcome,
             is_error=told.is_error, is_replayed=kept is not None, duration_ms=int((time.monotonic() - began) * 1000),
         )  # fmt: skip
+        announce(f"session:{self.session.assignment_id}")
         self._count(told)
         return told
 
