@@ -1,1 +1,109 @@
-"""Celery's tasks, all of them: they only wake, and carry names, never work."""
+"""Celery's tasks, all of them: they carry names and only wake. The rows say what is to be done."""
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from celery import signals
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connections
+
+from core.adapters.broker import app
+from core.registry import QUEUES
+from core.services.worker import Worker, deliver, keep_looking
+
+LONGEST_S: Final = 3_600
+"""No attempt may take longer; the limits below only end what does not heed it. Source: R-01.18."""
+SOFT_S, HARD_S = LONGEST_S + 600, LONGEST_S + 900
+SHORT_SOFT_S, SHORT_HARD_S = 300, 360
+LEAVE_S = 20.0
+HEED_S = 0.25
+
+_leaving = multiprocessing.RawValue("b", 0)
+"""Shared by a worker and the children it forks: 1 once it was asked to end."""
+_here: list[Worker] = []
+_threads: list[threading.Thread] = []
+
+
+@app.task(name="core.run", soft_time_limit=SOFT_S, time_limit=HARD_S)
+def run(queue: str) -> None:
+    """Carry out what is ready in `queue`."""
+    with limited():
+        this_worker().carry_out([queue])
+
+
+@app.task(name="core.relay", soft_time_limit=SHORT_SOFT_S, time_limit=SHORT_HARD_S)
+def relay() -> None:
+    """Deliver the facts that are due."""
+    with limited():
+        deliver()
+
+
+@app.task(name="core.tick", soft_time_limit=SHORT_SOFT_S, time_limit=SHORT_HARD_S)
+def tick() -> None:
+    """Do the chores that are due."""
+    with limited():
+        this_worker().do_chores()
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """A time limit may strike in the middle of a query: the connection is then of no use."""
+    try:
+        yield
+    except SoftTimeLimitExceeded:
+        connections.close_all()
+        raise
+
+
+def this_worker() -> Worker:
+    """Return what this process is, made at the first call."""
+    if not _here:
+        _here.append(
+            Worker([name for name in app.amqp.queues.consume_from if name in QUEUES and name != "gpu"])
+        )
+    return _here[0]
+
+
+@signals.worker_process_init.connect
+def begin(**_: Any) -> None:
+    """Let a fresh process look for work at once, and from then on also without messages."""
+    worker = this_worker()
+    if worker.queues:
+        _threads.append(keep_looking(worker))
+        threading.Thread(target=_heed, args=(worker,), name="heed", daemon=True).start()
+
+
+@signals.worker_ready.connect
+def begin_here(sender: Any, **_: Any) -> None:
+    """The same where a worker has no processes of its own: threads, or itself alone."""
+    if "prefork" not in type(sender.pool).__module__:
+        begin()
+
+
+def _heed(worker: Worker) -> None:
+    while not _leaving.value:
+        time.sleep(HEED_S)
+    worker.stop.set()
+
+
+@signals.worker_shutting_down.connect
+def leave(**_: Any) -> None:
+    """Ask what runs to stop: it goes back to its queue and loses no attempt."""
+    _leaving.value = 1
+
+
+@signals.worker_process_shutdown.connect
+def end(**_: Any) -> None:
+    """Wait for what this process began by itself."""
+    this_worker().stop.set()
+    for thread in _threads:
+        thread.join(timeout=LEAVE_S)
+
+
+@signals.setup_logging.connect
+def keep_logs(**_: Any) -> None:
+    """Logs stay as the settings have them."""

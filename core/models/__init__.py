@@ -1,11 +1,11 @@
 """Rows every floor stands on."""
 
 from core.models.facts import AuditRow, Event, EventQuerySet
-from core.models.ground import Blob, Installation, Mode
+from core.models.ground import Blob, DueChore, Installation, Mode
 from core.models.people import InviteLink, User
 from core.models.tokens import CallCount, DeviceToken, KeptReply
 
 __all__ = [
-    "AuditRow", "Blob", "CallCount", "DeviceToken", "Event", "EventQuerySet", "Installation", "InviteLink", "KeptReply",
-    "Mode", "User",
+    "AuditRow", "Blob", "CallCount", "DeviceToken", "DueChore", "Event", "EventQuerySet", "Installation", "InviteLink",
+    "KeptReply", "Mode", "User",
 ]  # fmt: skip

@@ -85,3 +85,13 @@ class Blob(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+
+class DueChore(models.Model):
+    """When a chore is to be done next: whoever moves the time on does it."""
+
+    name = models.CharField(primary_key=True, max_length=80)
+    due_at = models.DateTimeField(help_text="Machine time.")
+
+    def __str__(self) -> str:
+        return self.name

@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,6 +18,7 @@ from core.services.live import announce_fact
 logger = logging.getLogger(__name__)
 
 MAX_TRIES = 10
+RELAY = "relay"
 _handlers: defaultdict[str, list[Handler]] = defaultdict(list)
 
 
@@ -31,9 +33,18 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
 
 
 def publish(kind: str, **facts: str | int | None) -> Event:
-    """Write one fact; call it inside the transaction that made the fact true."""
-    event = Event.objects.create(kind=kind, facts=facts, correlation_id=correlation.get())
-    transaction.on_commit(wake.ring)
+    """Write one fact; call it inside the transaction that made the fact true.
+
+    A fact that nobody handles is kept, and counts as delivered: the relay never sees it.
+    """
+    is_handled = kind in _handlers
+    event = Event.objects.create(
+        kind=kind,
+        facts=facts,
+        correlation_id=correlation.get(),
+        delivered_at=None if is_handled else timezone.now(),
+    )
+    transaction.on_commit(partial(wake.ring, RELAY) if is_handled else wake.ring)
     announce_fact(kind, facts)
     return event
 
@@ -45,8 +56,10 @@ def relay_event(event: Event) -> bool:
     """
     try:
         with story_of(event.correlation_id), transaction.atomic():
-            if not Event.objects.waiting().filter(pk=event.pk).update(delivered_at=timezone.now()):
-                return False
+            ours = Event.objects.waiting().filter(pk=event.pk)
+            if not ours.select_for_update(skip_locked=True).exists():
+                return False  # delivered, or another relay is at it
+            ours.update(delivered_at=timezone.now())
             for handler in _handlers[event.kind]:
                 handler(event)
     except Exception as error:  # noqa: BLE001 (the relay's outermost loop: one bad handler must not stop the rest)
@@ -69,5 +82,5 @@ def _put_off(event: Event, error: Exception) -> None:
 
 
 def relay_waiting(*, at_most: int = 200) -> int:
-    """Deliver what is due, oldest first; return how many events were delivered. Safe to run twice."""
+    """Deliver what is due, oldest first; return how many events were delivered. Safe in many processes at once."""
     return sum(relay_event(event) for event in Event.objects.due()[:at_most])

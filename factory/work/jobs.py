@@ -1,7 +1,19 @@
 """Chores of the queue."""
 
-from core.registry import every
-from factory.work.services import promote_due, reap_leases, settle_drain, sync_lanes
+import time
+from collections.abc import Collection
+
+from core.registry import Stop, every, runs_queues
+from factory.work.services import promote_due, reap_leases, run_next, settle_drain, sync_lanes
+
+
+@runs_queues
+def run_ready(queues: Collection[str], *, worker: str, stop: Stop, at_most_s: float) -> int:
+    """Carry out what is ready, one task after the other; return how many that were."""
+    end, done = time.monotonic() + at_most_s, 0
+    while not stop.is_set() and time.monotonic() < end and run_next(worker=worker, stop=stop):
+        done += 1
+    return done
 
 
 @every(5, name="work.reap_leases")

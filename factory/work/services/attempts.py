@@ -6,11 +6,11 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from core.adapters import processes
 from core.errors import BadArguments
 from core.registry import Outcome
 from core.services import must_halt
 from factory.work import rules
-from factory.work.adapters import processes
 from factory.work.errors import LeaseLost, OutcomeRefused
 from factory.work.models import Attempt, Task
 from factory.work.services.artifacts import store_artifacts

@@ -13,11 +13,11 @@ from agents.runtime.errors import Halted
 from agents.runtime.rules import error_class
 from agents.runtime.services import carry_out as runtime
 from core.adapters import wake
+from core.adapters.processes import worker_name
 from core.errors import FactoryError
 from core.ids import story_of
 from core.registry import Assignment, Job, Outcome, Stop, find_job
 from factory.work import rules
-from factory.work.adapters.processes import worker_name
 from factory.work.errors import LeaseLost
 from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on, start_attempt
 from factory.work.services.claims import claim_task

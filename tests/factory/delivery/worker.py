@@ -16,8 +16,8 @@ def main(database: str, home: Path, port: int) -> None:
     settings.HOME, settings.BLOBS_DIR, settings.PRODUCTS_DIR = home, home / "blobs", home / "products"
     settings.PRODUCT_PORTS = range(port, port + 8)
     django.setup()
+    from core.adapters.processes import worker_name  # noqa: PLC0415
     from core.registry import Stop  # noqa: PLC0415 (after the set-up)
-    from factory.work.adapters.processes import worker_name  # noqa: PLC0415
     from factory.work.services import run_next  # noqa: PLC0415
 
     while run_next(worker=worker_name(0), stop=Stop()):

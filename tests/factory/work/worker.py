@@ -14,8 +14,8 @@ def main(database: str, folder: Path) -> None:
     """Carry out what there is, then end; say so for each task."""
     settings.DATABASES["default"]["NAME"] = database
     django.setup()
+    from core.adapters.processes import worker_name  # noqa: PLC0415
     from core.registry import Assignment, Outcome, Stop, register_job  # noqa: PLC0415 (after the set-up)
-    from factory.work.adapters.processes import worker_name  # noqa: PLC0415
     from factory.work.services import run_next  # noqa: PLC0415
 
     @register_job("test.effect")

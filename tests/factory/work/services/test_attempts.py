@@ -8,8 +8,8 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
+from core.adapters.processes import is_dead, worker_name
 from core.registry import ArtifactDraft, Assignment, Outcome
-from factory.work.adapters.processes import is_dead, worker_name
 from factory.work.errors import LeaseLost, OutcomeRefused
 from factory.work.models import Artifact, Attempt, DeadLetter, Task
 from factory.work.services import (
