@@ -15,6 +15,7 @@ from core.models import (
     Blob,
     CallCount,
     DeviceToken,
+    DueChore,
     Event,
     Installation,
     InviteLink,
@@ -157,6 +158,14 @@ class BlobAdmin(ReadOnlyAdmin):
     list_display = ("sha256", "size_bytes", "media_type", "created_at")
     list_filter = ("media_type",)
     search_fields = ("sha256",)
+
+
+@admin.register(DueChore)
+class DueChoreAdmin(ReadOnlyAdmin):
+    """When the platform does what it does again and again."""
+
+    list_display = ("name", "due_at")
+    search_fields = ("name",)
 
 
 @admin.register(AuditRow)

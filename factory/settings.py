@@ -46,6 +46,9 @@ class Env(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rehearsal_seed: str = Field(default="3", description="seed of the rehearsal's dice")
     worker_threads: int = Field(default=3, ge=1, le=32, description="tasks one worker carries out at once")
+    lease_s: float = Field(
+        default=90, ge=6, description="seconds without a beat after which a task is taken back"
+    )
     database_url: SecretStr = Field(
         SecretStr(""), description="postgres://user:password@host:port/name; empty: SQLite in home"
     )
@@ -103,6 +106,7 @@ SHARED_DIR = ENV.shared.resolve()
 DATA_DIR = BASE_DIR / "data"
 REHEARSAL_SEED = ENV.rehearsal_seed
 WORKER_THREADS = ENV.worker_threads
+LEASE_S = ENV.lease_s
 FACTORY_HOST, FACTORY_PORT = ENV.host, ENV.port
 PRODUCT_PORTS = range(int(ENV.product_ports.split("-")[0]), int(ENV.product_ports.split("-")[1]) + 1)
 
