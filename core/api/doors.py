@@ -87,7 +87,7 @@ class InstallationDoor(Door):
         drain(by=caller.name, within_s=said["within_s"])
         return _here()
 
-    @verb(may=OWNERS, gives=InstallationOut, is_one=False)
+    @verb(may=KEEPERS, gives=InstallationOut, is_one=False)
     def resume(self, caller: Caller, said: Told) -> Installation:
         """Let work begin again after a drain or maintenance; a stop stays."""
         end_maintenance(by=caller.name)

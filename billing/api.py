@@ -1,0 +1,156 @@
+"""REST doors of money: all to read, nothing to write."""
+
+from rest_framework import serializers
+
+from billing.models import Entry, Hold, Limit, Overage, RevenueEvent, Scope, Window
+from core.api.routes import Doors
+from core.api.rows import Row, Rows
+
+
+class ScopeOut(Row[Scope]):
+    """One address of money."""
+
+    class Meta:
+        """What is shown."""
+
+        model = Scope
+        fields = ("id", "kind", "ref", "label", "correlation_id", "mode", "opened_at")
+
+
+class ScopeDoor(Rows):
+    """Whose money it is."""
+
+    serializer_class = ScopeOut
+    queryset = Scope.objects.all()
+    filterset_fields = ("kind", "ref", "correlation_id")
+
+
+class LimitOut(Row[Limit]):
+    """What a scope may spend in each period of a kind."""
+
+    class Meta:
+        """What is shown."""
+
+        model = Limit
+        fields = ("id", "scope", "period", "cap_microusd")
+
+
+class LimitDoor(Rows):
+    """What may be spent."""
+
+    serializer_class = LimitOut
+    queryset = Limit.objects.all()
+    filterset_fields = ("scope", "period")
+
+
+class WindowOut(Row[Window]):
+    """One period of one limit, and how much of it is taken."""
+
+    used_share = serializers.FloatField()
+
+    class Meta:
+        """What is shown."""
+
+        model = Window
+        fields = (
+            "id", "scope", "period", "starts_at", "ends_at", "cap_microusd", "amount_microusd", "spent_microusd",
+            "held_microusd", "used_share",
+        )  # fmt: skip
+
+
+class WindowDoor(Rows):
+    """What is spent and held in each period."""
+
+    serializer_class = WindowOut
+    queryset = Window.objects.all()
+    filterset_fields = ("scope", "period")
+
+
+class HoldOut(Row[Hold]):
+    """The worst case of one call, kept aside."""
+
+    class Meta:
+        """What is shown."""
+
+        model = Hold
+        fields = (
+            "id", "call_id", "bound_microusd", "state", "owner", "correlation_id", "placed_at", "expires_at", "settled_at",
+        )  # fmt: skip
+
+
+class HoldDoor(Rows):
+    """What is kept aside for calls on their way."""
+
+    serializer_class = HoldOut
+    queryset = Hold.objects.all()
+    filterset_fields = ("state", "call_id", "correlation_id")
+
+
+class EntryOut(Row[Entry]):
+    """One cost, booked once."""
+
+    class Meta:
+        """What is shown."""
+
+        model = Entry
+        fields = (
+            "id", "scope", "kind", "ref", "amount_microusd", "is_lost", "at", "call_id", "agent", "correlation_id", "mode", "facts",
+        )  # fmt: skip
+
+
+class LedgerDoor(Rows):
+    """Every cost; rows are added, never changed."""
+
+    serializer_class = EntryOut
+    queryset = Entry.objects.all()
+    filterset_fields = ("scope", "kind", "agent", "call_id", "correlation_id", "is_lost")
+
+
+class OverageOut(Row[Overage]):
+    """What a bill said above what was authorised."""
+
+    class Meta:
+        """What is shown."""
+
+        model = Overage
+        fields = ("id", "call_id", "scope", "bound_microusd", "excess_microusd", "at", "facts")
+
+
+class OverageDoor(Rows):
+    """Bills above their bound; a person looks at every one."""
+
+    serializer_class = OverageOut
+    queryset = Overage.objects.all()
+    filterset_fields = ("scope", "call_id")
+
+
+class RevenueOut(Row[RevenueEvent]):
+    """One thing a payment processor told."""
+
+    class Meta:
+        """What is shown."""
+
+        model = RevenueEvent
+        fields = (
+            "id", "scope", "provider", "provider_event_id", "kind", "amount_minor", "currency", "amount_microusd", "at",
+            "correlation_id", "mode",
+        )  # fmt: skip
+
+
+class RevenueDoor(Rows):
+    """What came in, and went back."""
+
+    serializer_class = RevenueOut
+    queryset = RevenueEvent.objects.all()
+    filterset_fields = ("scope", "provider", "kind", "correlation_id")
+
+
+DOORS: Doors = {
+    "scopes": ScopeDoor,
+    "limits": LimitDoor,
+    "windows": WindowDoor,
+    "holds": HoldDoor,
+    "ledger": LedgerDoor,
+    "overages": OverageDoor,
+    "revenue": RevenueDoor,
+}
