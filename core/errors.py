@@ -126,3 +126,10 @@ class PeopleAlone(FactoryError):
     code = "PEOPLE_ALONE"
     http_status = 403
     advice = "Sign in and do it there."
+
+
+class NotYours(FactoryError):
+    """This belongs to somebody else's work."""
+
+    code = "NOT_YOURS"
+    http_status = 403

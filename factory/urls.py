@@ -3,12 +3,37 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+import agents.gateway.api
 import agents.roster.api
+import agents.runtime.api
+import approvals.api
+import billing.api
 import core.api.doors
+import factory.delivery.api
+import factory.insight.api
+import factory.pipeline.api
+import factory.quality.api
+import factory.repo.api
+import factory.work.api.doors
+import portfolio.api
 from core.api.routes import NoSuchDoor, addresses
 from core.api.views import SchemaView, docs
 
-API = (core.api.doors.DOORS, agents.roster.api.DOORS)
+API = (
+    core.api.doors.DOORS,
+    approvals.api.DOORS,
+    billing.api.DOORS,
+    agents.roster.api.DOORS,
+    agents.gateway.api.DOORS,
+    agents.runtime.api.DOORS,
+    portfolio.api.DOORS,
+    factory.work.api.doors.DOORS,
+    factory.repo.api.DOORS,
+    factory.quality.api.DOORS,
+    factory.delivery.api.DOORS,
+    factory.insight.api.DOORS,
+    factory.pipeline.api.DOORS,
+)
 
 urlpatterns = [
     path("ops/", admin.site.urls),

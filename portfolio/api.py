@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 
 from core.api.callers import KEEPERS, OWNERS, Caller
@@ -145,14 +144,14 @@ class ProductDoor(Rows):
     @verb(may=KEEPERS, takes=Reason, gives=ProductOut)
     def pause(self, caller: Caller, said: Told, slug: str) -> Product:
         """Freeze its money and new work; what is live goes on serving."""
-        product = get_object_or_404(self.get_queryset(), slug=slug)
+        product: Product = self.get_object()
         freeze_product(product, reason=_reason(caller, said))
         return product
 
     @verb(may=OWNERS, takes=Reason, gives=ProductOut)
     def resume(self, caller: Caller, said: Told, slug: str) -> Product:
         """Let it go on from where it was."""
-        product = get_object_or_404(self.get_queryset(), slug=slug)
+        product: Product = self.get_object()
         thaw_product(product, reason=_reason(caller, said))
         return product
 

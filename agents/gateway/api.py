@@ -18,7 +18,13 @@ class PriceOut(Row[Price]):
         """What is shown."""
 
         model = Price
-        fields = ("valid_from", "input_microusd", "output_microusd", "cached_microusd", "cache_write_microusd")
+        fields = (
+            "valid_from",
+            "input_microusd",
+            "output_microusd",
+            "cached_microusd",
+            "cache_write_microusd",
+        )
 
 
 class ModelOut(Row[ModelEntry]):

@@ -98,7 +98,7 @@ def _here() -> Installation:
     return Installation.objects.get()
 
 
-class FindingOut(serializers.Serializer[Any]):
+class CheckOut(serializers.Serializer[Any]):
     """What one check found."""
 
     name = serializers.CharField()
@@ -111,7 +111,7 @@ class HealthOut(serializers.Serializer[Any]):
     """What all checks found; `state` is the worst of them."""
 
     state = serializers.ChoiceField(choices=["fine", "warn", "fail"])
-    checks = FindingOut(many=True)
+    checks = CheckOut(many=True)
 
 
 class HealthDoor(Door):

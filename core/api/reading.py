@@ -92,3 +92,20 @@ class Reason(Said):
     """Why, in words."""
 
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class Versioned(Said):
+    """As somebody read it: `version` here or in If-Match; without one, whatever it is at."""
+
+    version = serializers.IntegerField(
+        min_value=0, max_value=2**31 - 1, required=False, default=None, allow_null=True
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Take the version from the header where the body has none."""
+        said = self.context["request"].headers.get("If-Match", "").strip().removeprefix("W/").strip('"')
+        if attrs["version"] is None and said:
+            if not said.isascii() or not said.isdigit() or len(said) > 9:
+                raise serializers.ValidationError({"If-Match": ["A version is a whole number."]})
+            attrs["version"] = int(said)
+        return attrs

@@ -28,7 +28,7 @@ def addresses(apps: Iterable[Doors]) -> list[URLPattern | URLResolver]:
     router = Router(use_regex_path=False)
     for doors in apps:
         for prefix, door in doors.items():
-            router.register(prefix, door, basename=prefix)
+            router.register(prefix, door, basename=door.noun or prefix)
     return list(router.urls)
 
 

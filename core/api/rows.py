@@ -81,6 +81,21 @@ class Pace(BaseThrottle):
         return True
 
 
+class Bytes(BaseRenderer):
+    """Stored bytes as they are."""
+
+    media_type = "application/octet-stream"
+    format = "bytes"
+    charset = None
+    render_style = "binary"
+
+    def render(
+        self, data: bytes, accepted_media_type: str | None = None, renderer_context: Any = None
+    ) -> bytes:
+        """Return them."""
+        return data
+
+
 class Row(serializers.ModelSerializer[M]):
     """A row as it is read."""
 
@@ -117,6 +132,8 @@ class Door(Ground, GenericViewSet[Any]):
     filter_backends = (DjangoFilterBackend,)
     lookup_value_converter = "uuid"
     may: ClassVar[Roles] = READERS
+    noun: ClassVar[str] = ""
+    """What its operations are named after; empty: the first part of its address."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Know who calls and what may be said before anything is done."""
@@ -141,11 +158,21 @@ class Door(Ground, GenericViewSet[Any]):
 class Rows(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     """Rows to read: a list and each one."""
 
+    is_versioned: ClassVar[bool] = False
+    """Whether each row has a `version` by which a change can say how it was read."""
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Give one row, with its version as ETag where it has one."""
+        answer = super().retrieve(request, *args, **kwargs)
+        if self.is_versioned:
+            answer["ETag"] = f'"{answer.data["version"]}"'
+        return answer
+
 
 Verb = Callable[..., Any]
 
 
-def verb(
+def verb(  # noqa: PLR0913 (what comes in, what goes out and who may: each verb says all of it)
     *,
     may: Roles,
     gives: type[serializers.BaseSerializer[Any]] | None,
@@ -153,6 +180,7 @@ def verb(
     is_one: bool = True,
     status: int = 200,
     is_secret: bool = False,
+    may_be_none: bool = False,
 ) -> Callable[[Verb], Verb]:
     """Make a method the POST of its name: it calls one service and returns what is to be shown.
 
@@ -163,6 +191,7 @@ def verb(
         is_one: it belongs to one row, whose key the method gets; else to all of them.
         status: of the answer.
         is_secret: its answer is told once and never kept.
+        may_be_none: None as a result is an answer too (204).
     """
 
     def make(do: Verb) -> Verb:
@@ -173,8 +202,10 @@ def verb(
 
             def act() -> Reply:
                 result = do(self, caller, said.validated_data, **where)
-                body = None if gives is None else _plain(gives(result, context={"request": request}).data)
-                return Reply(204 if gives is None else status, body, is_secret=is_secret)
+                if gives is None or (may_be_none and result is None):
+                    return Reply(204, None)
+                body = _plain(gives(result, context={"request": request}).data)
+                return Reply(status, body, is_secret=is_secret)
 
             return _answer(request, caller, act)
 
@@ -182,7 +213,9 @@ def verb(
         door.may = may  # type: ignore[attr-defined] # a viewset reads it from its method
         shown = extend_schema(
             request=None if takes is Nothing else takes,
-            responses={204: None} if gives is None else {status: gives},
+            responses={204: None}
+            if gives is None
+            else {status: gives} | ({204: None} if may_be_none else {}),
         )(door)
         if do.__name__ == "create":
             return shown

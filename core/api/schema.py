@@ -7,6 +7,7 @@ from drf_spectacular.utils import Direction, OpenApiParameter
 
 from core.api.callers import roles_of
 from core.api.problems import ProblemOut
+from core.api.reading import Versioned
 
 KEY_HEADER = "Idempotency-Key"
 READING = {
@@ -33,6 +34,12 @@ KEY = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     description="A repeat under the same key within 24 hours is answered as the first and does nothing.",
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The version at which it was read, as its ETag says.",
 )
 
 
@@ -64,7 +71,10 @@ class Schema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Offer the key wherever something is changed."""
-        return [*super().get_override_parameters(), *([KEY] if self.method == "POST" else [])]
+        reads = self.get_request_serializer()
+        is_versioned = isinstance(reads, type) and issubclass(reads, Versioned)
+        more = [KEY] * (self.method == "POST") + [IF_MATCH] * is_versioned
+        return [*super().get_override_parameters(), *more]
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -1,9 +1,10 @@
 """Arithmetic of money over days and shares."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import ceil
 from typing import TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -21,6 +22,23 @@ class PnlRow:
     day: date
     kind: str
     amount_microusd: int
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long things waited, in seconds; None: nothing did."""
+
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+
+
+def waits_of(seconds: Sequence[float]) -> Waits:
+    """Return the percentiles by nearest rank: the least wait that so many did not pass."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return Waits(None, None, None)
+    return Waits(*(ordered[ceil(len(ordered) * share) - 1] for share in (0.5, 0.95, 0.99)))
 
 
 def days_back(last: date, *, count: int = BAR_DAYS) -> tuple[date, ...]:

@@ -52,7 +52,9 @@ class VerdictDoor(Rows):
     """Rulings on artifacts; people alone see them, hidden promises and all."""
 
     serializer_class = VerdictOut
-    queryset = Verdict.objects.select_related("product", "reviewer", "author").prefetch_related("results", "findings")
+    queryset = Verdict.objects.select_related("product", "reviewer", "author").prefetch_related(
+        "results", "findings"
+    )
     filterset_fields = ("product__slug", "passed", "artifact")
 
 

@@ -1,0 +1,131 @@
+"""REST doors of approvals: asked by whoever works, answered by the owner alone."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from approvals.errors import Forbidden, RequestOver
+from approvals.models import Decision, Request
+from approvals.rules import ANSWER_WITHIN, TITLE_LENGTH
+from approvals.services import ask_owner, decide_request, withdraw_request
+from core.api.callers import AGENT, KEEPERS, OWNERS, Caller
+from core.api.reading import Reason, Said
+from core.api.routes import Doors
+from core.api.rows import Row, Rows, verb
+from core.errors import NotYours
+from core.ids import new_id
+
+Told = Mapping[str, Any]
+MAX_BIGINT = 2**63 - 1
+
+
+class DecisionOut(Row[Decision]):
+    """The one answer."""
+
+    by = serializers.CharField(source="by.username")
+
+    class Meta:
+        """What is shown."""
+
+        model = Decision
+        fields = ("id", "request", "answer", "by", "words", "digest_shown", "at", "business_at", "used_at")
+
+
+class RequestOut(Row[Request]):
+    """One question; whoever answers sends the digest back."""
+
+    decision = DecisionOut(allow_null=True, default=None)
+
+    class Meta:
+        """What is shown."""
+
+        model = Request
+        fields = (
+            "id", "key", "action", "arguments", "binds", "digest", "title", "reason", "asked_by", "product",
+            "worst_case_microusd", "on_yes", "on_no", "evidence", "diff", "state", "asked_at", "deadline", "correlation_id",
+            "decision",
+        )  # fmt: skip
+
+
+class EvidenceIn(Said):
+    """One thing that was checked; `passed` null: it could not be."""
+
+    name = serializers.CharField(max_length=200)
+    passed = serializers.BooleanField(allow_null=True)
+    words = serializers.CharField(max_length=2_000)
+
+
+class QuestionIn(Said):
+    """What the owner is asked; who asks is known from the token."""
+
+    action = serializers.CharField(
+        max_length=80, help_text="Name of the registered action that a yes carries out."
+    )
+    arguments = serializers.DictField()
+    title = serializers.CharField(max_length=TITLE_LENGTH)
+    reason = serializers.CharField(max_length=10_000)
+    on_yes = serializers.CharField(max_length=2_000)
+    on_no = serializers.CharField(max_length=2_000)
+    worst_case_microusd = serializers.IntegerField(min_value=0, max_value=MAX_BIGINT, allow_null=True)
+    binds = serializers.DictField(required=False, default=dict)
+    evidence = serializers.ListField(child=EvidenceIn(), required=False, default=list, max_length=50)
+    diff = serializers.CharField(
+        max_length=200_000, required=False, default="", allow_blank=True, trim_whitespace=False
+    )
+    product = serializers.CharField(max_length=80, required=False, default="", allow_blank=True)
+    deadline_s = serializers.IntegerField(
+        min_value=60,
+        max_value=30 * 86_400,
+        default=int(ANSWER_WITHIN.total_seconds()),
+        help_text="Business time.",
+    )
+
+
+class AnswerIn(Said):
+    """The owner's answer to exactly what was shown."""
+
+    answer = serializers.ChoiceField(choices=Decision.Answer.choices)
+    digest = serializers.CharField(max_length=64)
+    words = serializers.CharField(max_length=10_000, required=False, default="", allow_blank=True)
+
+
+class ApprovalDoor(Rows):
+    """Questions to the owner, and the answers."""
+
+    serializer_class = RequestOut
+    queryset = Request.objects.select_related("decision__by")
+    filterset_fields = ("state", "action", "asked_by", "product", "correlation_id")
+
+    @verb(may=OWNERS | KEEPERS | {AGENT}, takes=QuestionIn, gives=RequestOut, status=201)
+    def create(self, caller: Caller, said: Told) -> Request:
+        """Ask the owner."""
+        return ask_owner(**said, asked_by=caller.name, key=f"rest:{new_id()}")
+
+    @verb(may=OWNERS, takes=AnswerIn, gives=RequestOut)
+    def resolve(self, caller: Caller, said: Told, pk: UUID) -> Request:
+        """Answer, once; the effect begins with the answer."""
+        if caller.person is None:
+            raise Forbidden(role=caller.role)
+        decide_request(
+            pk, answer=said["answer"], by=caller.person, digest=said["digest"], words=said["words"]
+        )
+        return self._one(pk)
+
+    @verb(may=OWNERS | {AGENT}, takes=Reason, gives=RequestOut)
+    def withdraw(self, caller: Caller, said: Told, pk: UUID) -> Request:
+        """Take an unanswered question back; an agent its own alone."""
+        asked = self.get_object()
+        if caller.role == AGENT and asked.asked_by != caller.name:
+            raise NotYours(asked_by=asked.asked_by)
+        if not withdraw_request(pk, by=caller.name, reason=said["reason"]):
+            raise RequestOver(title=asked.title)
+        return self._one(pk)
+
+    def _one(self, pk: UUID) -> Request:
+        found: Request = self.get_queryset().get(pk=pk)
+        return found
+
+
+DOORS: Doors = {"approvals": ApprovalDoor}

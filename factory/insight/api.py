@@ -1,0 +1,153 @@
+"""REST doors of numbers: money now, profit and loss, metrics, what became of answers."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.models import Request as Question
+from core.api.routes import Doors
+from core.api.rows import Door
+from core.services import business_now
+from factory.insight.services import effects_of, metrics_now, money_now, product_pnl
+from portfolio.models import Product
+
+
+class PurseOut(serializers.Serializer[Any]):
+    """What one period of the factory may cost, and did."""
+
+    spent_microusd = serializers.IntegerField()
+    held_microusd = serializers.IntegerField()
+    cap_microusd = serializers.IntegerField(allow_null=True)
+    ends_at = serializers.DateTimeField()
+    forecast_microusd = serializers.IntegerField(allow_null=True)
+
+
+class MoneyOut(serializers.Serializer[Any]):
+    """Today and this month; revenue is after refunds, disputes and fees."""
+
+    today = PurseOut()
+    month = PurseOut()
+    revenue_microusd = serializers.IntegerField()
+    cost_microusd = serializers.IntegerField()
+    profit_microusd = serializers.IntegerField()
+    spent_by_day = serializers.ListField(child=serializers.IntegerField(), help_text="14 days, today last.")
+    revenue_by_day = serializers.ListField(child=serializers.IntegerField())
+    profit_by_day = serializers.ListField(child=serializers.IntegerField())
+
+
+class MoneyDoor(Door):
+    """The factory's money."""
+
+    serializer_class = MoneyOut
+
+    @extend_schema(responses=MoneyOut)
+    def read(self, request: Request) -> Response:
+        """Say what was spent, held and earned."""
+        return Response(MoneyOut(money_now(business_now())).data)
+
+
+class WaitOut(serializers.Serializer[Any]):
+    """How long tasks waited for a worker, in seconds; null: none began."""
+
+    p50_s = serializers.FloatField(allow_null=True)
+    p95_s = serializers.FloatField(allow_null=True)
+    p99_s = serializers.FloatField(allow_null=True)
+
+
+class DayOut(serializers.Serializer[Any]):
+    """What happened since the UTC day began."""
+
+    completed = serializers.IntegerField()
+    failed_by_class = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Attempts that failed."
+    )
+    claims = serializers.IntegerField()
+    claims_begun_share = serializers.FloatField(allow_null=True, help_text="0 to 1; null: none was made.")
+    heartbeats_missed = serializers.IntegerField(help_text="Attempts whose worker went silent.")
+    cost_microusd = serializers.IntegerField()
+    cost_by_agent = serializers.DictField(child=serializers.IntegerField())
+    attempts_by_agent = serializers.DictField(child=serializers.IntegerField())
+
+
+class MetricsOut(serializers.Serializer[Any]):
+    """How the factory works."""
+
+    active = serializers.IntegerField(help_text="Attempts that run now.")
+    depth_by_queue = serializers.DictField(child=serializers.IntegerField(), help_text="Ready tasks.")
+    held = serializers.IntegerField(help_text="Ready tasks that are kept out of the line.")
+    oldest_wait_s = serializers.FloatField(allow_null=True)
+    waiting_for_owner = serializers.IntegerField()
+    dead_letters = serializers.IntegerField()
+    wait = WaitOut()
+    today = DayOut()
+
+
+class MetricsDoor(Door):
+    """How the factory works."""
+
+    serializer_class = MetricsOut
+
+    @extend_schema(responses=MetricsOut)
+    def read(self, request: Request) -> Response:
+        """Say depth, waits, failures, cost and use."""
+        return Response(MetricsOut(metrics_now()).data)
+
+
+class PnlOut(serializers.Serializer[Any]):
+    """One kind of money on one day."""
+
+    day = serializers.DateField()
+    kind = serializers.CharField()
+    amount_microusd = serializers.IntegerField()
+
+
+class ProductNumbersDoor(Door):
+    """What one product cost and earned."""
+
+    noun = "product-numbers"
+    serializer_class = PnlOut
+    queryset = Product.objects.select_related("scope")
+    lookup_field = "slug"
+    lookup_value_converter = "slug"
+
+    @extend_schema(responses=PnlOut(many=True))
+    @action(detail=True, pagination_class=None)
+    def pnl(self, request: Request, slug: str) -> Response:
+        """Give its profit and loss by day and kind; their sum is its profit."""
+        return Response(PnlOut(product_pnl(self.get_object()), many=True).data)
+
+
+class EffectOut(serializers.Serializer[Any]):
+    """How far the effect of a yes is."""
+
+    step = serializers.CharField(help_text="waits, doing, done, failed; none: there was no yes.")
+    words = serializers.CharField()
+
+
+class EffectDoor(Door):
+    """What became of an answer."""
+
+    noun = "approval"
+    serializer_class = EffectOut
+    queryset = Question.objects.all()
+
+    @extend_schema(responses=EffectOut)
+    @action(detail=True)
+    def effect(self, request: Request, pk: UUID) -> Response:
+        """Say how far the effect is, read from what it was bound to."""
+        asked = self.get_object()
+        effect = effects_of([asked]).get(asked.pk)
+        return Response({"step": effect.step if effect else "none", "words": effect.words if effect else ""})
+
+
+DOORS: Doors = {
+    "money": MoneyDoor,
+    "metrics": MetricsDoor,
+    "products": ProductNumbersDoor,
+    "approvals": EffectDoor,
+}
