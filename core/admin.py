@@ -20,6 +20,8 @@ from core.models import (
     Installation,
     InviteLink,
     KeptReply,
+    Process,
+    SettingValue,
     User,
 )
 from core.money import to_usd
@@ -225,3 +227,22 @@ class KeptReplyAdmin(ReadOnlyAdmin):
     list_display = ("at", "caller", "key", "status", "is_secret")
     search_fields = ("caller", "key")
     exclude = ("body",)
+
+
+@admin.register(SettingValue)
+class SettingValueAdmin(ReadOnlyAdmin):
+    """What was set by hand, by whom and why."""
+
+    list_display = ("key", "version", "old", "value", "is_in_force", "by", "why", "at")
+    list_filter = ("key", "is_in_force")
+    search_fields = ("key", "by", "why")
+    date_hierarchy = "at"
+
+
+@admin.register(Process)
+class ProcessAdmin(ReadOnlyAdmin):
+    """Which parts of the factory run."""
+
+    list_display = ("name", "kind", "queues", "started_at", "seen_at")
+    list_filter = ("kind",)
+    search_fields = ("name",)

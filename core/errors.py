@@ -133,3 +133,16 @@ class NotYours(FactoryError):
 
     code = "NOT_YOURS"
     http_status = 403
+
+
+class SettingUnknown(FactoryError):
+    """This setting or version of it is not known here; another release may have written it."""
+
+    code = "SETTING_UNKNOWN"
+    http_status = 404
+
+
+class SettingChanged(FactoryError):
+    """Somebody changed this setting meanwhile; nothing was changed now."""
+
+    code = "SETTING_CHANGED"

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from agents.roster.rules import Definition
+from agents.roster.rules import Definition, status_of
 from billing.models import Scope
 from core.ids import new_id
 
@@ -35,7 +35,7 @@ class AgentQuerySet(models.QuerySet["Agent"]):
 
     def enabled(self) -> "AgentQuerySet":
         """Return the agents that take work."""
-        return self.filter(is_enabled=True)
+        return self.filter(is_enabled=True, draining_at=None)
 
     def named(self, name: str) -> "AgentQuerySet":
         """Return the agent of this name, whatever the case, with its version."""
@@ -49,6 +49,9 @@ class Agent(models.Model):
     name = models.CharField(max_length=40, unique=True)
     role = models.CharField(max_length=80)
     is_enabled = models.BooleanField(default=False)
+    draining_at = models.DateTimeField(
+        null=True, help_text="Since when it takes nothing new; what runs may end."
+    )
     version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="+")
     scope = models.OneToOneField(Scope, on_delete=models.PROTECT, related_name="+")
     flagged_at = models.DateTimeField(
@@ -70,6 +73,16 @@ class Agent(models.Model):
     def definition(self) -> Definition:
         """The front matter in force."""
         return self.version.definition
+
+    def status(self, *, is_busy: bool, is_reachable: bool) -> str:
+        """Return how it stands; whoever asks knows whether it works now and whether a worker is there for it."""
+        return status_of(
+            is_enabled=self.is_enabled,
+            is_flagged=self.flagged_at is not None,
+            is_draining=self.draining_at is not None,
+            is_busy=is_busy,
+            is_reachable=is_reachable,
+        )
 
 
 class TokenQuerySet(models.QuerySet["CapabilityToken"]):

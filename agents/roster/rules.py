@@ -167,3 +167,19 @@ def why_denied(
 def join_prompt(*layers: str) -> str:
     """Return the layers in their order; the same layers give the same bytes. Source: R-03.6."""
     return "\n\n".join(layer.strip() for layer in layers if layer.strip()) + "\n"
+
+
+STATUSES = ("online", "busy", "draining", "offline", "quarantined", "disabled")
+
+
+def status_of(
+    *, is_enabled: bool, is_flagged: bool, is_draining: bool, is_busy: bool, is_reachable: bool
+) -> str:
+    """Return how an agent stands, the gravest word first. Source: R-03.16."""
+    if not is_enabled:
+        return "quarantined" if is_flagged else "disabled"
+    if is_draining:
+        return "draining"
+    if is_busy:
+        return "busy"
+    return "online" if is_reachable else "offline"

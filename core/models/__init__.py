@@ -3,9 +3,12 @@
 from core.models.facts import AuditRow, Event, EventQuerySet
 from core.models.ground import Blob, DueChore, Installation, Mode
 from core.models.people import InviteLink, User
+from core.models.processes import Process, ProcessQuerySet
+from core.models.settings import SettingValue, SettingValueQuerySet
 from core.models.tokens import CallCount, DeviceToken, KeptReply
 
 __all__ = [
-    "AuditRow", "Blob", "CallCount", "DeviceToken", "DueChore", "Event", "EventQuerySet", "Installation", "InviteLink",
-    "KeptReply", "Mode", "User",
+    "AuditRow", "Blob", "CallCount", "DeviceToken", "DueChore", "Event", "EventQuerySet", "Installation",
+    "InviteLink", "KeptReply", "Mode", "Process", "ProcessQuerySet", "SettingValue", "SettingValueQuerySet",
+    "User",
 ]  # fmt: skip

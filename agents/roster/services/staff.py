@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -117,12 +118,37 @@ def find_agent(name: str) -> Agent:
 
 
 @transaction.atomic
-def switch_agent(name: str, *, is_enabled: bool, by: str) -> None:
-    """Switch an agent on or off; a running attempt is refused its next tool. Safe to run twice."""
+def switch_agent(name: str, *, is_enabled: bool, by: str, why: str = "") -> None:
+    """Switch an agent on or off; a running attempt is refused its next tool. Safe to run twice.
+
+    Switched on, it takes work again: it drains no more, and what somebody had to look at is looked at.
+    """
     agent = find_agent(name)
-    if Agent.objects.filter(pk=agent.pk, is_enabled=not is_enabled).update(is_enabled=is_enabled):
-        audit(actor=by, verb="roster.switch_agent", subject=agent.name, is_enabled=is_enabled)
+    said: dict[str, Any] = {"is_enabled": is_enabled, "draining_at": None}
+    if is_enabled:
+        said |= {"flagged_at": None, "flag_reason": ""}
+    changed = Agent.objects.filter(pk=agent.pk).exclude(
+        is_enabled=is_enabled, draining_at=None, **({"flagged_at": None} if is_enabled else {})
+    )
+    if changed.update(**said):
+        audit(actor=by, verb="roster.switch_agent", subject=agent.name, is_enabled=is_enabled, why=why)
         publish("roster.agent_switched", agent=agent.name)
+
+
+@transaction.atomic
+def drain_agent(name: str, *, by: str, why: str = "") -> None:
+    """Let an agent end what it does and take nothing new until it is switched on again. Safe to run twice."""
+    agent = find_agent(name)
+    if Agent.objects.enabled().filter(pk=agent.pk).update(draining_at=timezone.now()):
+        audit(actor=by, verb="roster.drain_agent", subject=agent.name, why=why)
+        publish("roster.agent_switched", agent=agent.name)
+
+
+@transaction.atomic
+def quarantine_agent(name: str, *, reason: str, by: str = "system") -> None:
+    """Switch an agent off because of what it did, until the owner has looked. Safe to run twice."""
+    flag_agent(name, reason=reason)
+    switch_agent(name, is_enabled=False, by=by, why=reason)
 
 
 @transaction.atomic

@@ -18,7 +18,7 @@ from agents.runtime.services import carry_out
 from billing.adapters.pay_secret import pay_secret
 from billing.services import settle_orphans
 from core.models import User
-from core.services import found_installation, invite_person
+from core.services import check_settings, found_installation, invite_person
 from factory.console.management import daemon
 from factory.console.management.verbs.entry import app, stop
 from factory.delivery.services import put_table, the_edge
@@ -62,6 +62,7 @@ def prepare() -> None:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", verbosity=0, interactive=False)
     found_installation(settings.MODE)
+    check_settings()
     pay_secret()
     sync_prices(settings.DATA_DIR / "prices.yaml")
     sync_agents(settings.DATA_DIR / "agents")
