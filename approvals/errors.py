@@ -28,6 +28,19 @@ class Forbidden(FactoryError):
     http_status = 403
 
 
+class Misleading(FactoryError):
+    """The words name an amount, a payee or a host that the answer would not be bound to; ask again without it."""
+
+    code = "MISLEADING_WORDS"
+    http_status = 400
+
+
+class NotTakenBack(FactoryError):
+    """This yes cannot be taken back: what it allowed has begun."""
+
+    code = "NOT_TAKEN_BACK"
+
+
 class KeyReused(FactoryError):
     """Another question was asked under this key; what changed is a new question."""
 

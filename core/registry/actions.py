@@ -20,22 +20,25 @@ class Effect(Protocol):
 
 @dataclass(frozen=True)
 class Action:
-    """A name, the schema of its arguments, and what yes and no do."""
+    """A name, the schema of its arguments, what yes and no do, and what holds back a yes nobody acted on yet, if it can be."""
 
     name: str
     schema: Mapping[str, Any]
     on_yes: Effect
     on_no: Effect
+    on_take_back: Effect | None = None
 
 
 _actions: dict[str, Action] = {}
 
 
-def register_action(name: str, *, schema: Mapping[str, Any], on_no: Effect) -> Callable[[Effect], Effect]:
+def register_action(
+    name: str, *, schema: Mapping[str, Any], on_no: Effect, on_take_back: Effect | None = None
+) -> Callable[[Effect], Effect]:
     """Register the decorated function as what a yes to `name` does."""
 
     def register(on_yes: Effect) -> Effect:
-        put(_actions, name=name, thing=Action(name=name, schema=schema, on_yes=on_yes, on_no=on_no))
+        put(_actions, name=name, thing=Action(name, schema, on_yes, on_no, on_take_back))
         return on_yes
 
     return register

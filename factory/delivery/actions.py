@@ -8,7 +8,7 @@ from approvals.models import Decision
 from core.registry import register_action
 from factory.delivery.models import Release
 from factory.delivery.services.releases import ACTION, refuse_release
-from factory.work.services import refuse_task, resume_task
+from factory.work.services import hold_back, refuse_task, resume_task
 
 SCHEMA = {
     "type": "object",
@@ -26,7 +26,7 @@ def no_release(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
     refuse_task(UUID(arguments["task_id"]), words=words)
 
 
-@register_action(ACTION, schema=SCHEMA, on_no=no_release)
+@register_action(ACTION, schema=SCHEMA, on_no=no_release, on_take_back=hold_back)
 def release(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
     """Let the task that brings it to its users go on."""
     resume_task(UUID(arguments["task_id"]), {"answer": "approve", "decision_id": str(decision_id)})

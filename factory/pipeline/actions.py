@@ -9,7 +9,7 @@ from core.registry import register_action
 from factory.pipeline.services import decline_build
 from factory.pipeline.services.build import ACTION
 from factory.pipeline.services.discover import may_propose_again
-from factory.work.services import resume_task
+from factory.work.services import hold_back, resume_task
 
 SCHEMA = {
     "type": "object",
@@ -30,7 +30,7 @@ def no_build(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
     decline_build(UUID(arguments["product_id"]), task_id=task_id, words=words)
 
 
-@register_action(ACTION, schema=SCHEMA, on_no=no_build)
+@register_action(ACTION, schema=SCHEMA, on_no=no_build, on_take_back=hold_back)
 def build(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
     """Let the gate go on: it opens the build."""
     resume_task(UUID(arguments["task_id"]), {"answer": "approve", "decision_id": str(decision_id)})

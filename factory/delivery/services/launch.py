@@ -44,6 +44,7 @@ def question_about(release: Release, *, task_id: UUID) -> Question:
         "passed": release.verdict.passed,
         "words": f"{kept} of {len(promises)} promises kept on a running copy",
     }
+    before = Release.objects.of(release.product).live().first()
     return Question(
         action=ACTION,
         arguments=arguments_of(release, task_id=task_id),
@@ -53,6 +54,9 @@ def question_about(release: Release, *, task_id: UUID) -> Question:
             "reason": "It passed every check of Hawk; users meet it only after your yes.",
             "on_yes": "It starts beside the version before, is tried on a copy of the data, then takes over.",
             "on_no": "Nothing changes for users. The version and its code are kept.",
+            "is_reversible": True if before else None,
+            "undo": f"Version {before.version} can take over again within a minute" if before else "",
+            "diff": f"- version = {before.version if before else 'none'}\n+ version = {release.version}",
             "worst_case_microusd": 0,
             "evidence": [verdict],
             "product": release.product.name,

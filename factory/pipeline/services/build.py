@@ -27,9 +27,11 @@ FITS = {"high": "well", "low": "badly: read closely what is left out"}
 Json = Mapping[str, Any]
 
 
-def binds_of(blueprint: Json, plan: Json) -> dict[str, str]:
-    """Return what an approval to build is bound to."""
-    return {"blueprint": digest_of(blueprint), "plan": digest_of(plan)}
+def binds_of(blueprint: Json, plan: Json) -> dict[str, object]:
+    """Return what an approval to build is bound to; the words and prices of the card are part of it."""
+    shown = {name: blueprint[name] for name in ("name", "tagline", "customer", "prices")}
+    shown["sentence"] = blueprint["core_function"]["sentence"]
+    return {"blueprint": digest_of(blueprint), "plan": digest_of(plan), "shown": shown}
 
 
 def arguments_of(product: Product, *, task_id: UUID) -> dict[str, str]:
@@ -58,6 +60,8 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
             "on_yes": f"Rex and Pixel write it in {len(plan['tasks'])} steps, Hawk tries to break it; you are asked again "
             f"before anybody can use it. Not built: {left_out}.",
             "on_no": "Nothing is built. The idea, its evidence and this blueprint are kept.",
+            "is_reversible": True,
+            "undo": "Can be stopped at any time; what was spent until then is gone",
             "worst_case_microusd": min(total, 70) * MICROUSD_PER_USD,
             "evidence": [*_readings(blueprint), *features],
             "diff": "\n".join(

@@ -26,7 +26,7 @@ from factory.work.services.lanes import (
     sync_lanes,
     unpause_queue,
 )
-from factory.work.services.questions import refuse_task, resume_task
+from factory.work.services.questions import hold_back, refuse_task, resume_task
 from factory.work.services.results import accept_result, refuse_result
 from factory.work.services.summary import summarize
 from factory.work.services.tasks import change_task
@@ -34,7 +34,7 @@ from factory.work.services.versions import as_read
 
 __all__ = [
     "Admission", "Loop", "accept_result", "as_read", "cancel_graph", "cancel_task", "change_task", "claim_task", "create_graph",
-    "extend_graph", "finish_attempt", "heartbeat", "hold_task", "let_go", "lift_limit", "may_go_on", "open_lanes",
+    "extend_graph", "finish_attempt", "heartbeat", "hold_back", "hold_task", "let_go", "lift_limit", "may_go_on", "open_lanes",
     "pause_graph", "pause_queue", "promote_due", "read_admission", "reap_leases", "recover_at_boot", "refuse_result",
     "refuse_task", "resume_task", "retry_dead_letter", "run_next", "set_permits", "settle_drain", "start_attempt",
     "summarize", "sync_lanes", "unpause_graph", "unpause_queue",

@@ -1,11 +1,13 @@
 """Questions of a task to the owner: the task waits without a worker, and the answer lets it go on or ends it."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from approvals.models import Request
+from approvals.errors import NotTakenBack
+from approvals.models import Decision, Request
 from approvals.services import ask_owner
 from core.errors import BadArguments, NotFound
 from core.ids import digest_of, story_of
@@ -16,8 +18,11 @@ from factory.work.services.failures import fail_task
 from factory.work.services.tasks import change_task, lock_task, ready_task
 
 _CARD = frozenset(
-    {"reason", "on_yes", "on_no", "worst_case_microusd", "binds", "evidence", "diff", "product", "deadline_s"}
-)
+    {
+        "reason", "on_yes", "on_no", "worst_case_microusd", "worst_case_parts", "binds", "evidence", "diff", "product",
+        "deadline_s", "is_reversible", "undo", "alternatives",
+    }
+)  # fmt: skip
 
 
 @transaction.atomic
@@ -95,6 +100,23 @@ def refuse_task(task_id: UUID, *, words: str, actor: str = "owner") -> None:
     """
     task, request = _asker(task_id)
     fail_task(task, error_class="rejected", error=words or f"{request.title} No.", actor=actor)
+
+
+@transaction.atomic
+def hold_back(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
+    """Let the task in `arguments` wait for its answer again: the yes was taken back before anyone began.
+
+    Raises:
+        NotTakenBack: somebody has the task, or had it.
+    """
+    request = Decision.objects.select_related("request").get(pk=decision_id).request
+    task = lock_task(pk=arguments["task_id"])
+    if task is None or task.state != Task.State.READY or task.question is not None:
+        raise NotTakenBack(title=request.title)
+    kept = {action: said for action, said in task.decisions.items() if action != request.action}
+    change_task(
+        task, to=Task.State.WAITING, actor="owner", reason="the yes was taken back", question=request.pk, decisions=kept
+    )  # fmt: skip
 
 
 def _asker(task_id: UUID) -> tuple[Task, Request]:

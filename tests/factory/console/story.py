@@ -371,7 +371,9 @@ def some_questions(product: Product, releases: tuple[Release, ...], *, owner: Us
         {"name": "Spare disk", "passed": False, "words": "2 GB, 4 GB wanted"},
     ]
     card: dict[str, Any] = {"action": "story.go", "product": product.name, "asked_by": "agent:Forge"}
-    refused = a_request(**card, title="Lower the small plan to $5?", worst_case_microusd=19_000_000)
+    refused = a_request(
+        **card, title="Lower the small plan to $5?", worst_case_microusd=19_000_000, binds={"price_usd": 5}
+    )
     decide_request(
         refused.pk, answer="reject", by=owner, digest=refused.digest, words="Not before 50 customers."
     )

@@ -17,8 +17,7 @@ from factory.delivery.services.places import home_of
 from factory.delivery.services.releases import (
     move_release,
 )
-from factory.work.models import DeadLetter
-from factory.work.services import cancel_task, retry_dead_letter, run_next
+from factory.work.services import cancel_task, run_next
 from tests.builders import a_verdict, an_artifact
 from tests.factory.delivery.carrying import (
     State,
@@ -138,19 +137,16 @@ def test_a_question_taken_back_ends_the_release() -> None:
     assert other.release.state == State.ASKED
 
 
-def test_a_yes_that_lapsed_is_asked_for_again_when_the_owner_puts_the_task_back() -> None:
+def test_a_yes_that_lapsed_is_asked_for_again() -> None:
     venture = Venture()
     launch = venture.approved(a_small_release("1"))
     first = launch.request
     advance_to(business_now() + timedelta(hours=5))
 
     run_next(worker="w", stop=Stop())
-    error = launch.task.attempts.get(state="failed").error
-    letter = DeadLetter.objects.get(task=launch.task)
-    retry_dead_letter(letter.pk, by="owner")
-    run_job()
 
-    assert "answered: approved" in error
+    first.refresh_from_db()
+    assert (first.state, first.decision.used_at) == ("expired", None)
     assert launch.state == "waiting"
     assert launch.request.pk != first.pk
     assert launch.release.state == State.ASKED

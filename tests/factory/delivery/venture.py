@@ -133,10 +133,10 @@ class Venture:
         graph = a_graph(test, deploy, product=self.product, scope=self.product.scope)
         return Launch(graph.tasks.get(key="deploy"), artifact)
 
-    def answer(self, launch: Launch, answer: str = "approve", **words: str) -> None:
+    def answer(self, launch: Launch, answer: str = "approve", *, words: str = "") -> None:
         """Let the owner answer what was asked."""
         request = launch.request
-        decide_request(request.pk, answer=answer, by=self.owner, digest=request.digest, **words)
+        decide_request(request.pk, answer=answer, by=self.owner, digest=request.digest, words=words)
 
     def approved(self, content: bytes) -> Launch:
         """Offer a release, and let the owner say yes."""
