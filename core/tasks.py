@@ -68,13 +68,18 @@ def this_worker() -> Worker:
     return _here[0]
 
 
-@signals.worker_process_init.connect
 def begin(**_: Any) -> None:
     """Let a fresh process look for work at once, and from then on also without messages."""
     worker = this_worker()
     if worker.queues:
         _threads.append(keep_looking(worker))
         threading.Thread(target=_heed, args=(worker,), name="heed", daemon=True).start()
+
+
+@signals.worker_init.connect
+def begin_in_children(**_: Any) -> None:
+    """Be the last to hear of a fresh process: Celery first closes what it inherited of the database."""
+    signals.worker_process_init.connect(begin)
 
 
 @signals.worker_ready.connect

@@ -1,7 +1,11 @@
 """The database's settings, from one URL: PostgreSQL with a pool, or SQLite in a file when there is none."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from django.db import connection
 
 CONNECT_S = 5
 POOL_SIZE = 20
@@ -71,3 +75,17 @@ def postgres(url: str) -> Settings:
 
 
 NAMED = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+
+
+@contextmanager
+def only_one(name: str) -> Iterator[None]:
+    """Let one process at a time through, of all that use this database; a file has its own lock."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [name])

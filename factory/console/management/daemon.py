@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,8 @@ import uvicorn
 from django.db import close_old_connections, connection
 
 from core.adapters import wake
-from core.registry import Chore, chores
 from core.services import relay_waiting
+from core.services.chores import do_due_chores
 from factory.console.errors import HomeTaken
 from factory.work.services import Loop
 
@@ -34,6 +33,7 @@ def forever(name: str, *, stop: threading.Event, step: Callable[[], bool]) -> th
     def run() -> None:
         seen = wake.rings()
         while not stop.is_set():
+            close_old_connections()
             try:
                 is_idle = not step()
             except Exception:
@@ -48,31 +48,6 @@ def forever(name: str, *, stop: threading.Event, step: Callable[[], bool]) -> th
     return thread
 
 
-class Ticker:
-    """Does each chore when it is due; one chore at a time."""
-
-    def __init__(self) -> None:
-        self._due = {chore.name: 0.0 for chore in chores()}
-
-    def tick(self) -> bool:
-        """Do what is due; say whether anything was."""
-        now = time.monotonic()
-        due = [chore for chore in chores() if self._due[chore.name] <= now]
-        for chore in due:
-            self._due[chore.name] = now + chore.every_s
-            self._do(chore)
-        if not due:
-            time.sleep(0.1)
-        return True
-
-    def _do(self, chore: Chore) -> None:
-        close_old_connections()
-        try:
-            chore.run()
-        except Exception:
-            logger.exception("factoryd.chore_failed", extra={"chore": chore.name})
-
-
 def claim_port(host: str, port: int) -> socket.socket:
     """Return a listening socket; a taken port raises OSError before anything else was started."""
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -83,15 +58,19 @@ def claim_port(host: str, port: int) -> socket.socket:
     return made
 
 
-def claim_home(home: Path) -> TextIO:
+def claim_home(home: Path, *, is_shared: bool = False) -> TextIO:
     """Return the open lock of `home`, with our process number in it; it is ours until it is closed or we end.
+
+    Args:
+        home: the folder.
+        is_shared: others that share may come in as well: they are parts of one factory on one database.
 
     Raises:
         HomeTaken: another factory runs there: two would take each other for dead.
     """
     lock = (home / LOCK).open("a+")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
         raise HomeTaken(process=(home / LOCK).read_text() or "unknown", home=home) from None
@@ -104,12 +83,23 @@ def claim_home(home: Path) -> TextIO:
 def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None:
     """Serve the pages on `door` and work in threads beside them until SIGTERM or ctrl-C; then end both in order."""
     stop = threading.Event()
-    ticker = Ticker()
     helpers = [
         forever("relay", stop=stop, step=lambda: relay_waiting() > 0),
-        forever("ticker", stop=stop, step=ticker.tick),
+        forever("ticker", stop=stop, step=lambda: do_due_chores() > 0),
     ]
     loop.start()
+    ready()
+    try:
+        serve_pages(door)
+    finally:
+        stop.set()
+        loop.stop(at_most_s=STOP_S)
+        for thread in helpers:
+            thread.join(timeout=STOP_S)
+
+
+def serve_pages(door: socket.socket) -> None:
+    """Serve pages and sockets on `door` until SIGTERM or ctrl-C."""
     server = uvicorn.Server(
         uvicorn.Config(
             "factory.asgi:application",
@@ -119,15 +109,8 @@ def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None
             timeout_graceful_shutdown=5,
         )
     )
-    ready()
-    try:
-        with heard_by_server_alone():
-            server.run(sockets=[door])
-    finally:
-        stop.set()
-        loop.stop(at_most_s=STOP_S)
-        for thread in helpers:
-            thread.join(timeout=STOP_S)
+    with heard_by_server_alone():
+        server.run(sockets=[door])
 
 
 @contextmanager

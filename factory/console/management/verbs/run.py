@@ -1,14 +1,16 @@
-"""`factory run`: the whole factory as one service."""
+"""`factory run`: the whole factory as one service; and its parts as processes of their own."""
 
 import errno
+import os
+import socket
 import sys
-from datetime import timedelta
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, NoReturn
 
 import typer
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
@@ -17,55 +19,166 @@ from agents.roster.services import sync_agents
 from agents.runtime.services import carry_out
 from billing.adapters.pay_secret import pay_secret
 from billing.services import settle_orphans
+from core.adapters.database import only_one
 from core.models import User
+from core.registry import QUEUES
 from core.services import check_settings, found_installation, invite_person
 from factory.console.management import daemon
-from factory.console.management.verbs.entry import app, stop
+from factory.console.management.verbs.entry import FAILED, UNAVAILABLE, USAGE, app, stop
 from factory.delivery.services import put_table, the_edge
 from factory.work.services import Loop, recover_at_boot
 
-INVITED_FOR = timedelta(hours=24)
+SERVED = tuple(name for name in QUEUES if name != "gpu")
+Port = Annotated[int, typer.Option(help="Port of the pages; FACTORY_PORT when not given.", min=0, max=65535)]
 
 
 @app.command()
 def run(
     *,
-    port: Annotated[
-        int, typer.Option(help="Port of the pages; FACTORY_PORT when not given.", min=0, max=65535)
-    ] = 0,
+    port: Port = 0,
     is_quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
     """Run the factory until SIGTERM or ctrl-C; live products go on when it ends."""
+    door = open_door(port)
+    ready = (lambda: None) if is_quiet else (lambda: greet(door.getsockname()[1]))
+    with daemon.claim_home(settings.HOME):
+        prepare()
+        recover()
+        open_edge()
+        if settings.IS_FULL:
+            keep_family(door, ready=ready)
+        else:
+            loop = Loop(threads=settings.WORKER_THREADS, carry_out=carry_out)
+            daemon.serve(door, loop=loop, ready=ready)
+
+
+def keep_family(door: socket.socket, *, ready: Callable[[], None]) -> None:
+    """Run web, worker and beat as processes of their own. The door stays open while web is started again."""
+    from factory.console.management import family  # noqa: PLC0415 (Celery is loaded where there is a broker)
+
+    connections.close_all()
+    members = {
+        "web": family.Member(["web", "--door", str(door.fileno())], files=[door.fileno()]),
+        "worker": family.Member(["worker"]),
+        "beat": family.Member(["beat"]),
+    }
+    family.keep(members, ready=ready)
+
+
+@app.command()
+def web(
+    *,
+    port: Port = 0,
+    door: Annotated[int, typer.Option(hidden=True, help="An open socket that we inherit.")] = -1,
+) -> None:
+    """Serve the pages, and nothing else."""
+    needs_prepared()
+    opened = open_door(port) if door < 0 else socket.socket(fileno=door)
+    if door >= 0:
+        return daemon.serve_pages(opened)
+    with daemon.claim_home(settings.HOME, is_shared=True):
+        daemon.serve_pages(opened)
+    return None
+
+
+@app.command()
+def worker(
+    *,
+    queues: Annotated[str, typer.Option(help="What to carry out, with commas.")] = ",".join(SERVED),
+    at_once: Annotated[
+        int,
+        typer.Option(help="How many tasks at once; FACTORY_WORKER_THREADS when not given.", min=0, max=64),
+    ] = 0,
+) -> None:
+    """Carry out work, together with as many other workers as there are."""
+    if strange := set(queues.split(",")) - set(SERVED):
+        stop(f"There is no queue {', '.join(sorted(strange))}. Known: {', '.join(SERVED)}.", code=USAGE)
+    needs_full()
+    needs_prepared()
+    recover()
+    if "control" in queues.split(","):
+        open_edge()
+    celery(
+        "worker", "-Q", queues, "-c", str(at_once or settings.WORKER_THREADS), "-n", f"worker-{os.getpid()}@%h",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
+    )  # fmt: skip
+
+
+@app.command()
+def beat() -> None:
+    """Tell the workers every second to look what is due; one on all machines together is enough, more do no harm."""
+    needs_full()
+    celery("beat")
+
+
+@app.command()
+def edge() -> None:
+    """Serve on this machine what is live; it goes on by itself. Safe to run twice."""
+    needs_prepared()
+    open_edge()
+
+
+@app.command()
+def prepare() -> None:
+    """Bring the database to this release and load what files say; safe to run twice, also at once."""
+    with only_one("prepare"):
+        if is_behind():
+            call_command("migrate", verbosity=0, interactive=False)
+        found_installation(settings.MODE)
+        check_settings()
+        pay_secret()
+        sync_prices(settings.DATA_DIR / "prices.yaml")
+        sync_agents(settings.DATA_DIR / "agents")
+
+
+def open_door(port: int) -> socket.socket:
+    """Return the open socket of the pages, or say why it cannot be had."""
     number = port or settings.FACTORY_PORT
     try:
-        door = daemon.claim_port(settings.FACTORY_HOST, number)
+        return daemon.claim_port(settings.FACTORY_HOST, number)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         stop(
             f"Port {number} is taken by another program."
             if taken
             else f"Port {number} cannot be used: {error}.",
-            code=1,
+            code=FAILED,
         )
-    with daemon.claim_home(settings.HOME):
-        prepare()
-        settle_orphans()
-        recover_at_boot()
-        open_edge()
-        loop = Loop(threads=settings.WORKER_THREADS, carry_out=carry_out)
-        daemon.serve(door, loop=loop, ready=lambda: None if is_quiet else greet(number))
 
 
-def prepare() -> None:
-    """Bring the database to this release and load what files say; safe to run twice."""
+def is_behind() -> bool:
+    """Say whether the database is older than this release."""
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", verbosity=0, interactive=False)
-    found_installation(settings.MODE)
-    check_settings()
-    pay_secret()
-    sync_prices(settings.DATA_DIR / "prices.yaml")
-    sync_agents(settings.DATA_DIR / "agents")
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def needs_prepared() -> None:
+    """End here while the database is older than this release."""
+    if is_behind():
+        stop("The database is not ready for this release: run `factory prepare` first.", code=UNAVAILABLE)
+
+
+def needs_full() -> None:
+    """End here where one process does all."""
+    if not settings.IS_FULL:
+        stop(
+            "Workers need FACTORY_DATABASE_URL and FACTORY_REDIS_URL; without them `factory run` does all in one process.",
+            code=USAGE,
+        )
+
+
+def recover() -> None:
+    """Give back what processes of this machine held that are no more."""
+    settle_orphans()
+    recover_at_boot()
+
+
+def celery(*words: str) -> NoReturn:
+    """Become Celery."""
+    quiet = ("-W", "ignore:You're running the worker") if words[0] == "worker" else ()
+    os.chdir(settings.BASE_DIR)
+    command = [sys.executable, *quiet, "-m", "celery", "--quiet", "-A", "celery_app", *words]
+    os.execv(sys.executable, command)  # noqa: S606 (ourselves, no shell)
 
 
 def open_edge() -> None:
