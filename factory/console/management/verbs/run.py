@@ -118,7 +118,13 @@ def edge() -> None:
     open_edge()
 
 
-@app.command()
+@app.command(name="prepare")
+def prepare_once() -> None:
+    """Bring the database to this release and load what files say; safe to run twice, also at once."""
+    prepare()
+    greet(settings.FACTORY_PORT)
+
+
 def prepare() -> None:
     """Bring the database to this release and load what files say; safe to run twice, also at once."""
     with only_one("prepare"):
@@ -196,7 +202,7 @@ def greet(port: int) -> None:
         if settings.MODE == "rehearsal"
         else "real"
     )
-    sys.stdout.write(f"The factory runs at {home} ({kind}).\n")
+    sys.stdout.write(f"The factory is at {home} ({kind}).\n")
     if not User.objects.filter(is_simulated=False, role=User.Role.OWNER).exists():
         sys.stdout.write(
             f"Become its owner, once, within 24 hours: {home}{reverse('join', args=[invite_person()])}\n"
