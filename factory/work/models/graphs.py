@@ -1,6 +1,7 @@
 """Graphs of tasks: what is to be done, in which order, and how far it is."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import models
@@ -13,6 +14,9 @@ from core.ids import new_id
 from factory.work import rules
 from factory.work.models.lanes import Queue
 from portfolio.models import Product
+
+ASKS_AGAIN: Final = "question:"
+"""Why a task is held whose yes was taken back; the request's id follows."""
 
 
 class Dag(models.Model):
@@ -188,6 +192,13 @@ class Task(models.Model):
     def is_final(self) -> bool:
         """Whether it is over for good."""
         return self.state in rules.FINAL
+
+    @property
+    def open_question(self) -> UUID | None:
+        """The request whose answer it needs; None: it needs none."""
+        if self.held.startswith(ASKS_AGAIN):
+            return UUID(self.held.removeprefix(ASKS_AGAIN))
+        return self.question
 
     @property
     def max_cost_microusd(self) -> int:

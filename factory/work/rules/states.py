@@ -11,7 +11,7 @@ LEASED: Final = frozenset({"claimed", "running"})
 _FORWARD = {
     "created": {"pending", "ready"},
     "pending": {"ready"},
-    "ready": {"claimed", "failed", "waiting"},
+    "ready": {"claimed", "failed"},
     "claimed": {"running", "ready", "failed"},
     "running": {"waiting", "validating", "failed"},
     "waiting": {"ready", "failed"},

@@ -76,8 +76,8 @@ def _with_all_behind(task: Task) -> list[Task]:
 def _cancel(task: Task, *, by: str, reason: str) -> None:
     if task.is_final:
         return
-    if task.question is not None:
-        withdraw_request(task.question, by=by, reason=reason or "the task was cancelled")
+    if task.open_question is not None:
+        withdraw_request(task.open_question, by=by, reason=reason or "the task was cancelled")
     for attempt in task.attempts.filter(state=Attempt.State.OPEN).select_related("task__dag"):
         close_attempt(attempt, state=Attempt.State.CANCELLED)
     task.attempts.filter(state=Attempt.State.OFFERED).update(state=Attempt.State.CANCELLED)

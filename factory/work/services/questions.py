@@ -14,8 +14,10 @@ from core.ids import digest_of, story_of
 from core.registry import Json, Question
 from factory.work.errors import NoOpenQuestion, OutcomeRefused
 from factory.work.models import Attempt, Task
+from factory.work.models.graphs import ASKS_AGAIN
 from factory.work.services.failures import fail_task
-from factory.work.services.tasks import change_task, lock_task, ready_task
+from factory.work.services.lanes import hold_task
+from factory.work.services.tasks import PAUSED, change_task, lock_task, ready_task, tell
 
 _CARD = frozenset(
     {
@@ -88,7 +90,12 @@ def resume_task(task_id: UUID, decision: Json, *, actor: str = "owner") -> None:
     """
     task, request = _asker(task_id)
     decisions = {**task.decisions, request.action: decision}
-    ready_task(task, actor=actor, reason="the question is answered", decisions=decisions)
+    if task.state == Task.State.WAITING:
+        ready_task(task, actor=actor, reason="the question is answered", decisions=decisions)
+        return
+    held = PAUSED if task.dag.is_paused else ""
+    Task.objects.filter(pk=task.pk).update(decisions=decisions, held=held)
+    tell("work.task_changed", task, old=task.state, new=task.state)
 
 
 @transaction.atomic
@@ -104,25 +111,20 @@ def refuse_task(task_id: UUID, *, words: str, actor: str = "owner") -> None:
 
 @transaction.atomic
 def hold_back(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
-    """Let the task in `arguments` wait for its answer again: the yes was taken back before anyone began.
+    """Keep the task in `arguments` out of its line: the yes was taken back before anyone began, its question is open.
 
     Raises:
         NotTakenBack: somebody has the task, or had it.
     """
     request = Decision.objects.select_related("request").get(pk=decision_id).request
-    task = lock_task(pk=arguments["task_id"])
-    if task is None or task.state != Task.State.READY or task.question is not None:
+    if not hold_task(UUID(arguments["task_id"]), why=f"{ASKS_AGAIN}{request.pk}"):
         raise NotTakenBack(title=request.title)
-    kept = {action: said for action, said in task.decisions.items() if action != request.action}
-    change_task(
-        task, to=Task.State.WAITING, actor="owner", reason="the yes was taken back", question=request.pk, decisions=kept
-    )  # fmt: skip
 
 
 def _asker(task_id: UUID) -> tuple[Task, Request]:
     task = lock_task(pk=task_id)
     if task is None:
         raise NotFound(task=task_id)
-    if task.state != Task.State.WAITING or task.question is None:
+    if task.open_question is None:
         raise NoOpenQuestion(task=task.title, state=task.state)
-    return task, Request.objects.get(pk=task.question)
+    return task, Request.objects.get(pk=task.open_question)
