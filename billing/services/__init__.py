@@ -5,7 +5,6 @@ from billing.services.holds import (
     expire_holds,
     lose_hold,
     place_hold,
-    process_name,
     release_hold,
     settle_orphans,
 )
@@ -26,5 +25,5 @@ from billing.services.scopes import (
 __all__ = [
     "book_entry", "call_cap", "cap_scopes", "capture_hold", "expire_holds", "factory_scope", "give_limits",
     "lose_hold", "open_scope", "open_scopes",
-    "open_windows", "place_hold", "process_name", "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans",
+    "open_windows", "place_hold", "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans",
 ]  # fmt: skip

@@ -1,8 +1,5 @@
 """Hold the worst case before a call leaves, settle it once when the call is over."""
 
-import os
-import secrets
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,12 +14,12 @@ from billing.models import Entry, Hold, HoldPart, HoldQuerySet, Overage, Period,
 from billing.rules import headroom
 from billing.services.ledger import book_entry
 from billing.services.scopes import call_cap, factory_scope, open_windows
+from core.adapters import processes
 from core.errors import BadArguments, NotFound
 from core.ids import correlation
 from core.money import in_words
 from core.services import business_now, publish
 
-_NONCE = secrets.token_hex(4)
 _PAYERS = (Scope.Kind.PRODUCT, Scope.Kind.DAG, Scope.Kind.TASK, Scope.Kind.FACTORY)
 """Whose cost it is, first match: an entry stands in one scope, so that sums add up."""
 
@@ -82,17 +79,12 @@ def _place_hold(
     hold = Hold.objects.create(
         call_id=call_id,
         bound_microusd=bound_microusd,
-        owner=process_name(),
+        owner=processes.process_name(),
         correlation_id=correlation_id,
         expires_at=timezone.now() + timedelta(seconds=seconds),
     )
     HoldPart.objects.bulk_create(HoldPart(hold=hold, window=window) for window in windows)
     return hold
-
-
-def process_name() -> str:
-    """Return who waits for a call: `host:pid:nonce`, never twice the same."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_NONCE}"
 
 
 def _windows_of(payers: set[UUID]) -> list[Window]:
@@ -199,16 +191,15 @@ def expire_holds() -> int:
     return _lose_all(Hold.objects.overdue(timezone.now()), why="nobody settled it in time")
 
 
-def settle_orphans(owner_prefix: str = "") -> int:
-    """Book the open holds of processes that are gone at their bound, at start; return how many.
+def settle_orphans(*, is_dead: processes.IsDead = processes.is_dead) -> int:
+    """Book the open holds of processes that are known to be gone at their bound; return how many. Safe to run twice.
 
-    Args:
-        owner_prefix: whose holds, `host` or `host:pid`; empty: every process of this host but ours. A caller that
-            lives after all corrects its entry when it settles.
+    Of processes of other hosts nothing is known; their holds expire by themselves. A caller that lives after all
+    corrects its entry when it settles.
     """
-    prefix = owner_prefix or f"{socket.gethostname()}:"
-    orphans = Hold.objects.open().filter(owner__startswith=prefix).exclude(owner=process_name())
-    return _lose_all(orphans, why="its process is gone")
+    owners = Hold.objects.open().values_list("owner", flat=True).distinct().order_by()
+    gone = [owner for owner in owners if is_dead(owner)]
+    return _lose_all(Hold.objects.open().filter(owner__in=gone), why="its process is gone")
 
 
 def _lose_all(holds: HoldQuerySet, *, why: str) -> int:

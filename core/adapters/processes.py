@@ -19,15 +19,15 @@ def worker_name(thread: int) -> str:
     return f"{process_name()}#{thread}"
 
 
-def is_dead(worker: str) -> bool:
-    """Say whether the process of this worker is known to be gone.
+def is_dead(name: str) -> bool:
+    """Say whether this process, or the process of this worker, is known to be gone.
 
     Only processes of this boot and this process namespace can be known; of all others the answer is no.
     """
-    name = worker.partition("#")[0].split(":")
-    if len(name) != 5 or f"{name[1]}:{name[2]}" != _here() or not _here().strip(":"):
+    parts = name.partition("#")[0].split(":")
+    if len(parts) != 5 or f"{parts[1]}:{parts[2]}" != _here() or not _here().strip(":"):
         return False
-    return _started(int(name[3])) != name[4]
+    return _started(int(parts[3])) != parts[4]
 
 
 def _here() -> str:

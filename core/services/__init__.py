@@ -2,7 +2,7 @@
 
 from core.services.audit import audit
 from core.services.blobs import put_blob, read_blob
-from core.services.clock import advance_to, business_now, start_clock_at
+from core.services.clock import advance_to, business_now, machine_now, start_clock_at
 from core.services.ground import (
     DRAIN_S,
     begin_maintenance,
@@ -17,7 +17,7 @@ from core.services.ground import (
     stop_everything,
 )
 from core.services.live import announce
-from core.services.outbox import handles, publish, relay_event, relay_waiting
+from core.services.outbox import handles, is_handled, publish, relay_event, relay_waiting
 from core.services.people import accept_invitation, invite_person, is_invitation_open
 from core.services.processes import mark_gone, mark_seen
 from core.services.settings import (
@@ -32,8 +32,9 @@ from core.services.tokens import find_device_token, issue_device_token, revoke_d
 
 __all__ = [
     "DRAIN_S", "accept_invitation", "advance_to", "announce", "audit", "begin_maintenance", "business_now",
-    "change_setting", "check_settings", "current_mode", "drain", "end_maintenance", "find_device_token", "found_installation", "handles", "invite_person",
-    "is_invitation_open", "is_stopped", "issue_device_token", "mark_gone", "mark_seen", "may_begin", "must_halt",
-    "number_setting", "publish", "put_blob", "read_blob",
-    "relay_event", "relay_waiting", "revert_setting", "revoke_device_token", "setting", "settings_in_force", "start_again", "start_clock_at", "stop_everything",
+    "change_setting", "check_settings", "current_mode", "drain", "end_maintenance", "find_device_token",
+    "found_installation", "handles", "invite_person", "is_handled", "is_invitation_open", "is_stopped",
+    "issue_device_token", "machine_now", "mark_gone", "mark_seen", "may_begin", "must_halt", "number_setting",
+    "publish", "put_blob", "read_blob", "relay_event", "relay_waiting", "revert_setting", "revoke_device_token",
+    "setting", "settings_in_force", "start_again", "start_clock_at", "stop_everything",
 ]  # fmt: skip

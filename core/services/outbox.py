@@ -32,6 +32,11 @@ def handles(kind: str) -> Callable[[Handler], Handler]:
     return register
 
 
+def is_handled(kind: str) -> bool:
+    """Say whether anybody handles events of `kind`."""
+    return bool(_handlers.get(kind))
+
+
 def publish(kind: str, **facts: str | int | None) -> Event:
     """Write one fact; call it inside the transaction that made the fact true.
 

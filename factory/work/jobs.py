@@ -1,19 +1,9 @@
 """Chores of the queue."""
 
-import time
-from collections.abc import Collection
+from core.registry import every, runs_queues
+from factory.work.services import promote_due, readmit, reap_leases, run_ready, settle_drain, sync_lanes
 
-from core.registry import Stop, every, runs_queues
-from factory.work.services import promote_due, reap_leases, run_next, settle_drain, sync_lanes
-
-
-@runs_queues
-def run_ready(queues: Collection[str], *, worker: str, stop: Stop, at_most_s: float) -> int:
-    """Carry out what is ready, one task after the other; return how many that were."""
-    end, done = time.monotonic() + at_most_s, 0
-    while not stop.is_set() and time.monotonic() < end and run_next(worker=worker, stop=stop):
-        done += 1
-    return done
+runs_queues(run_ready)
 
 
 @every(5, name="work.reap_leases")
@@ -35,3 +25,9 @@ every(1, name="work.settle_drain")(settle_drain)
 def follow_agents() -> int:
     """Let lines and limits follow the agents' files."""
     return sync_lanes()
+
+
+@every(5, name="work.readmit")
+def let_back_in() -> int:
+    """Put back into the line what was held for a reason that is gone."""
+    return readmit()

@@ -12,6 +12,7 @@ from billing import services
 from billing.errors import BudgetBusy, BudgetExceeded, CeilingPassed, HoldSettled, LimitsUnreadable
 from billing.models import Entry, Hold, Limit, Overage, Scope, Window
 from billing.rules import CEILING_MICROUSD
+from core.adapters.processes import process_name
 from core.errors import BadArguments, NotFound
 from core.ids import new_id
 from core.models import Event
@@ -165,16 +166,18 @@ def test_a_call_found_to_be_free_after_its_hold_was_lost_costs_nothing() -> None
     assert Entry.objects.total_microusd() == Entry.objects.lost().total_microusd() == 0
 
 
-def test_holds_of_dead_processes_are_settled_at_start_and_ours_are_not() -> None:
+def test_holds_of_dead_processes_are_settled_and_those_of_living_and_unknown_ones_are_not() -> None:
     task = a_scope()
-    dead, ours = hold(task), hold(task)
-    name = services.process_name()
-    Hold.objects.filter(call_id=dead).update(owner=f"{name.partition(':')[0]}:1:gone")
+    dead, ours, elsewhere = hold(task), hold(task), hold(task)
+    name = process_name()
+    Hold.objects.filter(call_id=dead).update(owner=f"{name.rpartition(':')[0]}:1")
+    Hold.objects.filter(call_id=elsewhere).update(owner="another:boot:1:2:3")
 
     assert services.settle_orphans() == 1
 
-    assert Hold.objects.get(call_id=ours).state == Hold.State.HELD
-    assert taken(task) == (100, 100)
+    states = dict(Hold.objects.values_list("call_id", "state"))
+    assert (states[ours], states[elsewhere]) == (Hold.State.HELD, Hold.State.HELD)
+    assert taken(task) == (100, 200)
 
 
 def test_a_hold_belongs_to_the_day_it_was_placed_in() -> None:

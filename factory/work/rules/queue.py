@@ -4,14 +4,10 @@ from typing import Final
 
 START_S: Final = 60
 """A claimed task is started within this time, or goes back. Machine time. Source: R-04.11."""
-LEASE_S: Final = 90
-BEAT_S: Final = 30
 WATCH_S: Final = 2
 """How often a running attempt looks whether it should end."""
 JUDGE_S: Final = 3_600
 """A result nobody judged in this time is refused."""
-CANDIDATES: Final = 100
-"""How many tasks from the head of the queue one claim weighs exactly."""
 
 LEAST_MICROUSD: Final = 50_000
 """An agent's task starts only where every budget above it has this much left, or the task's own limit if less."""
@@ -20,13 +16,16 @@ URGENT: Final = 10.0
 CRITICAL: Final = 1e9
 FLOOR: Final = 5e8
 """Critical ranks lie below all others, ranks of tasks lifted to the floor between them and the rest."""
-_SECONDS: Final = {"decompose": 300, "code": 14_400} | dict.fromkeys(("design", "test", "deploy"), 3_600)
-_HALF_HOUR: Final = frozenset({"review", "research", "write", "analyze", "synthesize"})
+SECONDS_BY_TYPE: Final = {
+    "decompose": 300, "code": 14_400, "design": 3_600, "test": 3_600, "deploy": 3_600, "review": 1_800, "research": 1_800,
+    "write": 1_800, "analyze": 1_800, "synthesize": 1_800,
+}  # fmt: skip
+"""How long one attempt may take. Source: R-01.18."""
 
 
 def limit_s(task_type: str) -> int:
     """Return how long one attempt at a task of this type may take, in seconds. Source: R-01.18, R-04.13."""
-    return 1_800 if task_type in _HALF_HOUR else _SECONDS.get(task_type, 3_600)
+    return SECONDS_BY_TYPE.get(task_type, 3_600)
 
 
 def due_boost(hours_left: float | None) -> float:

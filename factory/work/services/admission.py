@@ -1,35 +1,96 @@
-"""Who may start now: the one gate that every way to start work goes through."""
+"""Who may start now: what the claim holds back, how it comes back, and how both are said to people."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Count
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
 
 from agents.roster.models import Agent
+from billing.models import Period, Scope
 from billing.rules import headroom
 from billing.services import factory_scope, open_windows
-from core.models import Installation
+from core.adapters import wake
 from core.money import in_words
 from core.services import business_now, may_begin
 from factory.work import rules
-from factory.work.models import Task
+from factory.work.models import Queue, Task
+from factory.work.ports import Refused
 from portfolio.models import Product
+
+FROZEN: Final = "frozen"
+BUDGET: Final = "budget:"
+
+
+def shut_kinds() -> frozenset[str]:
+    """Return the kinds of tasks that may not begin now, whoever's they are; `agent`: all of agents."""
+    return frozenset()
+
+
+def hold_back(refused: Refused) -> int:
+    """Take the refused task, and all that would be refused for the same reason, out of the line; return how many.
+
+    So that nothing is weighed again and again; `readmit` brings them back.
+    """
+    task = Task.objects.select_related("dag").get(pk=refused.task_id)
+    ready = Task.objects.filter(state=Task.State.READY, held="")
+    if refused.why == FROZEN:
+        return ready.filter(dag__product_id=task.dag.product_id).update(held=FROZEN)
+    scope = Scope.objects.get(pk=UUID(refused.why.removeprefix(BUDGET)))
+    own = {"scope__limits__period": Period.LIFE, "scope__limits__cap_microusd__lt": rules.LEAST_MICROUSD}
+    alike = ready.filter(_paid_by(scope), agent__isnull=False).exclude(**own)
+    same = Task.objects.filter(Q(pk=task.pk) | Q(pk__in=alike), state=Task.State.READY)
+    return same.update(held=f"{BUDGET}{scope.pk}")
+
+
+def _paid_by(scope: Scope) -> Q:
+    """Return which tasks draw on this scope besides their own."""
+    if scope.kind == Scope.Kind.FACTORY:
+        return Q()
+    return Q(dag__scope=scope) | Q(dag__payer=scope) | Q(agent__scope=scope)
+
+
+@transaction.atomic
+def readmit() -> int:
+    """Put back into the line what was held for a reason that is gone: money, a frozen product. Safe to run twice."""
+    thawed = Task.objects.filter(held=FROZEN).exclude(dag__product__state=Product.State.FROZEN)
+    back = _let_in(thawed)
+    budgets = (
+        Task.objects.filter(held__startswith=BUDGET).values_list("held", flat=True).distinct().order_by()
+    )
+    for held in list(budgets):
+        if _left_in({UUID(held.removeprefix(BUDGET))}) >= rules.LEAST_MICROUSD:
+            back += _let_in(Task.objects.filter(held=held))
+    return back
+
+
+def _let_in(held: "QuerySet[Task]") -> int:
+    queues = set(held.values_list("queue", flat=True).order_by())
+    count = held.update(held="") if queues else 0
+    if count:
+        transaction.on_commit(lambda: wake.ring(*queues))
+    return count
+
+
+def _left_in(scopes: set[UUID]) -> int:
+    return headroom(window.room for window in open_windows(scopes, moment=business_now()))
 
 
 @dataclass(frozen=True)
 class Admission:
-    """What is shut at one moment, and why.
+    """What is shut at one moment, and why, for people; the claim itself decides by rows it has locked.
 
     Attributes:
         is_stopped: nothing new begins: stopped, draining or in maintenance.
-        open_agents: agents that are on and have a place free.
-        shut_agents: all other agents and what keeps them.
+        shut_agents: agents that take nothing now, and what keeps them.
+        shut_queues: queues that are paused.
     """
 
     is_stopped: bool
-    open_agents: frozenset[UUID]
     shut_agents: Mapping[UUID, str]
+    shut_queues: frozenset[str]
     _left: dict[frozenset[UUID], int] = field(default_factory=dict)
 
     def refusal(self, task: Task) -> str:
@@ -40,6 +101,10 @@ class Admission:
             return "its graph is paused"
         if task.dag.product is not None and task.dag.product.state == Product.State.FROZEN:
             return "its product is frozen"
+        if task.queue in self.shut_queues:
+            return f"the queue {task.queue} is paused"
+        if task.held.startswith("question:"):
+            return "the answer it waited for was taken back"
         if task.agent_id is None:
             return ""
         return self.shut_agents.get(task.agent_id, "") or self._budget_refusal(task)
@@ -48,14 +113,14 @@ class Admission:
         """The task's own limit is left to its calls; what stands above it is shared and may fill up again."""
         above = frozenset(payers_of(task)[1:])
         if above not in self._left:
-            self._left[above] = headroom(w.room for w in open_windows(above, moment=business_now()))
+            self._left[above] = _left_in(set(above))
         left = self._left[above]
         is_enough = left >= min(rules.LEAST_MICROUSD, task.max_cost_microusd)
         return "" if is_enough else f"a budget has only {in_words(left)} left"
 
 
 def read_admission() -> Admission:
-    """Return what is shut now; inside a claim, `close_gate` comes first, so that no pause slips in between."""
+    """Return what is shut now."""
     busy = dict(
         Task.objects.leased().exclude(agent=None).values_list("agent").annotate(Count("id")).order_by()
     )
@@ -65,8 +130,8 @@ def read_admission() -> Admission:
             shut[agent.pk] = f"{agent.name} is switched off"
         elif busy.get(agent.pk, 0) >= agent.definition.limits.max_parallel:
             shut[agent.pk] = f"{agent.name} has enough to do"
-    everyone = frozenset(Agent.objects.values_list("pk", flat=True))
-    return Admission(is_stopped=not may_begin(), open_agents=everyone - shut.keys(), shut_agents=shut)
+    paused = Queue.objects.filter(is_paused=True).values_list("name", flat=True)
+    return Admission(is_stopped=not may_begin(), shut_agents=shut, shut_queues=frozenset(paused))
 
 
 def payers_of(task: Task) -> tuple[UUID, ...]:
@@ -75,8 +140,3 @@ def payers_of(task: Task) -> tuple[UUID, ...]:
     if task.agent is not None:
         payers.append(task.agent.scope_id)
     return tuple(dict.fromkeys((*payers, factory_scope().pk)))
-
-
-def close_gate() -> None:
-    """Wait for claims that are under way and hold back new ones until this transaction ends."""
-    Installation.objects.select_for_update().first()

@@ -29,15 +29,18 @@ def store_artifacts(attempt: Attempt, drafts: Iterable[ArtifactDraft]) -> None:
         tell("work.artifact_added", attempt.task, artifact_id=str(artifact.pk), artifact_kind=draft.kind)
 
 
-def check_size(result: Json) -> None:
-    """Refuse a result that belongs into an artifact.
+def check_size(result: Json) -> str:
+    """Return the result as JSON, or refuse one that belongs into an artifact.
 
     Raises:
         OutcomeRefused: it is larger than a megabyte.
     """
-    size = len(json.dumps(result, ensure_ascii=False).encode())
-    if size > MAX_RESULT_BYTES:
-        raise OutcomeRefused(size_bytes=size, at_most=MAX_RESULT_BYTES, advice="offer it as an artifact")
+    text = json.dumps(result, ensure_ascii=False)
+    if len(text.encode()) > MAX_RESULT_BYTES:
+        raise OutcomeRefused(
+            size_bytes=len(text.encode()), at_most=MAX_RESULT_BYTES, advice="offer it as an artifact"
+        )
+    return text
 
 
 def inputs_of(task: Task, *, reader: Attempt) -> Json:

@@ -3,13 +3,13 @@
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from core.adapters import processes
 from core.errors import BadArguments
 from core.registry import Outcome
-from core.services import must_halt
+from core.services import machine_now, must_halt
 from factory.work import rules
 from factory.work.errors import LeaseLost, OutcomeRefused
 from factory.work.models import Attempt, Task
@@ -28,14 +28,14 @@ def start_attempt(assignment_id: UUID) -> None:
         LeaseLost: the claim is void.
     """
     attempt = _held(assignment_id, state=Task.State.CLAIMED)
-    now = timezone.now()
+    now = machine_now()
     Attempt.objects.filter(pk=assignment_id).update(started_at=now)
     change_task(
         attempt.task,
         to=Task.State.RUNNING,
         actor=attempt.worker,
         reason=f"attempt {attempt.n}",
-        leased_until=now + timedelta(seconds=rules.LEASE_S),
+        leased_until=now + timedelta(seconds=settings.LEASE_S),
         run_until=now + timedelta(seconds=rules.limit_s(attempt.task.type)),
     )
 
@@ -46,9 +46,9 @@ def heartbeat(assignment_id: UUID) -> None:
     Raises:
         LeaseLost: the task is no longer this attempt's, or its time is over.
     """
-    now = timezone.now()
+    now = machine_now()
     mine = Task.objects.filter(lease=assignment_id, state=Task.State.RUNNING, run_until__gt=now)
-    if not mine.update(leased_until=now + timedelta(seconds=rules.LEASE_S)):
+    if not mine.update(leased_until=now + timedelta(seconds=settings.LEASE_S)):
         raise LeaseLost(attempt=assignment_id)
 
 
@@ -126,7 +126,7 @@ def reap_leases() -> int:
 
     Returns how many; safe to run twice and in two processes at once.
     """
-    overdue = Task.objects.overdue(timezone.now()).values_list("lease", flat=True)
+    overdue = Task.objects.overdue(machine_now()).values_list("lease", flat=True)
     return sum(_lose(lease, words="the worker went silent") for lease in list(overdue)) + refuse_unjudged()
 
 
@@ -142,7 +142,7 @@ def recover_at_boot(*, is_dead: processes.IsDead = processes.is_dead) -> int:
 
 @transaction.atomic
 def _lose(lease: UUID | None, *, words: str, may_start_now: bool = False) -> bool:
-    overdue = {} if may_start_now else {"leased_until__lt": timezone.now()}
+    overdue = {} if may_start_now else {"leased_until__lt": machine_now()}
     task = lock_task(lease=lease, state__in=rules.LEASED, **overdue)
     if task is None:
         return False
@@ -169,7 +169,7 @@ def _lose_claim(attempt: Attempt) -> None:
 def _lose_run(attempt: Attempt, *, words: str, may_start_now: bool) -> None:
     """A death counts; running out of time is another thing."""
     task = attempt.task
-    is_over = task.run_until is not None and task.run_until <= timezone.now()
+    is_over = task.run_until is not None and task.run_until <= machine_now()
     error_class, error = ("stuck", "its time was over") if is_over else ("crash", words)
     close_attempt(attempt, state=Attempt.State.LOST, error=error, error_class=error_class)
     fail_task(task, error_class=error_class, error=error, actor="work", may_start_now=may_start_now)

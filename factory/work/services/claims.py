@@ -1,158 +1,180 @@
-"""Claims: the first task that is admitted goes to one worker, by one conditional update."""
+"""Claims: the head of the line goes to one worker, with everything an attempt needs."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
+from typing import Final
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
 
+from agents.roster.models import Agent
 from agents.roster.services import issue_token
 from core.errors import NotRegistered
-from core.registry import Assignment, Limits, RepoRef, is_job
-from core.services import business_now
+from core.registry import Assignment, Json, Limits, RepoRef, is_job
+from core.services import announce, machine_now
 from factory.work import rules
-from factory.work.errors import TaskChanged
-from factory.work.models import Attempt, Dag, Task
-from factory.work.services.admission import Admission, close_gate, payers_of, read_admission
+from factory.work.adapters.deadlocks import repeated
+from factory.work.adapters.line import the_line
+from factory.work.models import Attempt, Dag, Queue, Task
+from factory.work.ports import Taken, Wish
+from factory.work.services.admission import hold_back, shut_kinds
 from factory.work.services.artifacts import inputs_of
 from factory.work.services.failures import fail_task, record_of
-from factory.work.services.graphs import settle_graph
-from factory.work.services.tasks import change_task, lock_graph
+from factory.work.services.results import close_attempt
+from factory.work.services.tasks import lock_graph
+
+ALL_QUEUES: Final = tuple(name for name in Queue.Name.values if name != Queue.Name.GPU)
+"""What a worker on a host of ours carries out."""
+RACES: Final = 5
 
 
-def claim_task(*, worker: str) -> Assignment | None:
-    """Give the first admitted task to `worker`, or None when nothing fits.
+def claim_task(*, worker: str, queues: Sequence[str] = ALL_QUEUES) -> Assignment | None:
+    """Give the first admitted task of these queues to `worker`, or None when nothing fits.
 
     The attempt is written with the claim; it must be begun within a minute, or the task goes back.
     """
-    if not Task.objects.claimable().exists():
-        return None
-    try:
-        return _claim(worker)
-    except TaskChanged:
-        return None
-
-
-@transaction.atomic
-def _claim(worker: str) -> Assignment | None:
-    close_gate()
-    task = _first_admitted(read_admission())
-    if task is None:
-        return None
-    lock_graph(task.dag_id)
-    attempt = Attempt(task=task, agent=task.agent, n=task.fence + 1, worker=worker)
-    change_task(
-        task,
-        to=Task.State.CLAIMED,
-        actor=worker,
-        reason=f"claim {attempt.n}",
-        lease=attempt.pk,
-        fence=attempt.n,
-        leased_to=worker,
-        leased_until=attempt.claimed_at + timedelta(seconds=rules.START_S),
-    )
-    attempt.save(force_insert=True)
-    if task.dag.state == Dag.State.PENDING:
-        settle_graph(task.dag_id)
-    return _assignment_of(task, attempt)
-
-
-def _first_admitted(admission: Admission) -> Task | None:
-    """Return the first in line that may start; what nobody can ever carry out is parked on the way. Source: U-13.
-
-    Every round takes something out of the line, so it ends.
-    """
-    shut = Shut()
-    while heads := tuple(_heads(admission, shut)):
-        for task_id in heads:
-            ready = Task.objects.filter(pk=task_id, state=Task.State.READY)
-            task = ready.select_related("dag__product", "agent__version").first()
-            if task is None:
-                continue
-            if why := _why_impossible(task):
-                lock_graph(task.dag_id)
-                fail_task(task, error_class="permanent", error=why, actor="work")
-            elif not admission.refusal(task):
-                return task
-            else:
-                (shut.for_agents if task.agent_id else shut.for_jobs).add(task.dag_id)
-    return None
+    claims = repeated(lambda: claim_next(worker=worker, queues=queues, is_begun=False))
+    tell_claims(claims)
+    return next((claim.assignment for claim in claims), None)
 
 
 @dataclass(frozen=True)
-class Shut:
-    """Graphs of which one task was refused in this claim: the others of its sort would be too."""
+class Claim:
+    """One claimed task: as it stands in its row, and as whoever carries it out gets it."""
 
-    for_agents: set[UUID] = field(default_factory=set)
-    for_jobs: set[UUID] = field(default_factory=set)
-
-
-def _heads(admission: Admission, shut: Shut) -> Iterator[UUID]:
-    """Yield the ids of the tasks at the head of the queue, most urgent first."""
-    jobs = Q(agent=None) & ~Q(dag__in=shut.for_jobs)
-    mine = jobs | (Q(agent__in=admission.open_agents) & ~Q(dag__in=shut.for_agents))
-    ready = (
-        Task.objects.claimable().filter(mine).only("priority", "ready_at", "created_at", "behind", "due_at")
-    )
-    heads = {*ready[: rules.CANDIDATES], *ready.exclude(due_at=None).order_by("due_at")[: rules.CANDIDATES]}
-    now, business = timezone.now(), business_now()
-    for task in sorted(heads, key=lambda task: task.place_in_line(now, business=business)):
-        yield task.pk
+    taken: Taken
+    assignment: Assignment
 
 
-def _why_impossible(task: Task) -> str:
-    if task.kind == "agent":
-        return "" if task.agent else "It is an agent's task and names no agent."
-    return "" if is_job(task.kind) else NotRegistered(job=task.kind).sentence
+@transaction.atomic
+def claim_next(
+    *,
+    worker: str,
+    queues: Sequence[str] = ALL_QUEUES,
+    is_begun: bool = True,
+    at_most: int = 1,
+    is_urgent_only: bool = False,
+) -> list[Claim]:
+    """Claim the head of the line, begun or not; of quick jobs up to `at_most`. Empty: nothing fits.
+
+    What may not start, or what nobody can ever carry out, leaves the line on the way, so the search ends.
+    """
+    now = machine_now()
+    life_s = settings.LEASE_S if is_begun else min(rules.START_S, settings.LEASE_S)
+    wish = Wish(
+        queues=tuple(queues), worker=worker, now=now, leased_until=now + timedelta(seconds=life_s), is_begun=is_begun,
+        at_most=at_most, is_urgent_only=is_urgent_only, shut_kinds=tuple(sorted(shut_kinds())),
+    )  # fmt: skip
+    return [Claim(taken=one, assignment=_assignment_of(one)) for one in _first_admitted(wish)]
 
 
-def _assignment_of(task: Task, attempt: Attempt) -> Assignment:
-    """Return everything the attempt needs; the capability token is issued with it."""
-    record, agent = record_of(task), task.agent
-    seconds = int(min(rules.limit_s(task.type), rules.MAX_TOTAL_S - record.worked_s))
-    failed = task.attempts.filter(state=Attempt.State.FAILED).order_by("-n").first()
+def _first_admitted(wish: Wish) -> Iterator[Taken]:
+    line, races = the_line(), 0
+    while races < RACES:
+        take = line.take(wish)
+        if take.refused:
+            hold_back(take.refused)
+        able = [one for one in take.taken if not _is_given_up(one)]
+        yield from able
+        if able or not (take.taken or take.refused or take.is_raced):
+            return
+        races += take.is_raced
+
+
+def _is_given_up(taken: Taken) -> bool:
+    """Park what nobody can ever carry out, with a sentence. Source: U-13."""
+    why = _why_impossible(taken)
+    if not why:
+        return False
+    lock_graph(taken.dag_id)
+    attempt = Attempt.objects.select_related("task__dag", "agent").get(pk=taken.attempt_id)
+    close_attempt(attempt, state=Attempt.State.FAILED, error=why, error_class="permanent")
+    fail_task(attempt.task, error_class="permanent", error=why, actor="work")
+    return True
+
+
+def _why_impossible(taken: Taken) -> str:
+    if taken.kind == "agent":
+        return "" if taken.agent_id else "It is an agent's task and names no agent."
+    return "" if is_job(taken.kind) else NotRegistered(job=taken.kind).sentence
+
+
+def tell_claims(claims: Sequence[Claim]) -> None:
+    """Say that tasks were begun, and let graphs of which one is the first be running.
+
+    Call it after the claim's transaction, which locks a task before its graph; everything else locks the graph first.
+    """
+    if fresh := {claim.taken.dag_id for claim in claims if claim.taken.is_first}:
+        Dag.objects.filter(pk__in=fresh, state=Dag.State.PENDING).update(state=Dag.State.RUNNING)
+    if claims:
+        announce("work", *{f"dag:{claim.taken.dag_id}" for claim in claims})
+
+
+def _assignment_of(taken: Taken) -> Assignment:
+    """Return everything the attempt needs; an agent's capability token is issued with it."""
+    agent = Agent.objects.select_related("version").get(pk=taken.agent_id) if taken.agent_id else None
+    past = _Past(taken)
+    seconds = int(min(rules.limit_s(taken.type), rules.MAX_TOTAL_S - past.record.worked_s))
     return Assignment(
-        id=attempt.pk,
-        reuse_key=task.pk,
+        id=taken.attempt_id,
+        reuse_key=taken.task_id,
         agent=agent.name if agent else "",
-        kind=task.kind,
-        title=task.title,
-        brief=task.brief,
-        inputs=inputs_of(task, reader=attempt),
-        answer_schema=task.answer_schema,
-        workspace=_workspace_of(task),
-        token=_token_for(attempt, seconds=seconds),
-        scopes=payers_of(task),
+        kind=taken.kind,
+        title=taken.title,
+        brief=taken.brief,
+        inputs=_inputs_of(taken),
+        answer_schema=taken.answer_schema,
+        workspace=_workspace_of(taken),
+        token=_token_for(taken, agent=agent, seconds=seconds),
+        scopes=taken.scopes,
         limits=Limits(
-            cost_microusd=task.max_cost_microusd,
+            cost_microusd=taken.cap_microusd,
             seconds=seconds,
             max_tokens=agent.definition.max_tokens if agent else Limits.max_tokens,
         ),
-        decisions=task.decisions,
-        correlation_id=task.dag.correlation_id,
-        last_error=failed.error if failed else "",
-        tier_steps=rules.tier_steps(failed.error_class if failed else "", faults=record.faults),
+        decisions=taken.decisions,
+        correlation_id=taken.correlation_id,
+        last_error=past.error,
+        tier_steps=rules.tier_steps(past.error_class, faults=past.record.faults),
     )
 
 
-def _workspace_of(task: Task) -> RepoRef | None:
+class _Past:
+    """How earlier attempts at the task went; the first has none, and no row is read for it."""
+
+    def __init__(self, taken: Taken) -> None:
+        self.record, self.error, self.error_class = rules.Record(failures=taken.failures), "", ""
+        if taken.fence > 1:
+            task = Task.objects.get(pk=taken.task_id)
+            failed = task.attempts.filter(state=Attempt.State.FAILED).order_by("-n").first()
+            self.record = record_of(task)
+            self.error, self.error_class = (failed.error, failed.error_class) if failed else ("", "")
+
+
+def _inputs_of(taken: Taken) -> Json:
+    """What came before was read with the claim; artifacts, and whatever else is out of the ordinary, are looked up."""
+    if len(taken.before) == taken.waited_for and not any(one.made for one in taken.before):
+        upstream = {one.key: {"result": one.result, "artifacts": []} for one in taken.before}
+        return {"upstream": upstream, "arguments": taken.arguments}
+    return inputs_of(Task.objects.get(pk=taken.task_id), reader=Attempt.objects.get(pk=taken.attempt_id))
+
+
+def _workspace_of(taken: Taken) -> RepoRef | None:
     """The tip of the base branch is looked up by whoever clones it, so a task starts from what is merged then."""
-    if not task.workspace:
+    if not taken.workspace:
         return None
     return RepoRef(
-        repository=Path(task.workspace["repository"]),
-        commit=task.workspace["base"],
-        branch=task.workspace["branch"],
-        may_write=tuple(task.may_write),
+        repository=Path(taken.workspace["repository"]),
+        commit=taken.workspace["base"],
+        branch=taken.workspace["branch"],
+        may_write=tuple(taken.may_write),
     )
 
 
-def _token_for(attempt: Attempt, *, seconds: int) -> str:
-    if attempt.agent is None:
+def _token_for(taken: Taken, *, agent: Agent | None, seconds: int) -> str:
+    if agent is None:
         return ""
-    ends_at = attempt.claimed_at + timedelta(seconds=rules.START_S + seconds + rules.LEASE_S)
-    return issue_token(agent=attempt.agent, assignment_id=attempt.pk, expires_at=ends_at)
+    ends_at = machine_now() + timedelta(seconds=rules.START_S + seconds + settings.LEASE_S)
+    return issue_token(agent=agent, assignment_id=taken.attempt_id, expires_at=ends_at)

@@ -1,12 +1,16 @@
 """The engine: claim, begin, keep alive, carry out, finish; in as many threads as wanted."""
 
+import itertools
 import logging
+import math
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from types import TracebackType
 
-from django.db import DatabaseError, connections
+from django.conf import settings
+from django.db import DatabaseError, connections, transaction
 
 from agents.gateway.errors import Stopped
 from agents.runtime.errors import Halted
@@ -16,11 +20,14 @@ from core.adapters import wake
 from core.adapters.processes import worker_name
 from core.errors import FactoryError
 from core.ids import story_of
-from core.registry import Assignment, Job, Outcome, Stop, find_job
+from core.registry import Assignment, Job, Outcome, Stop, find_job, post_of
 from factory.work import rules
+from factory.work.adapters.deadlocks import repeated
 from factory.work.errors import LeaseLost
-from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on, start_attempt
-from factory.work.services.claims import claim_task
+from factory.work.ports import Done
+from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on
+from factory.work.services.claims import ALL_QUEUES, Claim, claim_next, tell_claims
+from factory.work.services.results import checked_result, complete_held
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +35,8 @@ TICK_S = 0.2
 POLL_S = 1.0
 """A lost ring costs this much."""
 LAST_LINES = 12
+BATCH = 32
+"""How many quick jobs one claim takes."""
 
 
 def run_next(*, worker: str, stop: Stop, carry_out: Job = runtime) -> bool:
@@ -38,37 +47,130 @@ def run_next(*, worker: str, stop: Stop, carry_out: Job = runtime) -> bool:
         stop: set when this process wants to end: the attempt is stopped and costs nothing.
         carry_out: carries out what agents do; jobs are found in the registry.
     """
-    assignment = claim_task(worker=worker)
-    if assignment is None:
-        return False
-    with story_of(assignment.correlation_id):
+    return Run(ALL_QUEUES, worker=worker, stop=stop, carry_out=carry_out, at_most=1).go_on(turns=1) > 0
+
+
+def run_ready(
+    queues: Sequence[str],
+    *,
+    worker: str,
+    stop: Stop,
+    at_most_s: float = math.inf,
+    carry_out: Job = runtime,
+    is_urgent_only: bool = False,
+) -> int:
+    """Carry out what is ready in these queues, one after the other; return how many attempts ended.
+
+    Nothing new is begun after `at_most_s` seconds or once `stop` is set. What one attempt ends and the next begins
+    with is one transaction. An error of the database is the caller's to see.
+
+    Args:
+        queues: whose tasks.
+        worker: name under which they are held.
+        stop: set when this process wants to end: attempts are stopped and cost nothing.
+        at_most_s: machine time.
+        carry_out: carries out what agents do; jobs are found in the registry.
+        is_urgent_only: nothing but critical work: the place kept free for it. Source: R-04.28.
+    """
+    run = Run(queues, worker=worker, stop=stop, carry_out=carry_out, is_urgent_only=is_urgent_only)
+    return run.go_on(at_most_s=at_most_s)
+
+
+class Run:
+    """One worker at the line: ends what it has, takes what comes, until nothing comes."""
+
+    def __init__(
+        self,
+        queues: Sequence[str],
+        *,
+        worker: str,
+        stop: Stop,
+        carry_out: Job,
+        at_most: int = BATCH,
+        is_urgent_only: bool = False,
+    ) -> None:
+        self._worker, self._stop, self._carry_out = worker, stop, carry_out
+        self._wish = {
+            "worker": worker, "queues": queues, "at_most": at_most, "is_urgent_only": is_urgent_only,
+        }  # fmt: skip
+
+    def go_on(self, *, at_most_s: float = math.inf, turns: float = math.inf) -> int:
+        """Work until nothing is ready, the time or the turns are over, or the worker is to stop; return the attempts."""
+        until, ended, done = time.monotonic() + at_most_s, 0, []
+        for turn in itertools.count():
+            is_over = turn >= turns or self._stop.is_set() or time.monotonic() >= until
+            claims = self._turn(done, is_last=is_over)
+            if not turn and claims:
+                wake.ring(claims[0].taken.queue)
+            ended += len(claims)
+            if not claims:
+                return ended
+            done = [ending for claim in claims if (ending := self._carry(claim))]
+        return ended
+
+    def _turn(self, done: Sequence[Done], *, is_last: bool) -> list[Claim]:
+        """End what is done and begin what comes next, in one transaction."""
+        if is_last and not done:
+            return []
+        claims = repeated(lambda: self._end_and_claim(done, is_last=is_last))
+        tell_claims(claims)
+        return claims
+
+    def _end_and_claim(self, done: Sequence[Done], *, is_last: bool) -> list[Claim]:
+        with transaction.atomic():
+            for lost in complete_held(done) if done else ():
+                logger.warning("work.lease_lost", extra={"assignment_id": str(lost)})
+            return [] if is_last else claim_next(**self._wish)
+
+    def _carry(self, claim: Claim) -> Done | None:
+        """Carry one task out; return it when its result is accepted as it is, else end the attempt at once."""
+        assignment, quick = claim.assignment, post_of(claim.taken.kind).is_quick
+        with story_of(assignment.correlation_id):
+            try:
+                if quick:
+                    outcome = self._outcome(assignment, halt=self._stop)
+                    return self._done(claim, outcome) or _finish(assignment, outcome)
+                with Watch(assignment, stop=self._stop) as watch:
+                    outcome = watch.judge(self._outcome(assignment, halt=watch.halt))
+                    return self._done(claim, outcome) or _finish(assignment, outcome)
+            except LeaseLost:
+                logger.warning("work.lease_lost", extra={"assignment_id": str(assignment.id)})
+        return None
+
+    def _outcome(self, assignment: Assignment, *, halt: Stop) -> Outcome:
+        if halt.is_set():
+            return Outcome(kind="stopped")
         try:
-            start_attempt(assignment.id)
-            with Watch(assignment, stop=stop) as watch:
-                outcome = watch.judge(_outcome_of(assignment, halt=watch.halt, carry_out=carry_out))
-                _finish(assignment, outcome)
-        except LeaseLost:
-            logger.warning("work.lease_lost", extra={"assignment_id": str(assignment.id)})
-    return True
+            job = self._carry_out if assignment.kind == "agent" else find_job(assignment.kind)
+            return job(assignment, halt)
+        except Exception as error:  # noqa: BLE001 (a worker's outermost loop: whatever a job raises is its outcome)
+            return failure_of(error)
 
-
-def _outcome_of(assignment: Assignment, *, halt: Stop, carry_out: Job) -> Outcome:
-    try:
-        job = carry_out if assignment.kind == "agent" else find_job(assignment.kind)
-        return job(assignment, halt)
-    except Exception as error:  # noqa: BLE001 (a worker's outermost loop: whatever a job raises is its outcome)
-        return failure_of(error)
+    def _done(self, claim: Claim, outcome: Outcome) -> Done | None:
+        """Return the plain case: a result that nobody judges and no artifacts."""
+        taken = claim.taken
+        if outcome.kind != "done" or outcome.artifacts or taken.validator not in rules.OWN_VALIDATORS:
+            return None
+        try:
+            text = checked_result(outcome.result, schema=taken.answer_schema)
+        except (FactoryError, TypeError, ValueError):
+            return None
+        return Done(
+            attempt_id=taken.attempt_id, task_id=taken.task_id, dag_id=taken.dag_id, worker=self._worker, result=text,
+            has_agent=taken.agent_id is not None, actor=f"work:{taken.validator}", reason=f"judge: {taken.validator}",
+        )  # fmt: skip
 
 
 def _finish(assignment: Assignment, outcome: Outcome) -> None:
     """An outcome that cannot be stored is a failure of the attempt: it ends all the same."""
     try:
-        finish_attempt(assignment.id, outcome)
+        repeated(lambda: finish_attempt(assignment.id, outcome))
     except LeaseLost:
         raise
     except (FactoryError, OSError, TypeError, ValueError) as error:
         logger.warning("work.outcome_refused", exc_info=error, extra={"assignment_id": str(assignment.id)})
-        finish_attempt(assignment.id, failure_of(error))
+        failure = failure_of(error)
+        repeated(lambda: finish_attempt(assignment.id, failure))
 
 
 def failure_of(error: Exception) -> Outcome:
@@ -84,9 +186,10 @@ def failure_of(error: Exception) -> Outcome:
 class Watch:
     """Keeps the lease of one running attempt alive from its own thread, and says when the attempt must end."""
 
-    def __init__(self, assignment: Assignment, *, stop: Stop, beat_s: float = rules.BEAT_S) -> None:
+    def __init__(self, assignment: Assignment, *, stop: Stop, beat_s: float | None = None) -> None:
         self.halt = Stop()
-        self._assignment, self._stop, self._beat_s = assignment, stop, beat_s
+        self._assignment, self._stop = assignment, stop
+        self._beat_s = settings.LEASE_S / 3 if beat_s is None else beat_s
         self._why = ""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch-{assignment.id}", daemon=True)
@@ -148,14 +251,19 @@ class Watch:
 
 
 class Loop:
-    """Threads that carry out tasks until they are told to stop; they wait for rings and poll once a second."""
+    """Threads that carry out tasks until they are told to stop; they wait for rings and poll once a second.
 
-    def __init__(self, *, threads: int, carry_out: Job = runtime) -> None:
-        self._carry_out = carry_out
+    One more thread than asked for takes critical work alone, so that long work never keeps it waiting.
+    """
+
+    def __init__(self, *, threads: int, carry_out: Job = runtime, queues: Sequence[str] = ALL_QUEUES) -> None:
+        self._carry_out, self._queues = carry_out, queues
         self._stop = Stop()
         self._threads = [
-            threading.Thread(target=self._run, args=(worker_name(n),), name=f"work-{n}", daemon=True)
-            for n in range(threads)
+            threading.Thread(
+                target=self._run, args=(worker_name(n), n == threads), name=f"work-{n}", daemon=True
+            )
+            for n in range(threads + 1)
         ]
 
     def start(self) -> None:
@@ -172,19 +280,25 @@ class Loop:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self, worker: str) -> None:
+    def _run(self, worker: str, is_urgent_only: bool) -> None:  # noqa: FBT001 (a thread's arguments have no names)
         try:
             while not self._stop.is_set():
                 rings = wake.rings()
-                if not self._try_next(worker):
+                if not self._try(worker, is_urgent_only=is_urgent_only):
                     wake.wait(since=rings, at_most_s=POLL_S)
         finally:
             connections.close_all()
 
-    def _try_next(self, worker: str) -> bool:
+    def _try(self, worker: str, *, is_urgent_only: bool) -> int:
         try:
-            return run_next(worker=worker, stop=self._stop, carry_out=self._carry_out)
+            return run_ready(
+                self._queues,
+                worker=worker,
+                stop=self._stop,
+                carry_out=self._carry_out,
+                is_urgent_only=is_urgent_only,
+            )
         except Exception:
             logger.exception("work.loop_failed", extra={"worker": worker})
             connections.close_all()
-            return False
+            return 0

@@ -5,8 +5,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from core.services import machine_now
 from factory.work import rules
 from factory.work.models import Attempt, DeadLetter, Task
 from factory.work.services.graphs import settle_graph
@@ -42,7 +42,7 @@ def fail_task(task: Task, *, error_class: str, error: str, actor: str, may_start
         to=Task.State.RETRYING,
         actor="work",
         reason=f"attempt {task.failures + 1} in {wait_s:.0f} s",
-        not_before=timezone.now() + timedelta(seconds=wait_s),
+        not_before=machine_now() + timedelta(seconds=wait_s),
     )
     if not wait_s:
         ready_task(task, actor="work", reason="nothing to wait for")
@@ -72,7 +72,7 @@ def _give_up(task: Task, *, error_class: str, error: str, is_poison: bool) -> No
 
 def promote_due() -> int:
     """Put the tasks whose pause is over back into the queue; return how many. Safe to run twice."""
-    return sum(_promote(task_id) for task_id in Task.objects.due(timezone.now()).values_list("pk", flat=True))
+    return sum(_promote(task_id) for task_id in Task.objects.due(machine_now()).values_list("pk", flat=True))
 
 
 @transaction.atomic

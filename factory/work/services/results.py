@@ -5,18 +5,20 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
 
 from agents.roster.services import revoke_tokens
+from core.adapters import wake
+from core.ids import story_of
 from core.registry import Json, check_arguments
+from core.services import announce, is_handled, machine_now, publish
 from factory.work import rules
+from factory.work.adapters.line import the_line
 from factory.work.errors import LeaseLost
-from factory.work.models import Attempt, Task
+from factory.work.models import Attempt, Dag, Permit, Task
+from factory.work.ports import Done
 from factory.work.services.artifacts import check_size
 from factory.work.services.failures import fail_task
-from factory.work.services.graphs import settle_graph
-from factory.work.services.tasks import change_task, lock_task, ready_task, tell
+from factory.work.services.tasks import change_task, lift_due, lock_task, tell
 
 
 def offer_result(attempt: Attempt, result: Json) -> None:
@@ -27,15 +29,69 @@ def offer_result(attempt: Attempt, result: Json) -> None:
         OutcomeRefused: it is too large.
     """
     task = attempt.task
-    check_size(result)
-    if task.answer_schema is not None:
-        check_arguments(task.answer_schema, result)
+    text = checked_result(result, schema=task.answer_schema)
+    if task.validator in rules.OWN_VALIDATORS:
+        complete([done_of(attempt, validator=task.validator, result=text)])
+        return
     close_attempt(attempt, state=Attempt.State.OFFERED, result=result)
     change_task(task, to=Task.State.VALIDATING, actor=attempt.worker, reason=f"judge: {task.validator}")
-    if task.validator in rules.OWN_VALIDATORS:
-        accept_result(attempt.pk, by=f"work:{task.validator}")
-    else:
-        tell("work.result_offered", task, attempt_id=str(attempt.pk), validator=task.validator)
+    tell("work.result_offered", task, attempt_id=str(attempt.pk), validator=task.validator)
+
+
+def checked_result(result: Json, *, schema: Json | None) -> str:
+    """Return `result` as JSON, if it may be stored.
+
+    Raises:
+        BadArguments: it does not fit its schema.
+        OutcomeRefused: it is too large.
+    """
+    text = check_size(result)
+    if schema is not None:
+        check_arguments(schema, result)
+    return text
+
+
+def done_of(attempt: Attempt, *, validator: str, result: str) -> Done:
+    """Return what `complete` needs of an attempt whose result is accepted unjudged."""
+    return Done(
+        attempt_id=attempt.pk, task_id=attempt.task_id, dag_id=attempt.task.dag_id, worker=attempt.worker, result=result,
+        has_agent=attempt.agent_id is not None, actor=f"work:{validator}", reason=f"judge: {validator}",
+    )  # fmt: skip
+
+
+def complete(done: Sequence[Done]) -> None:
+    """Let tasks be done; what waited for them alone becomes ready, and graphs of which nothing is left are over.
+
+    The caller has locked their graphs and them in an earlier statement.
+    """
+    freed = the_line().complete(done, now=machine_now())
+    for task in Task.objects.filter(pk__in=freed.due) if freed.due else ():
+        lift_due(task)
+    if freed.queues:
+        transaction.on_commit(lambda: wake.ring(*freed.queues))
+    for dag in Dag.objects.filter(pk__in=freed.closed) if freed.closed else ():
+        with story_of(dag.correlation_id):
+            publish("work.graph_completed", dag_id=str(dag.pk), state=dag.state)
+    announce("work", *{f"dag:{one.dag_id}" for one in done})
+    if is_handled("work.attempt_finished"):
+        for attempt in Attempt.objects.filter(pk__in=[one.attempt_id for one in done]).select_related(
+            "task__dag"
+        ):
+            tell(
+                "work.attempt_finished",
+                attempt.task,
+                attempt_id=str(attempt.pk),
+                state=attempt.state,
+                error_class="",
+            )
+
+
+def complete_held(done: Sequence[Done]) -> set[UUID]:
+    """Let tasks be done whose attempts still run, in the caller's transaction; return the attempts that lost theirs."""
+    held = the_line().hold(done)
+    if kept := [one for one in done if one.attempt_id in held]:
+        complete(kept)
+    return {one.attempt_id for one in done} - held
 
 
 @transaction.atomic
@@ -46,20 +102,11 @@ def accept_result(attempt_id: UUID, *, by: str, reason: str = "") -> None:
         LeaseLost: this attempt's result is not the one being judged.
     """
     attempt = _offered(attempt_id)
-    Attempt.objects.filter(pk=attempt.pk).update(state=Attempt.State.DONE)
-    change_task(attempt.task, to=Task.State.COMPLETED, actor=by, reason=reason)
-    _let_dependents_go(attempt.task)
-    settle_graph(attempt.task.dag_id)
-
-
-def _let_dependents_go(task: Task) -> None:
-    """Count down what waits for `task`, rows locked in one order; the last of several parents readies the child."""
-    behind = Task.objects.filter(dependencies__depends_on=task)
-    ids = [child.pk for child in behind.select_for_update(of=("self",)).order_by("id")]
-    Task.objects.filter(id__in=ids).update(open_dependencies=F("open_dependencies") - 1)
-    free = Task.objects.filter(id__in=ids, open_dependencies=0, state=Task.State.PENDING)
-    for child in free.select_related("dag").order_by("id"):
-        ready_task(child, actor="work", reason="all it waited for is done")
+    done = Done(
+        attempt_id=attempt.pk, task_id=attempt.task_id, dag_id=attempt.task.dag_id, worker=attempt.worker,
+        has_agent=False, actor=by, reason=reason, is_judged=True,
+    )  # fmt: skip
+    complete([done])
 
 
 @transaction.atomic
@@ -81,7 +128,7 @@ def refuse_result(
 
 def refuse_unjudged() -> int:
     """Refuse the results nobody judged in time: silence is a no. Safe to run twice."""
-    late = timezone.now() - timedelta(seconds=rules.JUDGE_S)
+    late = machine_now() - timedelta(seconds=rules.JUDGE_S)
     unjudged = Attempt.objects.filter(state=Attempt.State.OFFERED, task__in=Task.objects.unjudged(late))
     return sum(_refuse_late(attempt_id) for attempt_id in unjudged.values_list("pk", flat=True))
 
@@ -105,16 +152,17 @@ def _offered(attempt_id: UUID) -> Attempt:
 
 
 def close_attempt(attempt: Attempt, *, state: str, **columns: object) -> None:
-    """Close an open attempt and take its capability token back, in one transaction.
+    """Close an open attempt, give its permits back and take its capability token, in one transaction.
 
     Raises:
         LeaseLost: it is closed already.
     """
-    fresh = {"state": state, "ended_at": timezone.now(), **columns}
+    fresh = {"state": state, "ended_at": machine_now(), **columns}
     if not Attempt.objects.filter(pk=attempt.pk, state=Attempt.State.OPEN).update(**fresh):
         raise LeaseLost(attempt=attempt.pk)
     for name, value in fresh.items():
         setattr(attempt, name, value)
+    Permit.objects.filter(holder=attempt.pk).update(holder=None)
     revoke_tokens(attempt.pk)
     tell(
         "work.attempt_finished",

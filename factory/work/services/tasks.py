@@ -1,13 +1,15 @@
 """The one verb that changes the state of a task, and the words it leaves behind."""
 
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
+from core.adapters import wake
 from core.ids import story_of
 from core.registry import post_of
-from core.services import business_now, publish
+from core.services import announce, business_now, is_handled, machine_now, publish
 from core.states import check_move
 from factory.work import rules
 from factory.work.errors import TaskChanged
@@ -18,9 +20,19 @@ PAUSED = "paused"
 
 
 def tell(kind: str, task: Task, /, **facts: str | int | None) -> None:
-    """Publish a fact about `task` in the story of its graph."""
+    """Publish a fact about `task` in the story of its graph, and let open pages look again.
+
+    What happens to every task several times goes into the outbox only for somebody: `TaskEvent` and `Attempt` are
+    the record of it.
+    """
+    if kind in _EVERYDAY and not is_handled(kind):
+        announce("work", f"dag:{task.dag_id}")
+        return
     with story_of(task.dag.correlation_id):
         publish(kind, task_id=str(task.pk), dag_id=str(task.dag_id), **facts)
+
+
+_EVERYDAY = frozenset({"work.task_changed", "work.attempt_finished", "work.artifact_added"})
 
 
 def lock_graph(dag_id: UUID) -> Dag:
@@ -74,11 +86,12 @@ def _let_go(to: str) -> dict[str, object]:
 
 def ready_task(task: Task, *, actor: str, reason: str = "", **columns: object) -> None:
     """Put `task` into its line, and write `columns` with it; a paused graph's is kept out."""
-    now = timezone.now()
+    now = machine_now()
     place = rules.rank(
         task.priority, ready_min=now.timestamp() / 60, behind=task.behind, hours_left=hours_left(task)
     )
     held = PAUSED if Dag.objects.filter(pk=task.dag_id, is_paused=True).exists() else ""
+    transaction.on_commit(partial(wake.ring, task.queue))
     queued = {"ready_at": now, "rank": place, "not_before": None, "lane": lane_of(task), "held": held}
     change_task(task, to=Task.State.READY, actor=actor, reason=reason, **{**queued, **columns})
 
@@ -93,3 +106,12 @@ def lane_of(task: Task) -> str:
 def hours_left(task: Task) -> float | None:
     """Return how many hours of business time are left until `task` is due; None: no due time."""
     return (task.due_at - business_now()).total_seconds() / 3_600 if task.due_at else None
+
+
+def lift_due(task: Task) -> None:
+    """Let the place of a ready task follow its due time, which comes nearer. Safe to run twice."""
+    since = task.ready_at or task.created_at
+    place = rules.rank(
+        task.priority, ready_min=since.timestamp() / 60, behind=task.behind, hours_left=hours_left(task)
+    )
+    Task.objects.filter(pk=task.pk, state=Task.State.READY, version=task.version).update(rank=place)

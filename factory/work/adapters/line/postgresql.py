@@ -1,0 +1,212 @@
+"""The line in PostgreSQL: one statement for a claim, two for an end."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+
+from core.ids import new_id
+from factory.work import rules
+from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGENT_RANK, ready_rank, taken_of
+from factory.work.ports import Done, Freed, Refused, Take, Wish
+
+# What keeps a task back is read under shared locks: a pause waits for claims that are under way, later ones see it.
+# `present` hops through the index from one (queue, lane) to the next, so what stands behind a head costs nothing.
+TAKE: Final = f"""
+with recursive ground as materialized (
+  select coalesce(max(g.clock_offset_ms), 0) as ahead_ms
+  from (select stopped_at, draining_at, maintenance_at, clock_offset_ms from core_installation for share) g
+  having coalesce(bool_and(g.stopped_at is null and g.draining_at is null and g.maintenance_at is null), true)
+), present as (
+  (select t.queue, t.lane, t.rank, t.id from work_task t where {IN_LINE}
+     and (t.lane not in ('quick', 'job') or not t.kind = any(%(shut)s)) order by t.queue, t.lane, t.rank, t.id limit 1)
+  union all
+  select n.queue, n.lane, n.rank, n.id from present p cross join lateral (
+    select t.queue, t.lane, t.rank, t.id from work_task t where {IN_LINE} and (t.queue, t.lane) > (p.queue, p.lane)
+      and (t.lane not in ('quick', 'job') or not t.kind = any(%(shut)s)) order by t.queue, t.lane, t.rank, t.id limit 1
+  ) n
+), limited as (
+  select p.queue, p.lane, s.scope, exists (
+      select 1 from work_permit w where w.scope = s.scope and w.holder is null and w.is_open
+        and (not w.is_reserved or p.rank < {URGENT_RANK})) as is_free
+  from present p join work_lane l on l.name = p.lane
+  cross join lateral (values ('agent:' || p.lane), ('model:' || l.model), ('queue:' || p.queue)) s(scope)
+  where exists (select 1 from work_permit w where w.scope = s.scope)
+), head as materialized (
+  select p.queue, p.lane, p.rank, l.agent_id
+  from present p join work_queue q on q.name = p.queue join work_lane l on l.name = p.lane
+  left join roster_agent a on a.id = l.agent_id
+  where exists (select 1 from ground) and p.queue = any(%(queues)s) and not q.is_paused and p.rank < %(below)s
+    and (l.agent_id is null or (a.is_enabled and not 'agent' = any(%(shut)s)))
+    and not exists (select 1 from limited x where x.queue = p.queue and x.lane = p.lane and not x.is_free)
+  order by p.rank, p.id limit 1
+), open_queue as materialized (
+  select name from work_queue where name = (select queue from head) and not is_paused for share
+), open_agent as materialized (
+  select id from roster_agent where id = (select agent_id from head) and is_enabled for share
+), need as (
+  select x.scope, h.rank from limited x join head h on h.queue = x.queue and h.lane = x.lane
+), permit as materialized (
+  select w.id from need cross join lateral (
+    select id from work_permit where scope = need.scope and holder is null and is_open
+      and (not is_reserved or need.rank < {URGENT_RANK}) order by n limit 1 for update skip locked) w
+), candidate as materialized (
+  select t.id, t.dag_id, t.agent_id, t.scope_id, t.rank from work_task t
+  where {IN_LINE} and t.queue = (select queue from head) and t.lane = (select lane from head)
+    and (t.lane not in ('quick', 'job') or not t.kind = any(%(shut)s))
+  order by t.rank, t.id
+  limit (select case when h.lane = 'quick' and not exists (select 1 from need) then %(at_most)s else 1 end from head h)
+  for update of t skip locked
+), product as materialized (
+  select p.id, p.state from portfolio_product p
+  where p.id in (select d.product_id from candidate c join work_dag d on d.id = c.dag_id) for share
+), judged as materialized (
+  select c.id, c.rank, case when p.state = 'frozen' then 'frozen' else coalesce((
+      select 'budget:' || l.scope_id from billing_limit l
+      left join billing_window w on w.scope_id = l.scope_id and w.period = l.period
+        and w.starts_at <= %(now)s + g.ahead_ms * interval '1 ms'
+        and (w.ends_at is null or w.ends_at > %(now)s + g.ahead_ms * interval '1 ms')
+      where c.agent_id is not null and l.period <> 'call'
+        and l.scope_id in (d.scope_id, d.payer_id, a.scope_id, (select s.id from billing_scope s where s.kind = 'factory'))
+        and coalesce(w.cap_microusd - w.spent_microusd - w.held_microusd, l.cap_microusd) < least({rules.LEAST_MICROUSD}, coalesce((
+          select own.cap_microusd from billing_limit own where own.scope_id = c.scope_id and own.period = 'life'), 0))
+      limit 1), '') end as refusal
+  from ground g cross join candidate c join work_dag d on d.id = c.dag_id
+  left join roster_agent a on a.id = c.agent_id left join product p on p.id = d.product_id
+), chosen as materialized (
+  select j.id, (%(attempts)s::uuid[])[row_number() over (order by j.rank, j.id)] as attempt_id
+  from judged j cross join head h
+  where j.refusal = '' and exists (select 1 from open_queue)
+    and (h.agent_id is null or exists (select 1 from open_agent))
+    and (select count(*) from permit) = (select count(*) from need)
+), taken as (
+  update work_task t set state = %(state)s, version = t.version + %(moves)s, changed_at = %(now)s, fence = t.fence + 1,
+    lease = c.attempt_id, leased_to = %(worker)s, leased_until = %(leased_until)s,
+    run_until = case when %(moves)s = 2 then %(now)s + {RUNS_FOR_S} * interval '1 s' end
+  from chosen c where t.id = c.id returning t.*
+), attempt as (
+  insert into work_attempt (id, task_id, agent_id, n, worker, state, error, error_class, has_raised, claimed_at, started_at)
+  select t.lease, t.id, t.agent_id, t.fence, %(worker)s, 'open', '', '', false, %(now)s,
+    case when %(moves)s = 2 then %(now)s end from taken t
+), held as (
+  update work_permit w set holder = (select attempt_id from chosen limit 1)
+  from permit where w.id = permit.id and exists (select 1 from chosen)
+), history as (
+  insert into work_taskevent (task_id, old, new, actor, reason, at)
+  select t.id, m.old, m.new, %(worker)s, m.word || t.fence, %(now)s
+  from taken t cross join (values (1, 'ready', 'claimed', 'claim '), (2, 'claimed', 'running', 'attempt ')) m(n, old, new, word)
+  where m.n <= %(moves)s order by t.id, m.n
+)
+select j.id, j.refusal, t.lease, {COLUMNS}, (
+    select json_agg(json_build_array(b.key, x.result, exists (select 1 from work_artifact f where f.attempt_id = x.id)) order by b.key)
+    from work_dependency e join work_task b on b.id = e.depends_on_id
+    join work_attempt x on x.task_id = b.id and x.state = 'done' where e.task_id = t.id)::text
+from head left join judged j on true left join taken t on t.id = j.id left join work_dag d on d.id = t.dag_id
+left join roster_agent a on a.id = t.agent_id
+order by j.rank, j.id
+"""
+
+HOLD: Final = """
+with graph as materialized (select id from work_dag where id = any(%(dags)s) order by id for update)
+select t.lease from work_task t
+where t.dag_id in (select id from graph) and t.lease = any(%(attempts)s) and t.state = 'running' order by t.id for update of t
+"""
+
+COMPLETE: Final = f"""
+with over as (
+  select * from unnest(%(tasks)s::uuid[], %(attempts)s::uuid[], %(results)s::jsonb[], %(workers)s::text[], %(actors)s::text[],
+    %(reasons)s::text[], %(judged)s::bool[]) o(task_id, attempt_id, result, worker, actor, reason, is_judged)
+), completed as (
+  update work_task t set state = 'completed', version = t.version + 2 - o.is_judged::int, changed_at = %(now)s, question = null,
+    lease = null, leased_to = '', leased_until = null, run_until = null
+  from over o where t.id = o.task_id returning t.id
+), attempt as (
+  update work_attempt x set state = 'done', ended_at = coalesce(x.ended_at, %(now)s), result = coalesce(o.result, x.result)
+  from over o where x.id = o.attempt_id
+), permit as (
+  update work_permit set holder = null where holder = any(%(attempts)s)
+), token as (
+  update roster_capabilitytoken set revoked_at = %(now)s
+  where %(has_agent)s and assignment_id = any(%(attempts)s) and revoked_at is null
+), edge as (
+  select e.task_id, count(*) as n from work_dependency e where e.depends_on_id = any(%(tasks)s) group by e.task_id
+), behind as (
+  select t.id, t.state as old, e.n, d.is_paused, t.open_dependencies = e.n
+      and (t.state = 'pending' or (t.state = 'waiting' and t.question is null)) as is_free
+  from edge e join work_task t on t.id = e.task_id join work_dag d on d.id = t.dag_id
+), freed as (
+  update work_task t set open_dependencies = t.open_dependencies - b.n,
+    state = case when b.is_free then 'ready' else t.state end,
+    version = t.version + b.is_free::int, changed_at = case when b.is_free then %(now)s else t.changed_at end,
+    ready_at = case when b.is_free then %(now)s else t.ready_at end,
+    rank = case when b.is_free then {ready_rank(least="least")} else t.rank end,
+    held = case when b.is_free and b.is_paused then 'paused' else t.held end
+  from behind b where t.id = b.id returning t.id, t.queue, t.due_at, b.is_free, b.old
+), history as (
+  insert into work_taskevent (task_id, old, new, actor, reason, at)
+  select h.task_id, h.old, h.new, h.actor, h.reason, %(now)s from (
+    select o.task_id, 1 as n, 'running' as old, 'validating' as new, o.worker as actor, o.reason from over o where not o.is_judged
+    union all select o.task_id, 2, 'validating', 'completed', o.actor, case when o.is_judged then o.reason else '' end from over o
+    union all select f.id, 3, f.old, 'ready', 'work', 'all it waited for is done' from freed f where f.is_free) h order by h.n, h.task_id
+), closed as (
+  update work_dag d set state = 'completed', closed_at = %(now)s
+  where d.id = any(%(dags)s) and d.closed_at is null and not exists (
+    select 1 from work_task t where t.dag_id = d.id and t.state not in ('cancelled', 'completed') and not t.id = any(%(tasks)s))
+  returning d.id
+)
+select 'ready', f.id, f.queue, f.due_at is not null from freed f where f.is_free
+union all select 'closed', c.id, '', false from closed c
+"""
+
+
+class PostgresLine:
+    """Row locks that skip locked rows; statements are prepared once per connection."""
+
+    def take(self, wish: Wish) -> Take:
+        """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
+        rows = _rows(
+            TAKE,
+            {
+                "queues": list(wish.queues), "shut": list(wish.shut_kinds), "now": wish.now, "worker": wish.worker,
+                "leased_until": wish.leased_until, "at_most": wish.at_most, "moves": 2 if wish.is_begun else 1,
+                "state": "running" if wish.is_begun else "claimed", "attempts": [new_id() for _ in range(wish.at_most)],
+                "below": URGENT_RANK if wish.is_urgent_only else float("inf"),
+            },
+        )  # fmt: skip
+        taken = tuple(taken_of(row[2:]) for row in rows if row[2])
+        refused = next((Refused(task_id=row[0], why=row[1]) for row in rows if row[1]), None)
+        return Take(taken=taken, refused=refused, is_raced=bool(rows) and not taken and not refused)
+
+    def hold(self, done: Sequence[Done]) -> set[UUID]:
+        """Lock the graphs and tasks of these attempts; return the attempts that still run."""
+        facts = {"dags": [one.dag_id for one in done], "attempts": [one.attempt_id for one in done]}
+        return {lease for (lease,) in _rows(HOLD, facts)}
+
+    def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
+        """Let the tasks of these attempts be done, count down what waits for them, close graphs of which nothing is left."""
+        rows = _rows(
+            COMPLETE,
+            {
+                "tasks": [one.task_id for one in done], "attempts": [one.attempt_id for one in done],
+                "results": [one.result for one in done], "workers": [one.worker for one in done],
+                "actors": [one.actor for one in done], "reasons": [one.reason for one in done],
+                "judged": [one.is_judged for one in done], "dags": list({one.dag_id for one in done}),
+                "has_agent": any(one.has_agent for one in done), "now": now, "minute": now.timestamp() / 60,
+            },
+        )  # fmt: skip
+        return Freed(
+            queues=tuple(sorted({queue for what, _, queue, _ in rows if what == "ready"})),
+            due=tuple(task_id for _, task_id, _, is_due in rows if is_due),
+            closed=tuple(dag_id for what, dag_id, _, _ in rows if what == "closed"),
+        )
+
+
+def _rows(statement: str, facts: Mapping[str, Any]) -> list[Any]:
+    """Run a prepared statement: planning a long one each time would cost more than running it."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, facts, prepare=True)
+        return cursor.fetchall()

@@ -1,0 +1,241 @@
+"""The line in SQLite: the same steps, one after the other, while the transaction that began at once keeps others out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+
+from core.ids import new_id
+from factory.work import rules
+from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGENT_RANK, ready_rank, taken_of
+from factory.work.ports import Done, Freed, Refused, Take, Taken, Wish
+
+GROUND: Final = """
+select clock_offset_ms, stopped_at is null and draining_at is null and maintenance_at is null from core_installation
+"""
+
+# `present` hops through the index from one (queue, lane) to the next, so what stands behind a head costs nothing.
+HEAD: Final = f"""
+with recursive present(id) as (
+  select (select t.id from work_task t where {IN_LINE}
+    and (t.lane not in ('quick', 'job') or t.kind not in (select value from json_each(%(shut)s)))
+    order by t.queue, t.lane, t.rank, t.id limit 1)
+  union all
+  select (select t.id from work_task t where {IN_LINE}
+    and (t.queue, t.lane) > (select x.queue, x.lane from work_task x where x.id = present.id)
+    and (t.lane not in ('quick', 'job') or t.kind not in (select value from json_each(%(shut)s)))
+    order by t.queue, t.lane, t.rank, t.id limit 1)
+  from present where present.id is not null
+)
+select t.queue, t.lane, t.rank, l.agent_id, l.model, (
+    select count(*) from work_permit w where w.scope in ('agent:' || t.lane, 'model:' || l.model, 'queue:' || t.queue)) as limits
+from present p join work_task t on t.id = p.id join work_queue q on q.name = t.queue join work_lane l on l.name = t.lane
+left join roster_agent a on a.id = l.agent_id
+where t.queue in (select value from json_each(%(queues)s)) and not q.is_paused and t.rank < %(below)s
+  and (l.agent_id is null or (a.is_enabled and 'agent' not in (select value from json_each(%(shut)s))))
+  and not exists (
+    select 1 from work_permit w where w.scope in ('agent:' || t.lane, 'model:' || l.model, 'queue:' || t.queue)
+    group by w.scope having sum(w.holder is null and w.is_open and (not w.is_reserved or t.rank < {URGENT_RANK})) = 0)
+order by t.rank, t.id limit 1
+"""
+
+PERMITS: Final = f"""
+select min(w.n), w.scope from work_permit w
+where w.scope in ('agent:' || %(lane)s, 'model:' || %(model)s, 'queue:' || %(queue)s) and w.holder is null and w.is_open
+  and (not w.is_reserved or %(rank)s < {URGENT_RANK}) group by w.scope
+"""
+
+CANDIDATES: Final = f"""
+select t.id, case when p.state = 'frozen' then 'frozen' else coalesce((
+    select 'budget:' || l.scope_id from billing_limit l
+    left join billing_window w on w.scope_id = l.scope_id and w.period = l.period
+      and w.starts_at <= %(business)s and (w.ends_at is null or w.ends_at > %(business)s)
+    where t.agent_id is not null and l.period <> 'call'
+      and l.scope_id in (d.scope_id, d.payer_id, a.scope_id, (select s.id from billing_scope s where s.kind = 'factory'))
+      and coalesce(w.cap_microusd - w.spent_microusd - w.held_microusd, l.cap_microusd) < min({rules.LEAST_MICROUSD}, coalesce((
+          select own.cap_microusd from billing_limit own where own.scope_id = t.scope_id and own.period = 'life'), 0))
+    limit 1), '') end as refusal, {COLUMNS}, (
+    select json_group_array(json_array(b.key, json(x.result), exists (select 1 from work_artifact f where f.attempt_id = x.id)))
+    from (select b.id, b.key from work_dependency e join work_task b on b.id = e.depends_on_id where e.task_id = t.id order by b.key) b
+    join work_attempt x on x.task_id = b.id and x.state = 'done'), {RUNS_FOR_S}
+from work_task t join work_dag d on d.id = t.dag_id left join roster_agent a on a.id = t.agent_id
+left join portfolio_product p on p.id = d.product_id
+where {IN_LINE} and t.queue = %(queue)s and t.lane = %(lane)s
+  and (t.lane not in ('quick', 'job') or t.kind not in (select value from json_each(%(shut)s)))
+order by t.rank, t.id limit %(at_most)s
+"""
+
+CLAIM: Final = """
+update work_task set state = %s, version = version + %s, changed_at = %s, fence = fence + 1, lease = %s, leased_to = %s,
+  leased_until = %s, run_until = %s where id = %s
+"""
+ATTEMPT: Final = """
+insert into work_attempt (id, task_id, agent_id, n, worker, state, error, error_class, has_raised, claimed_at, started_at)
+values (%s, %s, %s, %s, %s, 'open', '', '', 0, %s, %s)
+"""
+TAKE_PERMIT: Final = "update work_permit set holder = %s where scope = %s and n = %s"
+HISTORY: Final = (
+    "insert into work_taskevent (task_id, old, new, actor, reason, at) values (%s, %s, %s, %s, %s, %s)"
+)
+
+HOLD: Final = "select lease from work_task where lease in (select value from json_each(%(attempts)s)) and state = 'running'"
+COMPLETED: Final = """
+update work_task set state = 'completed', version = version + case when state = 'running' then 2 else 1 end,
+  changed_at = %(now)s, question = null, lease = null, leased_to = '', leased_until = null, run_until = null
+where id in (select value from json_each(%(tasks)s))
+"""
+RESULT: Final = """
+update work_attempt set state = 'done', ended_at = coalesce(ended_at, %s), result = coalesce(%s, result) where id = %s
+"""
+PERMIT: Final = (
+    "update work_permit set holder = null where holder in (select value from json_each(%(attempts)s))"
+)
+TOKEN: Final = """
+update roster_capabilitytoken set revoked_at = %(now)s
+where assignment_id in (select value from json_each(%(attempts)s)) and revoked_at is null
+"""
+_MET: Final = """
+(select count(*) from work_dependency e where e.task_id = t.id and e.depends_on_id in (select value from json_each(%(tasks)s)))
+"""
+_FREE: Final = (
+    f"t.open_dependencies = {_MET} and (t.state = 'pending' or (t.state = 'waiting' and t.question is null))"
+)
+BEHIND: Final = f"""
+select t.id, t.state, t.queue, t.due_at is not null, {_FREE} from work_task t where t.id in (
+  select e.task_id from work_dependency e where e.depends_on_id in (select value from json_each(%(tasks)s)))
+"""
+COUNT_DOWN: Final = f"""
+update work_task as t set open_dependencies = t.open_dependencies - {_MET} where t.id in (
+  select e.task_id from work_dependency e where e.depends_on_id in (select value from json_each(%(tasks)s)))
+"""
+READY: Final = f"""
+update work_task as t set state = 'ready', version = t.version + 1, changed_at = %(now)s, ready_at = %(now)s,
+  rank = {ready_rank(least="min")},
+  held = case when (select d.is_paused from work_dag d where d.id = t.dag_id) then 'paused' else '' end
+where t.id in (select value from json_each(%(free)s))
+"""
+CLOSE: Final = """
+update work_dag set state = 'completed', closed_at = %(now)s
+where id in (select value from json_each(%(dags)s)) and closed_at is null and not exists (
+  select 1 from work_task t where t.dag_id = work_dag.id and t.state not in ('cancelled', 'completed'))
+returning id
+"""
+
+
+class SqliteLine:
+    """One writer at a time, so every step sees what the one before it wrote."""
+
+    def take(self, wish: Wish) -> Take:
+        """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
+        ground = _rows(GROUND, {})
+        if ground and not ground[0][1]:
+            return Take()
+        common = {"queues": json.dumps(wish.queues), "shut": json.dumps(wish.shut_kinds)}
+        below = URGENT_RANK if wish.is_urgent_only else float("inf")
+        for queue, lane, rank, agent_id, model, limits in _rows(HEAD, {**common, "below": below}):
+            place = {**common, "queue": queue, "lane": lane, "rank": rank, "model": model}
+            place["at_most"] = 1 if agent_id or limits or lane != "quick" else wish.at_most
+            place["business"] = _moment(wish.now, ahead_ms=ground[0][0] if ground else 0)
+            rows = _rows(CANDIDATES, place)
+            refused = next((Refused(task_id=UUID(row[0]), why=row[1]) for row in rows if row[1]), None)
+            taken = _claim([row for row in rows if not row[1]], wish)
+            if limits and taken:
+                permits = [(taken[0].attempt_id.hex, scope, n) for n, scope in _rows(PERMITS, place)]
+                _many(TAKE_PERMIT, permits)
+            return Take(taken=taken, refused=refused)
+        return Take()
+
+    def hold(self, done: Sequence[Done]) -> set[UUID]:
+        """Return the attempts that still run; nobody else writes until this transaction ends."""
+        return {UUID(lease) for (lease,) in _rows(HOLD, {"attempts": _ids(one.attempt_id for one in done)})}
+
+    def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
+        """Let the tasks of these attempts be done, count down what waits for them, close graphs of which nothing is left."""
+        at = _moment(now)
+        facts = {
+            "tasks": _ids(one.task_id for one in done), "attempts": _ids(one.attempt_id for one in done), "now": at,
+            "dags": _ids({one.dag_id for one in done}), "minute": now.timestamp() / 60,
+        }  # fmt: skip
+        _run(COMPLETED, facts)
+        _many(RESULT, [(at, one.result, one.attempt_id.hex) for one in done])
+        _run(PERMIT, facts)
+        if any(one.has_agent for one in done):
+            _run(TOKEN, facts)
+        behind = _rows(BEHIND, facts)
+        free = [row for row in behind if row[4]]
+        if behind:
+            _run(COUNT_DOWN, facts)
+        if free:
+            _run(READY, {**facts, "free": json.dumps([row[0] for row in free])})
+        _many(HISTORY, [*_endings(done, at), *_releases(free, at)])
+        return Freed(
+            queues=tuple(sorted({row[2] for row in free})),
+            due=tuple(UUID(row[0]) for row in free if row[3]),
+            closed=tuple(UUID(dag_id) for (dag_id,) in _rows(CLOSE, facts)),
+        )
+
+
+def _claim(rows: Sequence[Any], wish: Wish) -> tuple[Taken, ...]:
+    at, until, state = (
+        _moment(wish.now),
+        _moment(wish.leased_until),
+        "running" if wish.is_begun else "claimed",
+    )
+    begun, moves = at if wish.is_begun else None, 2 if wish.is_begun else 1
+    made, claims, attempts, history = [], [], [], []
+    for row in rows:
+        attempt, task = new_id(), row[0]
+        fence, over = row[5] + 1, _moment(wish.now + timedelta(seconds=row[-1])) if wish.is_begun else None
+        claims.append((state, moves, at, attempt.hex, wish.worker, until, over, task))
+        attempts.append((attempt.hex, task, row[4], fence, wish.worker, at, begun))
+        steps = (("ready", "claimed", f"claim {fence}"), ("claimed", "running", f"attempt {fence}"))[:moves]
+        history += [(task, old, new, wish.worker, reason, at) for old, new, reason in steps]
+        made.append(taken_of([attempt, *row[2:5], fence, *row[6:-1]]))
+    _many(CLAIM, claims)
+    _many(ATTEMPT, attempts)
+    _many(HISTORY, history)
+    return tuple(made)
+
+
+def _endings(done: Sequence[Done], at: str) -> list[tuple[str, ...]]:
+    rows = []
+    for one in done:
+        if not one.is_judged:
+            rows.append((one.task_id.hex, "running", "validating", one.worker, one.reason, at))
+        rows.append(
+            (one.task_id.hex, "validating", "completed", one.actor, one.reason if one.is_judged else "", at)
+        )
+    return rows
+
+
+def _releases(free: Sequence[Any], at: str) -> list[tuple[str, ...]]:
+    return [(row[0], row[1], "ready", "work", "all it waited for is done", at) for row in free]
+
+
+def _ids(ids: Any) -> str:
+    return json.dumps([one.hex for one in ids])
+
+
+def _moment(moment: datetime, *, ahead_ms: int = 0) -> str:
+    """Return a moment as SQLite keeps it, so that texts compare as times do."""
+    return str(connection.ops.adapt_datetimefield_value(moment + timedelta(milliseconds=ahead_ms)))
+
+
+def _rows(statement: str, facts: Mapping[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, facts)
+        return list(cursor.fetchall())
+
+
+def _run(statement: str, facts: Mapping[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, facts)
+
+
+def _many(statement: str, rows: Sequence[Any]) -> None:
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, rows)
