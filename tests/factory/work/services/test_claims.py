@@ -14,7 +14,7 @@ from core.registry import ArtifactDraft, Outcome
 from core.services import business_now, found_installation, start_again, stop_everything
 from factory.work.models import Artifact, Attempt, Task
 from factory.work.rules import TaskSpec, Workspace
-from factory.work.services import claim_task, finish_attempt, read_admission, start_attempt
+from factory.work.services import claim_task, finish_attempt, read_admission, readmit, start_attempt
 from tests.builders import a_graph, a_task
 from tests.factory.work.hands import a_hand, an_agents_task, carry_out, states_of, take
 
@@ -78,7 +78,10 @@ def test_a_used_up_budget_holds_agents_back_but_not_the_platform() -> None:
 
     assert [one and one.reuse_key for one in claimed] == [job.pk, None]
     assert "budget has only $0.04 left" in read_admission().refusal(task)
+    task.refresh_from_db()
+    assert task.held == f"budget:{factory_scope().pk}"
     set_limit(factory_scope(), period="day", cap_microusd=60_000)
+    assert (readmit(), readmit()) == (1, 0)
     assert take() is not None
 
 

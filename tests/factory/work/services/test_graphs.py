@@ -8,7 +8,7 @@ from core.models import Event
 from factory.work.errors import CycleDetected, GraphRefused
 from factory.work.models import Dag, Dependency, Task
 from factory.work.rules import TaskSpec
-from factory.work.services import cancel_graph, cancel_task, pause_graph, read_admission, unpause_graph
+from factory.work.services import cancel_graph, cancel_task, pause_graph, read_admission, readmit, unpause_graph
 from portfolio.services import freeze_product, open_product, thaw_product
 from tests.builders import a_graph, a_scope
 from tests.factory.work.hands import carry_out, states_of
@@ -146,8 +146,10 @@ def test_work_for_a_frozen_product_waits_until_it_is_thawed() -> None:
 
     while_frozen = carry_out()
     refusal = read_admission().refusal(dag.tasks.select_related("dag__product").get())
+    too_early = readmit()
     thaw_product(product, reason="all is well")
 
+    assert (too_early, readmit()) == (0, 1)
     assert (while_frozen, refusal) == (None, "its product is frozen")
     assert carry_out() is not None
 
