@@ -37,7 +37,7 @@ def hold_back(refused: Refused) -> int:
     task = Task.objects.select_related("dag").get(pk=refused.task_id)
     ready = Task.objects.filter(state=Task.State.READY, held="")
     if refused.why == FROZEN:
-        return ready.filter(dag__product_id=task.dag.product_id).update(held=FROZEN)
+        return ready.filter(dag__product=task.dag.product).update(held=FROZEN)
     scope = Scope.objects.get(pk=UUID(refused.why.removeprefix(BUDGET)))
     own = {"scope__limits__period": Period.LIFE, "scope__limits__cap_microusd__lt": rules.LEAST_MICROUSD}
     alike = ready.filter(_paid_by(scope), agent__isnull=False).exclude(**own)

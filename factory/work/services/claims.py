@@ -1,6 +1,6 @@
 """Claims: the head of the line goes to one worker, with everything an attempt needs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ ALL_QUEUES: Final = tuple(name for name in Queue.Name.values if name != Queue.Na
 RACES: Final = 5
 
 
-def claim_task(*, worker: str, queues: Sequence[str] = ALL_QUEUES) -> Assignment | None:
+def claim_task(*, worker: str, queues: Collection[str] = ALL_QUEUES) -> Assignment | None:
     """Give the first admitted task of these queues to `worker`, or None when nothing fits.
 
     The attempt is written with the claim; it must be begun within a minute, or the task goes back.
@@ -52,7 +52,7 @@ class Claim:
 def claim_next(
     *,
     worker: str,
-    queues: Sequence[str] = ALL_QUEUES,
+    queues: Collection[str] = ALL_QUEUES,
     is_begun: bool = True,
     at_most: int = 1,
     is_urgent_only: bool = False,
@@ -156,7 +156,7 @@ class _Past:
 def _inputs_of(taken: Taken) -> Json:
     """What came before was read with the claim; artifacts, and whatever else is out of the ordinary, are looked up."""
     if len(taken.before) == taken.waited_for and not any(one.made for one in taken.before):
-        upstream = {one.key: {"result": one.result, "artifacts": []} for one in taken.before}
+        upstream: Json = {one.key: {"result": one.result, "artifacts": []} for one in taken.before}
         return {"upstream": upstream, "arguments": taken.arguments}
     return inputs_of(Task.objects.get(pk=taken.task_id), reader=Attempt.objects.get(pk=taken.attempt_id))
 

@@ -6,7 +6,8 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from types import TracebackType
 
 from django.conf import settings
@@ -51,7 +52,7 @@ def run_next(*, worker: str, stop: Stop, carry_out: Job = runtime) -> bool:
 
 
 def run_ready(
-    queues: Sequence[str],
+    queues: Collection[str],
     *,
     worker: str,
     stop: Stop,
@@ -81,7 +82,7 @@ class Run:
 
     def __init__(
         self,
-        queues: Sequence[str],
+        queues: Collection[str],
         *,
         worker: str,
         stop: Stop,
@@ -90,13 +91,14 @@ class Run:
         is_urgent_only: bool = False,
     ) -> None:
         self._worker, self._stop, self._carry_out = worker, stop, carry_out
-        self._wish = {
-            "worker": worker, "queues": queues, "at_most": at_most, "is_urgent_only": is_urgent_only,
-        }  # fmt: skip
+        self._claim = partial(
+            claim_next, worker=worker, queues=queues, at_most=at_most, is_urgent_only=is_urgent_only
+        )
 
     def go_on(self, *, at_most_s: float = math.inf, turns: float = math.inf) -> int:
         """Work until nothing is ready, the time or the turns are over, or the worker is to stop; return the attempts."""
-        until, ended, done = time.monotonic() + at_most_s, 0, []
+        until, ended = time.monotonic() + at_most_s, 0
+        done: list[Done] = []
         for turn in itertools.count():
             is_over = turn >= turns or self._stop.is_set() or time.monotonic() >= until
             claims = self._turn(done, is_last=is_over)
@@ -120,22 +122,27 @@ class Run:
         with transaction.atomic():
             for lost in complete_held(done) if done else ():
                 logger.warning("work.lease_lost", extra={"assignment_id": str(lost)})
-            return [] if is_last else claim_next(**self._wish)
+            return [] if is_last else self._claim()
 
     def _carry(self, claim: Claim) -> Done | None:
         """Carry one task out; return it when its result is accepted as it is, else end the attempt at once."""
-        assignment, quick = claim.assignment, post_of(claim.taken.kind).is_quick
+        assignment = claim.assignment
         with story_of(assignment.correlation_id):
+            outcome = self._watched(claim)
+            if done := self._done(claim, outcome):
+                return done
             try:
-                if quick:
-                    outcome = self._outcome(assignment, halt=self._stop)
-                    return self._done(claim, outcome) or _finish(assignment, outcome)
-                with Watch(assignment, stop=self._stop) as watch:
-                    outcome = watch.judge(self._outcome(assignment, halt=watch.halt))
-                    return self._done(claim, outcome) or _finish(assignment, outcome)
+                _finish(assignment, outcome)
             except LeaseLost:
                 logger.warning("work.lease_lost", extra={"assignment_id": str(assignment.id)})
         return None
+
+    def _watched(self, claim: Claim) -> Outcome:
+        """A quick job ends before anybody would look."""
+        if post_of(claim.taken.kind).is_quick:
+            return self._outcome(claim.assignment, halt=self._stop)
+        with Watch(claim.assignment, stop=self._stop) as watch:
+            return watch.judge(self._outcome(claim.assignment, halt=watch.halt))
 
     def _outcome(self, assignment: Assignment, *, halt: Stop) -> Outcome:
         if halt.is_set():
@@ -256,7 +263,9 @@ class Loop:
     One more thread than asked for takes critical work alone, so that long work never keeps it waiting.
     """
 
-    def __init__(self, *, threads: int, carry_out: Job = runtime, queues: Sequence[str] = ALL_QUEUES) -> None:
+    def __init__(
+        self, *, threads: int, carry_out: Job = runtime, queues: Collection[str] = ALL_QUEUES
+    ) -> None:
         self._carry_out, self._queues = carry_out, queues
         self._stop = Stop()
         self._threads = [

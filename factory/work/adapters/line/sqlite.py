@@ -201,7 +201,7 @@ def _claim(rows: Sequence[Any], wish: Wish) -> tuple[Taken, ...]:
 
 
 def _endings(done: Sequence[Done], at: str) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in done:
         if not one.is_judged:
             rows.append((one.task_id.hex, "running", "validating", one.worker, one.reason, at))

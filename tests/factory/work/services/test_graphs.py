@@ -8,7 +8,14 @@ from core.models import Event
 from factory.work.errors import CycleDetected, GraphRefused
 from factory.work.models import Dag, Dependency, Task
 from factory.work.rules import TaskSpec
-from factory.work.services import cancel_graph, cancel_task, pause_graph, read_admission, readmit, unpause_graph
+from factory.work.services import (
+    cancel_graph,
+    cancel_task,
+    pause_graph,
+    read_admission,
+    readmit,
+    unpause_graph,
+)
 from portfolio.services import freeze_product, open_product, thaw_product
 from tests.builders import a_graph, a_scope
 from tests.factory.work.hands import carry_out, states_of
