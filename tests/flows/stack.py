@@ -6,12 +6,11 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -21,13 +20,14 @@ import httpx
 from factory.delivery.adapters.keeper import Keeper
 from factory.delivery.errors import EdgeUnavailable
 from factory.delivery.ports import Table
+from tests.flows.databases import Database, File, Row, Server, is_full
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSED_ON = ("PATH", "LANG", "TZ", "TMPDIR", "HOME", "FACTORY_SHARED")
+__all__ = ["ROOT", "Row", "Said", "Stack", "a_stack", "free_port"]
 PATIENCE_S = 600
 """How long anything may take on a machine with other things to do; a quiet one needs a tenth."""
 LINK = re.compile(r"http://localhost:\d+(/join/\S+/)")
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,28 @@ def passed_on() -> dict[str, str]:
 
 @dataclass
 class Stack:
-    """One factory: its home, its environment, and the process that runs it while it runs."""
+    """One factory: its home, its database, its environment, and the processes that run it while it runs.
+
+    In the embedded profile there is one process, `factoryd`; in the full one `web`, `worker` and `beat`, and more
+    of them where a test adds some. Which one a test gets says whoever runs it, by giving it services or not.
+    """
 
     home: Path
     seed: str = "7:clean"
     more: dict[str, str] = field(default_factory=dict)
     worker_threads: int = 3
     root: Path = ROOT
-    child: "subprocess.Popen[bytes] | None" = None
+    profile: str = field(default_factory=lambda: "full" if is_full() else "embedded")
+    children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     port: int = 0
+    _database: Database | None = None
+
+    @property
+    def database(self) -> Database:
+        """Where its rows are; made when it is first asked for."""
+        if self._database is None:
+            self._database = Server.fresh() if self.profile == "full" else File(self.home)
+        return self._database
 
     @property
     def environment(self) -> dict[str, str]:
@@ -78,12 +91,18 @@ class Stack:
             "FACTORY_REHEARSAL_SEED": self.seed,
             "FACTORY_WORKER_THREADS": str(self.worker_threads),
         }
-        return {**passed_on(), "FACTORY_PRODUCT_PORTS": product_ports(), **ours, **self.more}
+        ports = {"FACTORY_PRODUCT_PORTS": product_ports()}
+        return {**passed_on(), **ports, **self.database.settings, **ours, **self.more}
 
     @property
     def address(self) -> str:
         """Where its pages are."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def front(self) -> str:
+        """Return the name of the process that serves the pages."""
+        return "web" if self.profile == "full" else "factoryd"
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of one verb."""
@@ -103,18 +122,31 @@ class Stack:
         """Run the factory and wait until its pages answer."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.port = self.port or free_port()
-        with (self.home / "said.txt").open("ab") as out, (self.home / "factoryd.log").open("ab") as log:
-            command = self.command("factory", "run", "--port", str(self.port))
-            self.child = subprocess.Popen(  # noqa: S603 (our own command)
-                command, env=self.environment, cwd="/", stdout=out, stderr=log
-            )
+        if self.profile == "full":
+            self.run("prepare", "prepare")
+            assert self.children.pop("prepare").wait(timeout=PATIENCE_S) == 0, self.last_words()
+            self.run("web", "web", "--port", str(self.port))
+            self.run("worker", "worker")
+            self.run("beat", "beat")
+        else:
+            self.run("factoryd", "run", "--port", str(self.port))
         self.until(self.answers, what="the pages")
         return self
 
+    def run(self, name: str, *words: str, **more: str) -> None:
+        """Start one process of this factory under a name of its own; `more` is added to its environment."""
+        with (self.home / "said.txt").open("ab") as out, (self.home / "factoryd.log").open("ab") as log:
+            self.children[name] = subprocess.Popen(  # noqa: S603 (our own command)
+                self.command("factory", *words),
+                env={**self.environment, **more},
+                cwd="/",
+                stdout=out,
+                stderr=log,
+            )
+
     def answers(self) -> bool:
         """Say whether the pages answer."""
-        assert self.child is not None
-        assert self.child.poll() is None, self.last_words()
+        assert self.children[self.front].poll() is None, self.last_words()
         try:
             return httpx.get(f"{self.address}/login/", timeout=10, trust_env=False).status_code == 200
         except httpx.TransportError:
@@ -124,20 +156,19 @@ class Stack:
         """Return the end of its log."""
         return (self.home / "factoryd.log").read_text()[-3000:]
 
-    def kill(self) -> None:
-        """End the factory as a power cut would; products and edge go on."""
-        self._end(signal.SIGKILL)
+    def kill(self, name: str = "") -> None:
+        """End one process, or the whole factory, as a power cut would; products and edge go on."""
+        self._end(signal.SIGKILL, name)
 
-    def stop(self) -> int | None:
-        """Ask the factory to end; return its exit code."""
-        return self._end(signal.SIGTERM)
+    def stop(self, name: str = "") -> set[int]:
+        """Ask one process, or the whole factory, to end; return the exit codes."""
+        return self._end(signal.SIGTERM, name)
 
-    def _end(self, number: int) -> int | None:
-        child, self.child = self.child, None
-        if child is None:
-            return None
-        child.send_signal(number)
-        return child.wait(timeout=PATIENCE_S)
+    def _end(self, number: int, name: str = "") -> set[int]:
+        ended = [self.children.pop(one) for one in ([name] if name else list(self.children))]
+        for child in ended:
+            child.send_signal(number)
+        return {child.wait(timeout=PATIENCE_S) for child in ended}
 
     def link(self) -> str:
         """Return the path of the one-time link that the first start printed."""
@@ -146,11 +177,7 @@ class Stack:
 
     def rows(self, question: str, *values: object) -> list[Row]:
         """Ask the database, from outside and without a way to write."""
-        with closing(
-            sqlite3.connect(f"file:{self.home}/db.sqlite3?mode=ro", uri=True, timeout=30)
-        ) as database:
-            database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute(question, values)]
+        return self.database.rows(question, values)
 
     def value(self, question: str, *values: object) -> Any:
         """Return the one value a question has for an answer, None when there is no row."""
@@ -170,10 +197,12 @@ class Stack:
 
     def close(self) -> None:
         """End factory, products and edge, and leave nothing."""
-        self._end(signal.SIGKILL)
+        self.kill()
         with_edge = (self.home / "edge").exists()
         if with_edge:
             end_edge(Keeper(self.home / "edge"))
+        if self._database is not None:
+            self._database.remove()
         shutil.rmtree(self.home, ignore_errors=True)
 
 

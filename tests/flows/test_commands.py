@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,15 @@ from tests.flows.stack import ROOT, Said, Stack
 FAILED, ASKED_BACK, REFUSED, NOT_FOUND, UNAVAILABLE = 1, 2, 3, 4, 6
 
 
+def alone(home: Path, **said: Any) -> Stack:
+    """Return a factory of the embedded profile: these stories are about its home."""
+    return Stack(home, profile="embedded", **said)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """Return a factory that never ran: its tables are made, nothing is in them."""
-    stack = Stack(tmp_path_factory.mktemp("made"))
+    stack = alone(tmp_path_factory.mktemp("made"))
     stack.python("from factory.console.management.verbs.run import prepare; prepare()")
     return stack
 
@@ -27,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 def house(made: Stack, tmp_path: Path) -> Stack:
     """Return a copy of it that a test may break."""
     shutil.copytree(made.home, tmp_path / "home")
-    return Stack(tmp_path / "home")
+    return alone(tmp_path / "home")
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ def test_an_idea_that_says_nothing_is_asked_back(made: Stack, idea: str) -> None
 
 
 def test_the_demo_asks_an_empty_idea_back_before_it_makes_anything(tmp_path: Path) -> None:
-    stack = Stack(tmp_path / "home")
+    stack = alone(tmp_path / "home")
 
     said = stack.cli("demo", "--exit", "--idea", "")
 
@@ -151,7 +157,7 @@ def test_a_day_that_does_not_exist_is_asked_back(made: Stack) -> None:
 
 
 def test_a_taken_port_is_said_before_anything_is_begun(tmp_path: Path, taken: int) -> None:
-    stack = Stack(tmp_path / "home")
+    stack = alone(tmp_path / "home")
 
     said = stack.cli("run", "--port", str(taken))
 
@@ -173,7 +179,7 @@ def test_a_taken_port_is_said_before_anything_is_begun(tmp_path: Path, taken: in
 def test_a_setting_that_does_not_exist_or_cannot_be_read_stops_the_start(
     tmp_path: Path, name: str, value: str
 ) -> None:
-    said = Stack(tmp_path / "home", more={name: value}).cli("run")
+    said = alone(tmp_path / "home", more={name: value}).cli("run")
 
     assert said.code != 0
     assert is_plain(said)
@@ -202,7 +208,7 @@ def test_a_database_of_another_kind_is_said_plainly(house: Stack) -> None:
 
 
 def test_a_verb_before_the_first_start_says_what_to_do(tmp_path: Path) -> None:
-    said = Stack(tmp_path / "home").cli("stop")
+    said = alone(tmp_path / "home").cli("stop")
 
     assert said.code == UNAVAILABLE
     assert is_plain(said)
@@ -241,7 +247,7 @@ def test_a_full_disk_is_said_plainly(small_disk: Path, made: Stack, verb: tuple[
     shutil.copytree(made.home, small_disk / "home")
     fill(small_disk)
 
-    said = Stack(small_disk / "home").cli(*verb)
+    said = alone(small_disk / "home").cli(*verb)
 
     assert said.code == UNAVAILABLE
     assert is_plain(said)
@@ -252,7 +258,7 @@ def test_a_first_start_on_a_full_disk_is_said_plainly(small_disk: Path) -> None:
     (small_disk / "home").mkdir()
     fill(small_disk)
 
-    said = Stack(small_disk / "home").cli("run", "--port", "1024")
+    said = alone(small_disk / "home").cli("run", "--port", "1024")
 
     assert said.code != 0
     assert is_plain(said)
@@ -265,7 +271,7 @@ def test_a_home_that_cannot_be_written_is_said_plainly(
     shutil.copytree(made.home, small_disk / "home")
     assert mount("-o", "remount,ro", str(small_disk))
 
-    said = Stack(small_disk / "home").cli(*verb)
+    said = alone(small_disk / "home").cli(*verb)
 
     assert said.code == UNAVAILABLE
     assert is_plain(said)
@@ -274,7 +280,7 @@ def test_a_home_that_cannot_be_written_is_said_plainly(
 def test_a_home_that_cannot_be_made_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
 
-    said = Stack(tmp_path / "file" / "home").cli("stop")
+    said = alone(tmp_path / "file" / "home").cli("stop")
 
     assert said.code != 0
     assert is_plain(said)

@@ -1,0 +1,122 @@
+"""A factory's database, asked from outside and without a way to write."""
+
+import itertools
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+import psycopg
+import redis
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+
+Row = dict[str, Any]
+NUMBERS = itertools.count()
+REDIS_EACH = 10
+"""How many numbers of Redis databases one test process uses in turn."""
+
+
+class Database(Protocol):
+    """Where one factory keeps its rows."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the factory must be told to find it."""
+
+    def rows(self, question: str, values: Sequence[object]) -> list[Row]:
+        """Answer a question in SQL; values stand where it has a `?`."""
+
+    def remove(self) -> None:
+        """Leave nothing of it."""
+
+
+@dataclass(frozen=True)
+class File:
+    """SQLite in the factory's home."""
+
+    home: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """None: it is the default."""
+        return {}
+
+    def rows(self, question: str, values: Sequence[object]) -> list[Row]:
+        """Answer a question in SQL."""
+        with closing(
+            sqlite3.connect(f"file:{self.home}/db.sqlite3?mode=ro", uri=True, timeout=30)
+        ) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute(question, values)]
+
+    def remove(self) -> None:
+        """It goes with the home."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A database of its own on the PostgreSQL of whoever runs the tests, and a number of its own on their Redis."""
+
+    name: str
+    redis_url: str
+
+    @classmethod
+    def fresh(cls) -> "Server":
+        """Make a database that nobody uses; it is empty."""
+        worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+        number = next(NUMBERS)
+        place = re.sub(r"/\d*$", "", os.environ["FACTORY_REDIS_URL"])
+        made = cls(f"flow_{os.getpid()}_{number}", f"{place}/{1 + worker * REDIS_EACH + number % REDIS_EACH}")
+        _manage(f'CREATE DATABASE "{made.name}"')
+        redis.Redis.from_url(made.redis_url).flushdb()
+        return made
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The two URLs of the full profile."""
+        parts = conninfo_to_dict(os.environ["FACTORY_DATABASE_URL"])
+        url = "postgres://{user}:{password}@{host}:{port}/".format(**parts) + self.name
+        return {"FACTORY_DATABASE_URL": url, "FACTORY_REDIS_URL": self.redis_url}
+
+    def rows(self, question: str, values: Sequence[object]) -> list[Row]:
+        """Answer a question in SQL; ids and numbers come as SQLite gives them."""
+        place = make_conninfo(os.environ["FACTORY_DATABASE_URL"], dbname=self.name)
+        with psycopg.connect(place, row_factory=dict_row, autocommit=True) as database:
+            database.read_only = True
+            found = database.execute(question.replace("%", "%%").replace("?", "%s"), list(values)).fetchall()
+        return [{name: _plain(value) for name, value in row.items()} for row in found]
+
+    def remove(self) -> None:
+        """Drop it, whoever is still there."""
+        redis.Redis.from_url(self.redis_url).flushdb()
+        _manage(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+
+
+def is_full() -> bool:
+    """Say whether whoever runs the tests gave them PostgreSQL and Redis."""
+    return bool(os.environ.get("FACTORY_DATABASE_URL") and os.environ.get("FACTORY_REDIS_URL"))
+
+
+def _manage(order: str) -> None:
+    with psycopg.connect(os.environ["FACTORY_DATABASE_URL"], autocommit=True) as database:
+        database.execute(order.encode())
+
+
+def _plain(value: object) -> object:
+    match value:
+        case UUID():
+            return value.hex
+        case Decimal():
+            return int(value)
+        case dict() | list():
+            return json.dumps(value)
+        case _:
+            return value
