@@ -15,7 +15,7 @@ from core.adapters.broker import app
 from core.registry import QUEUES
 from core.services.worker import Worker, deliver, keep_looking
 
-LONGEST_S: Final = 3_600
+LONGEST_S: Final = 14_400
 """No attempt may take longer; the limits below only end what does not heed it. Source: R-01.18."""
 SOFT_S, HARD_S = LONGEST_S + 600, LONGEST_S + 900
 SHORT_SOFT_S, SHORT_HARD_S = 300, 360
