@@ -12,6 +12,8 @@ class FactoryError(Exception):
     """Whether the same call may succeed later."""
     advice: ClassVar[str] = ""
     """What whoever called can do about it; empty: the sentence says it."""
+    misses: ClassVar[str] = ""
+    """The service that did not answer, e.g. `gateway`: it says nothing about the work, which waits for it."""
 
     def __init__(self, **facts: object) -> None:
         self.facts = facts

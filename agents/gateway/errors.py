@@ -38,6 +38,12 @@ class AllProvidersDown(FactoryError):
     http_status = 503
 
 
+class ProvidersUnreachable(AllProvidersDown):
+    """No provider can be reached; nothing was billed."""
+
+    misses = "gateway"
+
+
 class RateLimited(FactoryError):
     """The only provider asks to wait; this is not an outage."""
 

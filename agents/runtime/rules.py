@@ -93,7 +93,8 @@ def rooms(tokens: int) -> list[int]:
 def error_class(refusal: FactoryError) -> str:
     """Return the class of a failure. Source: R-01.16."""
     named = (said for kind, said in _CLASSES if isinstance(refusal, kind))
-    return next(named, "transient" if refusal.http_status >= 500 else "permanent")
+    passes = refusal.http_status >= 500 or refusal.is_retryable
+    return next(named, "transient" if passes else "permanent")
 
 
 def goes_on(*, state: str, failed_as: str) -> bool:

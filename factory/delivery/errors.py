@@ -8,6 +8,13 @@ class EdgeUnavailable(FactoryError):
 
     code = "EDGE_UNAVAILABLE"
     http_status = 503
+    misses = "edge"
+
+
+class NotServed(EdgeUnavailable):
+    """The process that serves the products answers, and users do not meet the release all the same."""
+
+    misses = ""
 
 
 class TableRefused(FactoryError):

@@ -5,14 +5,18 @@ from django.contrib import admin
 from core.admin import ReadOnlyAdmin, on_each
 from core.models import User
 from factory.work.models import (
+    Alarm,
     Artifact,
     Attempt,
     Dag,
     DeadLetter,
     Dependency,
+    Effect,
     Lane,
+    Outage,
     Permit,
     Queue,
+    Schedule,
     Task,
     TaskEvent,
 )
@@ -160,3 +164,36 @@ class PermitAdmin(ReadOnlyAdmin):
     list_display = ("scope", "n", "is_open", "is_reserved", "holder")
     list_filter = ("is_open", "is_reserved")
     search_fields = ("scope", "holder")
+
+
+@admin.register(Effect)
+class EffectAdmin(ReadOnlyAdmin):
+    """What tasks did outside, and what nobody knows."""
+
+    list_display = ("title", "purpose", "state", "tries", "external_id", "changed_at")
+    list_filter = ("state", "purpose", "changed_at")
+    search_fields = ("title", "key", "external_id", "task__title")
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ReadOnlyAdmin):
+    """Work that begins by the clock."""
+
+    list_display = ("name", "cron", "zone", "product", "is_paused", "next_at", "last_at")
+    list_filter = ("is_paused",)
+    list_select_related = ("product",)
+    search_fields = ("name", "note")
+
+
+@admin.register(Alarm)
+class AlarmAdmin(ReadOnlyAdmin):
+    """What is wrong with the whole line."""
+
+    list_display = ("name", "since", "told_at")
+
+
+@admin.register(Outage)
+class OutageAdmin(ReadOnlyAdmin):
+    """Services that do not answer."""
+
+    list_display = ("service", "words", "since", "until", "tries")

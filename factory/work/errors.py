@@ -1,6 +1,7 @@
 """Why work is refused."""
 
 from core.errors import FactoryError
+from core.registry import Question
 
 
 class GraphRefused(FactoryError):
@@ -46,3 +47,36 @@ class PoisonedTask(FactoryError):
     """This task failed too often as it stands; change it and try again, or cancel it."""
 
     code = "POISONED_TASK"
+
+
+class ScheduleRefused(FactoryError):
+    """This schedule cannot be kept; nothing was stored."""
+
+    code = "SCHEDULE_REFUSED"
+    http_status = 400
+
+
+class EffectUnknown(FactoryError):
+    """Nobody knows whether this happened: it was begun, and whoever did it is gone. It is not done again unasked."""
+
+    code = "EFFECT_UNKNOWN"
+
+    def __init__(self, question: Question, **facts: object) -> None:
+        self.question = question
+        super().__init__(**facts)
+
+
+class EffectFailed(FactoryError):
+    """This could not be done."""
+
+    code = "EFFECT_FAILED"
+    http_status = 422
+
+
+class QueueFull(FactoryError):
+    """There is more open work than the factory takes on; it may fit in later."""
+
+    code = "QUEUE_FULL"
+    http_status = 429
+    is_retryable = True
+    advice = "Ask again later, or cancel what is no longer wanted."

@@ -1,7 +1,18 @@
 """Chores of the queue."""
 
 from core.registry import every, runs_queues
-from factory.work.services import promote_due, readmit, reap_leases, run_ready, settle_drain, sync_lanes
+from factory.work.services import (
+    clear_outages,
+    promote_due,
+    readmit,
+    reap_leases,
+    run_ready,
+    settle_drain,
+    settle_effects,
+    start_due_schedules,
+    sync_lanes,
+    watch_line,
+)
 
 runs_queues(run_ready)
 
@@ -19,6 +30,10 @@ def promote() -> int:
 
 
 every(1, name="work.settle_drain")(settle_drain)
+every(5, name="work.settle_effects")(settle_effects)
+every(5, name="work.start_due_schedules")(start_due_schedules)
+every(10, name="work.watch_line")(watch_line)
+every(10, name="work.clear_outages")(clear_outages)
 
 
 @every(30, name="work.sync_lanes")

@@ -7,7 +7,14 @@ from django.db import transaction
 
 from agents.gateway.adapters import transport
 from agents.gateway.adapters.http import Cut, Line, converse
-from agents.gateway.errors import AllProvidersDown, BadAsk, ProviderFault, RateLimited, Stopped
+from agents.gateway.errors import (
+    AllProvidersDown,
+    BadAsk,
+    ProviderFault,
+    ProvidersUnreachable,
+    RateLimited,
+    Stopped,
+)
 from agents.gateway.models import Call
 from agents.gateway.ports import Ask, Keep, Patience, Reply, Said, Stop
 from agents.gateway.rules.retry import Failure, next_step
@@ -123,4 +130,5 @@ def _give_up(failures: Sequence[Failure], words: Sequence[str]) -> AllProvidersD
     if all(failure.kind == "rate_limited" for failure in failures):
         return RateLimited(tried="; ".join(words))
     publish("gateway.providers_down", attempts=len(failures))
-    return AllProvidersDown(tried="; ".join(words))
+    is_cut_off = all(failure.kind == "unreachable" for failure in failures)
+    return (ProvidersUnreachable if is_cut_off else AllProvidersDown)(tried="; ".join(words))

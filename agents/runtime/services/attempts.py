@@ -183,7 +183,9 @@ def _bundle_drafts(offer: Offer, *, branch: str) -> tuple[ArtifactDraft, ...]:
 def _failure(refusal: FactoryError) -> Outcome:
     if isinstance(refusal, Halted | Stopped):
         return Outcome(kind="stopped", error=refusal.sentence)
-    return Outcome(kind="failed", error=str(refusal), error_class=rules.error_class(refusal))
+    return Outcome(
+        kind="failed", error=str(refusal), error_class=rules.error_class(refusal), misses=refusal.misses
+    )
 
 
 def _close_session(session: Session, outcome: Outcome) -> None:

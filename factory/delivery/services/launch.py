@@ -7,7 +7,7 @@ from uuid import UUID
 
 from core.errors import BlobDamaged
 from core.registry import Question, Stop
-from factory.delivery.errors import EdgeUnavailable, LaunchStopped, NotFit, TrialFailed
+from factory.delivery.errors import LaunchStopped, NotFit, NotServed, TrialFailed
 from factory.delivery.models import Release
 from factory.delivery.ports import Edge, EdgeState, LaunchState
 from factory.delivery.services.places import home_of, place_of, put_table, site_name, the_edge, unpacked
@@ -166,7 +166,7 @@ def _meet_users(release: Release, *, edge: Edge, stop: Stop) -> None:
         return release.state != State.LIVE or _serves(release, state)
 
     if not _wait(is_met, edge=edge, stop=stop, at_most_s=SWITCH_S):
-        raise EdgeUnavailable(why=f"users do not meet {release} after {SWITCH_S} s")
+        raise NotServed(why=f"users do not meet {release} after {SWITCH_S} s")
 
 
 def _check_may_go_on(release: Release, *, stop: Stop) -> None:

@@ -103,3 +103,12 @@ REVIEW_NOTES: Json = {
         cases=_list({"$ref": "#/$defs/criterion"}),
     ),
 }
+ADVICE: Json = {
+    "title": "Advice",
+    **_object(
+        advice=_list(
+            _object(letter=SHORT, choice={"enum": ["retry", "change", "cancel", "continue"]}, why=TEXT),
+            minItems=1,
+        )
+    ),
+}

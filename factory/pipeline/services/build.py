@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from approvals.models import Request
 from approvals.rules import digest_of_effect
 from approvals.services import use_decision
 from core.ids import digest_of
@@ -14,8 +15,10 @@ from core.money import MICROUSD_PER_USD
 from core.registry import Question
 from core.services import current_mode
 from factory.pipeline.errors import SandboxUnavailable
+from factory.pipeline.models import Objective
 from factory.pipeline.services.discover import planned
 from factory.pipeline.services.graphs import Bench
+from factory.pipeline.services.objectives import follow_product
 from factory.repo.services import python_for, repository_of
 from factory.work.models import Dag
 from factory.work.services import create_graph
@@ -115,6 +118,9 @@ def open_build(product: Product, *, task_id: UUID, blueprint: Json, plan: Json) 
             approve_opportunity(product.opportunity, reason="the owner approved blueprint and plan")
         adopt_blueprint(product, blueprint=blueprint)
         change_stage(product, to=Product.Stage.BUILD, reason="the owner approved blueprint and plan")
+        follow_product(
+            product.pk, to=Objective.State.RUNNING, actor="owner", reason="blueprint and plan are approved"
+        )
         return create_graph(
             product=product,
             title=f"Build {product.name}",
@@ -138,3 +144,13 @@ def open_release(product: Product) -> Dag:
         correlation_id=product.correlation_id,
         key=f"release:{product.pk}:{repository_of(product.pk).tip()}",
     )
+
+
+def note_question(request_id: str) -> None:
+    """Let what was asked for wait while the owner has the question whether to build it."""
+    request = Request.objects.filter(pk=request_id, action=ACTION, state=Request.State.PENDING).first()
+    if request is not None:
+        product_id = request.arguments["product_id"]
+        follow_product(
+            product_id, to=Objective.State.AWAITING_APPROVAL, actor=request.asked_by, reason=request.title
+        )

@@ -6,6 +6,7 @@ from uuid import UUID
 from agents.roster.models import Agent
 from core.errors import FactoryError
 from factory.pipeline.adapters.references import reference_prices
+from factory.pipeline.models import Plan
 from factory.pipeline.rules.answers import BLUEPRINT, PLAN, RESEARCH
 from factory.pipeline.rules.blueprint import PRICE_RANGE_USD, check_blueprint
 from factory.pipeline.rules.briefs import blueprint_brief, plan_brief, research_brief
@@ -21,15 +22,21 @@ MOST_ROUNDS = 3
 MOST_SIGNALS = 8
 
 
-def discover(product: Product) -> Dag:
+def discovery(product: Product) -> list[TaskSpec]:
+    """Return the work that ends in the question whether to build."""
+    return [*_validation(product), *_proposal(product, round_n=1, after=("research",))]
+
+
+def discover(product: Product, *, budget_microusd: int | None = None) -> Dag:
     """Begin the work that ends in the question whether to build; a repeat returns the first graph."""
     return create_graph(
         product=product,
         title=f"Find out whether to build {product.name}",
-        tasks=[*_validation(product), *_proposal(product, round_n=1, after=("research",))],
+        tasks=discovery(product),
         scope=product.scope,
         correlation_id=product.correlation_id,
         key=f"discover:{product.pk}",
+        max_cost_microusd=budget_microusd,
     )
 
 
@@ -140,8 +147,26 @@ def judge_blueprint(attempt: Attempt) -> None:
 
 
 def judge_plan(attempt: Attempt) -> None:
-    """Accept a plan that keeps every rule; refuse another whole, naming the broken rules."""
-    _judge(attempt, lambda answer: planned(answer))
+    """Accept a plan that keeps every rule; refuse another whole, naming the broken rules. Both are kept as they are."""
+    faults = _judge(attempt, lambda answer: planned(answer))
+    product = attempt.task.dag.product
+    if product is not None:
+        keep_plan(attempt, product=product, violations=faults)
+
+
+def keep_plan(attempt: Attempt, *, product: Product, violations: list[str]) -> None:
+    """Keep what was proposed and what the rules said, once for each attempt."""
+    Plan.objects.get_or_create(
+        attempt_id=attempt.pk,
+        defaults={
+            "product": product,
+            "objective": product.objectives.order_by("created_at").first(),
+            "version": Plan.objects.filter(product=product).count() + 1,
+            "content": attempt.result,
+            "violations": violations,
+            "proposed_by": f"agent:{attempt.agent.name}" if attempt.agent else "",
+        },
+    )
 
 
 def planned(plan: dict[str, Any]) -> tuple[Planned, ...]:
@@ -174,11 +199,13 @@ def price_range(product: Product | None) -> tuple[int, int]:
     return reference_prices(product.opportunity.name) if product and product.opportunity else PRICE_RANGE_USD
 
 
-def _judge(attempt: Attempt, check: Any) -> None:
+def _judge(attempt: Attempt, check: Any) -> list[str]:
+    """Accept or refuse what was offered; return the faults that were found."""
     try:
         check(attempt.result)
     except FactoryError as fault:
         faults = [str(value) for value in fault.facts.values()] or [fault.sentence]
         refuse_result(attempt.pk, faults=[fault.sentence, *faults], by=BY, error_class="invalid_output")
-    else:
-        accept_result(attempt.pk, by=BY)
+        return faults
+    accept_result(attempt.pk, by=BY)
+    return []

@@ -8,13 +8,24 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from core.ids import story_of
+from core.ids import digest_of, story_of
+from core.money import in_words
 from core.services import audit
 from factory.delivery.services import url_of
 from factory.pipeline.errors import IdeaExcluded
+from factory.pipeline.models import Objective
 from factory.pipeline.rules.idea import read_idea, title_of
-from factory.pipeline.services.discover import discover
+from factory.pipeline.rules.objectives import budget_of, start_rule
+from factory.pipeline.services.discover import discovery
 from factory.pipeline.services.graphs import LAUNCH, VERDICT_JUDGE, Bench
+from factory.pipeline.services.objectives import (
+    Wish,
+    attach,
+    follow_product,
+    move_objective,
+    receive_objective,
+)
+from factory.pipeline.services.starts import ask_to_begin, begin_discovery
 from factory.quality.services import findings_told
 from factory.work.models import Attempt, Task
 from factory.work.services import accept_result, extend_graph, refuse_task
@@ -48,7 +59,7 @@ def scan_file(path: Path, *, as_of: date | None = None) -> Scan:
     return scan
 
 
-def start_from_idea(text: str, *, name: str = "") -> Product:
+def start_from_idea(text: str, *, name: str = "", by: str = "owner") -> Product:
     """Begin a venture with an owner's idea; the same idea again gives the first.
 
     Raises:
@@ -56,18 +67,51 @@ def start_from_idea(text: str, *, name: str = "") -> Product:
         IdeaExcluded: it lies in a field the factory leaves alone; says the rule.
     """
     idea = read_idea(text)
+    wish = Wish(text=idea, source=Objective.Source.OWNER, key=f"idea:{digest_of(idea)}", by=by)
+    objective, _ = receive_objective(wish)
+    return objective.product or begin_objective(objective, name=name)
+
+
+def begin_objective(objective: Objective, *, name: str = "") -> Product:
+    """Begin what was asked for, as far as it may begin unasked. Safe to run twice.
+
+    Raises:
+        IdeaUnclear: it cannot be read as an idea.
+        IdeaExcluded: it lies in a field the factory leaves alone; the objective is rejected.
+    """
+    idea = read_idea(objective.text)
     opportunity = record_idea(idea, title=name or title_of(idea))
     if opportunity.state == Opportunity.State.EXCLUDED:
+        move_objective(
+            objective, to=Objective.State.REJECTED, actor="pipeline:rules", reason=opportunity.reason
+        )
         raise IdeaExcluded(rule=opportunity.reason)
-    return begin_venture(opportunity)
+    return begin_venture(opportunity, objective=objective)
 
 
 @transaction.atomic
-def begin_venture(opportunity: Opportunity) -> Product:
-    """Open the product of an opportunity and begin to find out whether to build it. Safe to run twice."""
+def begin_venture(opportunity: Opportunity, *, objective: Objective | None = None) -> Product:
+    """Open the product of an opportunity and begin to find out whether to build it. Safe to run twice.
+
+    Args:
+        opportunity: fit for a test.
+        objective: the wish it comes from; None: the signals alone.
+    """
+    objective = objective or receive_objective(_wish_of(opportunity))[0]
     product = open_product(opportunity.title, opportunity=opportunity, stage=Stage.VALIDATE)
-    discover(product)
+    attach(objective, product)
+    budget_microusd = budget_of(discovery(product))
+    if objective.state == Objective.State.RECEIVED and start_rule(budget_microusd) == "ask":
+        ask_to_begin(objective, product=product, budget_microusd=budget_microusd)
+    elif objective.state != Objective.State.AWAITING_APPROVAL:
+        begin_discovery(objective, product=product, reason=f"at most {in_words(budget_microusd)}")
     return product
+
+
+def _wish_of(opportunity: Opportunity) -> Wish:
+    return Wish(
+        text=opportunity.title, source=Objective.Source.EVENT, key=f"opportunity:{opportunity.pk}", by="scan"
+    )
 
 
 def validate_product(product: Product) -> dict[str, Any]:
@@ -94,6 +138,9 @@ def decline_build(product_id: UUID, *, task_id: UUID, words: str) -> None:
     refuse_task(task_id, words=words or "the owner said no")
     if product.opportunity:
         decline_opportunity(product.opportunity, reason=words or "the owner said no")
+    follow_product(
+        product_id, to=Objective.State.REJECTED, actor="owner", reason=words or "the owner said no"
+    )
     audit(actor="owner", verb="pipeline.decline_build", subject=product.name, words=words)
 
 
@@ -135,3 +182,4 @@ def note_live(product_id: str) -> None:
     if product.stage == Stage.BUILD:
         change_stage(product, to=Stage.LAUNCH, reason="released")
     change_stage(product, to=Stage.GROW, reason="users meet it")
+    follow_product(product_id, to=Objective.State.DONE, actor="delivery", reason="users meet it")

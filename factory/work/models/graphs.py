@@ -29,6 +29,7 @@ class Dag(models.Model):
         RUNNING = "running"
         STALLED = "stalled", "waits for the owner's choice"
         COMPLETED = "completed"
+        FAILED = "failed", "none of its ends was reached"
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -80,10 +81,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.exclude(state__in=rules.FINAL)
 
     def blocked(self) -> "TaskQuerySet":
-        """Return the tasks that wait behind one that was cancelled or given up."""
+        """Return the tasks that wait behind one that was cancelled or given up, and not left out."""
         return self.filter(
-            state=Task.State.PENDING,
+            state__in=(Task.State.PENDING, Task.State.WAITING),
             dependencies__depends_on__state__in=(Task.State.CANCELLED, Task.State.DEAD_LETTER),
+            dependencies__depends_on__is_left_out=False,
         ).distinct()
 
 
@@ -105,6 +107,17 @@ class Task(models.Model):
         RETRYING = "retrying", "is tried again soon"
         DEAD_LETTER = "dead_letter", "given up, waits for the owner"
         CANCELLED = "cancelled"
+
+    class Source(models.TextChoices):
+        """Where it comes from. Source: R-04.20."""
+
+        SYSTEM = rules.SYSTEM, "the platform"
+        HUMAN = "human", "a person"
+        AGENT = "agent"
+        SCHEDULE = "schedule"
+        EVENT = "event", "an event or a webhook"
+        GRAPH = "graph", "finished work"
+        IMPROVEMENT = "improvement", "self-improvement"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     dag = models.ForeignKey(Dag, on_delete=models.PROTECT, related_name="tasks", db_index=False)
@@ -148,6 +161,13 @@ class Task(models.Model):
     unstarted = models.PositiveSmallIntegerField(default=0, help_text="Claims that were never begun.")
     question = models.UUIDField(null=True, blank=True, help_text="The request it waits for.")
     decisions = models.JSONField(default=dict, help_text="Answers it got, by action.")
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
+    )
+    depth = models.PositiveSmallIntegerField(default=0, help_text="How many parents stand above it.")
+    is_left_out = models.BooleanField(default=False, help_text="The owner goes on without it.")
+    source = models.CharField(max_length=12, choices=Source, default=Source.SYSTEM)
+    created_by = models.CharField(max_length=80, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = TaskQuerySet.as_manager()
@@ -167,6 +187,10 @@ class Task(models.Model):
             ),
             models.CheckConstraint(
                 name="only_waiting_has_question", condition=Q(question__isnull=True) | Q(state="waiting")
+            ),
+            models.CheckConstraint(
+                name="children_stand_below_parents",
+                condition=Q(parent__isnull=True, depth=0) | Q(parent__isnull=False, depth__gt=0),
             ),
             models.CheckConstraint(name="only_ready_is_held", condition=Q(held="") | Q(state="ready")),
         ]

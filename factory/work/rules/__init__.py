@@ -1,6 +1,7 @@
 """What is allowed, who is next, and what follows a failure: pure functions."""
 
 from core.registry import TaskSpec, Workspace
+from factory.work.rules.effects import effect_key
 from factory.work.rules.graphs import (
     MAX_TASKS,
     OWN_VALIDATORS,
@@ -9,6 +10,20 @@ from factory.work.rules.graphs import (
     find_cycle,
     graph_faults,
     paths_behind,
+)
+from factory.work.rules.pressure import (
+    FULL_WAIT_S,
+    KEV,
+    LONG_WAIT_S,
+    MANY_FOR_S,
+    MANY_READY,
+    MAX_OPEN,
+    MAX_OPEN_PER_PRODUCT,
+    MAX_OPEN_PER_SOURCE,
+    SYSTEM,
+    Load,
+    Origin,
+    why_full,
 )
 from factory.work.rules.queue import (
     CRITICAL,
@@ -37,6 +52,7 @@ from factory.work.rules.retries import (
     tier_steps,
     wait_s,
 )
+from factory.work.rules.schedules import slot_after, specs_of, template_of
 from factory.work.rules.states import FINAL, LEASED, MOVES, graph_state
 
 __all__ = [
@@ -44,9 +60,17 @@ __all__ = [
     "ERROR_CLASSES",
     "FINAL",
     "FLOOR",
+    "FULL_WAIT_S",
     "JUDGE_S",
+    "KEV",
     "LEASED",
     "LEAST_MICROUSD",
+    "LONG_WAIT_S",
+    "MANY_FOR_S",
+    "MANY_READY",
+    "MAX_OPEN",
+    "MAX_OPEN_PER_PRODUCT",
+    "MAX_OPEN_PER_SOURCE",
     "MAX_TASKS",
     "MAX_TOTAL_S",
     "MAX_UNSTARTED",
@@ -54,15 +78,19 @@ __all__ = [
     "OWN_VALIDATORS",
     "SECONDS_BY_TYPE",
     "START_S",
+    "SYSTEM",
     "URGENT",
     "WATCH_S",
     "Edges",
+    "Load",
+    "Origin",
     "Record",
     "TaskSpec",
     "Workspace",
     "backoff_s",
     "due_boost",
     "edges_of",
+    "effect_key",
     "effective_priority",
     "find_cycle",
     "floor_rank",
@@ -74,6 +102,10 @@ __all__ = [
     "may_retry",
     "paths_behind",
     "rank",
+    "slot_after",
+    "specs_of",
+    "template_of",
     "tier_steps",
     "wait_s",
+    "why_full",
 ]  # fmt: skip

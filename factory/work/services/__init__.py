@@ -12,6 +12,15 @@ from factory.work.services.attempts import (
 from factory.work.services.claims import claim_task
 from factory.work.services.dead_letters import cancel_graph, cancel_task, retry_dead_letter
 from factory.work.services.drains import settle_drain
+from factory.work.services.effects import (
+    Deed,
+    Done,
+    carry_out_once,
+    intend,
+    repeat_effect,
+    settle_effects,
+    take_as_done,
+)
 from factory.work.services.engine import Loop, run_next, run_ready
 from factory.work.services.failures import promote_due
 from factory.work.services.graphs import create_graph, pause_graph, unpause_graph
@@ -26,16 +35,29 @@ from factory.work.services.lanes import (
     sync_lanes,
     unpause_queue,
 )
+from factory.work.services.outages import clear_outages, note_outage, shut_kinds
+from factory.work.services.pressure import watch_line
 from factory.work.services.questions import hold_back, refuse_task, resume_task
 from factory.work.services.results import accept_result, refuse_result
+from factory.work.services.schedules import (
+    pause_schedule,
+    remove_schedule,
+    resume_schedule,
+    set_schedule,
+    start_due_schedules,
+)
 from factory.work.services.summary import summarize
 from factory.work.services.tasks import change_task
 from factory.work.services.versions import as_read
 
 __all__ = [
-    "Admission", "Loop", "accept_result", "as_read", "cancel_graph", "cancel_task", "change_task", "claim_task", "create_graph",
-    "extend_graph", "finish_attempt", "heartbeat", "hold_back", "hold_task", "let_go", "lift_limit", "may_go_on",
-    "open_lanes", "pause_graph", "pause_queue", "promote_due", "read_admission", "readmit", "reap_leases",
-    "recover_at_boot", "refuse_result", "refuse_task", "resume_task", "retry_dead_letter", "run_next", "run_ready",
-    "set_permits", "settle_drain", "start_attempt", "summarize", "sync_lanes", "unpause_graph", "unpause_queue",
+    "Admission", "Deed", "Done", "Loop", "accept_result", "as_read", "cancel_graph", "cancel_task",
+    "carry_out_once", "change_task", "claim_task", "clear_outages", "create_graph", "extend_graph",
+    "finish_attempt", "heartbeat", "hold_back", "hold_task", "intend", "let_go", "lift_limit", "may_go_on",
+    "note_outage", "open_lanes", "pause_graph", "pause_queue", "pause_schedule", "promote_due",
+    "read_admission", "readmit", "reap_leases", "recover_at_boot", "refuse_result", "refuse_task",
+    "remove_schedule", "repeat_effect", "resume_schedule", "resume_task", "retry_dead_letter", "run_next",
+    "run_ready", "set_permits", "set_schedule", "settle_drain", "settle_effects", "shut_kinds",
+    "start_attempt", "start_due_schedules", "summarize", "sync_lanes", "take_as_done", "unpause_graph",
+    "unpause_queue", "watch_line",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ from core.ids import story_of
 from core.registry import Assignment, Job, Outcome, Stop, find_job, post_of
 from factory.work import rules
 from factory.work.adapters.deadlocks import repeated
-from factory.work.errors import LeaseLost
+from factory.work.errors import EffectUnknown, LeaseLost
 from factory.work.ports import Done
 from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on
 from factory.work.services.claims import ALL_QUEUES, Claim, claim_next, tell_claims
@@ -184,8 +184,10 @@ def failure_of(error: Exception) -> Outcome:
     """Return what an attempt that ended in `error` amounts to. Source: R-01.16."""
     if isinstance(error, Halted | Stopped):
         return Outcome(kind="stopped", error=error.sentence)
+    if isinstance(error, EffectUnknown):
+        return Outcome(kind="waiting", question=error.question)
     if isinstance(error, FactoryError):
-        return Outcome(kind="failed", error=str(error), error_class=error_class(error))
+        return Outcome(kind="failed", error=str(error), error_class=error_class(error), misses=error.misses)
     lines = "".join(traceback.format_exception(error)).splitlines()[-LAST_LINES:]
     return Outcome(kind="failed", error="\n".join(lines), error_class="crash")
 

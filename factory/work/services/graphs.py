@@ -15,10 +15,13 @@ from core.services import audit, publish
 from factory.work import rules
 from factory.work.errors import CycleDetected, GraphRefused
 from factory.work.models import Dag, Dependency, Queue, Task
-from factory.work.rules import Edges, TaskSpec
+from factory.work.rules import Edges, Origin, TaskSpec
 from factory.work.services.lanes import open_lanes
+from factory.work.services.pressure import require_room
 from factory.work.services.tasks import PAUSED, change_task, lane_of, lock_graph, ready_task
 from portfolio.models import Product
+
+FROM_PLATFORM = Origin()
 
 
 @transaction.atomic
@@ -31,6 +34,7 @@ def create_graph(  # noqa: PLR0913 (a graph needs a payer, a story and a key bes
     correlation_id: UUID | None,
     key: str,
     max_cost_microusd: int | None = None,
+    origin: Origin = FROM_PLATFORM,
 ) -> Dag:
     """Make a graph with all its tasks, or nothing; tasks that wait for no other are ready at once.
 
@@ -42,19 +46,22 @@ def create_graph(  # noqa: PLR0913 (a graph needs a payer, a story and a key bes
         correlation_id: the story it belongs to.
         key: idempotency key; a repeat returns the first graph.
         max_cost_microusd: most that the whole graph may cost; None: its tasks' limits and its payer's bind alone.
+        origin: where it comes from, and who wants it.
 
     Raises:
         GraphRefused: names every fault.
+        QueueFull: there is too much open work.
         CycleDetected: lists one circle.
     """
     if known := Dag.objects.filter(key=key).first():
         return known
     agents = checked_agents(tasks)
+    require_room(len(tasks), origin=origin, product=product)
     with story_of(correlation_id):
         dag = Dag(key=key, product=product, payer=scope, title=title[:200], correlation_id=correlation_id)
         dag.scope = _scope_of(Scope.Kind.DAG, dag.pk, label=title, cap_microusd=max_cost_microusd)
         dag.save(force_insert=True)
-        made = _write_tasks(dag, tasks, agents)
+        made = _write_tasks(dag, tasks, agents, origin=origin)
         publish("work.graph_created", dag_id=str(dag.pk), title=dag.title, tasks=len(made))
         start_tasks(made.values())
     return dag
@@ -99,9 +106,13 @@ def _scope_of(kind: str, ref: UUID, *, label: str, cap_microusd: int | None) -> 
     return scope
 
 
-def _write_tasks(dag: Dag, tasks: Sequence[TaskSpec], agents: Mapping[str, Agent]) -> dict[str, Task]:
+def _write_tasks(
+    dag: Dag, tasks: Sequence[TaskSpec], agents: Mapping[str, Agent], *, origin: Origin
+) -> dict[str, Task]:
     behind = rules.paths_behind(rules.edges_of(tasks))
     made = tasks_of(tasks, dag=dag, agents=agents, behind=behind)
+    for task in made.values():
+        task.source, task.created_by = origin.source, origin.by[:80]
     Task.objects.bulk_create(made.values())
     Dependency.objects.bulk_create(
         Dependency(task=made[spec.key], depends_on=made[earlier])

@@ -1,0 +1,155 @@
+"""What the factory was asked to do, what Kev planned, and what he saw on his rounds."""
+
+from django.db import models
+from django.utils import timezone
+
+from core.ids import new_id
+from factory.pipeline.rules import objectives
+from factory.work.models import Dag, DeadLetter
+from portfolio.models import Product
+
+
+class ObjectiveQuerySet(models.QuerySet["Objective"]):
+    """Questions about objectives."""
+
+    def open(self) -> "ObjectiveQuerySet":
+        """Return what is not over."""
+        return self.exclude(state__in=objectives.FINAL)
+
+    def new(self) -> "ObjectiveQuerySet":
+        """Return what nobody has begun yet, the oldest first."""
+        return self.filter(state=Objective.State.RECEIVED).order_by("created_at", "id")
+
+
+class Objective(models.Model):
+    """One wish: from the owner, an agent, a schedule, an event, a finished graph or the factory itself. Source: R-01.1."""
+
+    class Source(models.TextChoices):
+        """Where it comes from."""
+
+        OWNER = "owner"
+        AGENT = "agent", "an agent's idea"
+        SCHEDULE = "schedule"
+        EVENT = "event", "a signal or a webhook"
+        GRAPH = "graph", "finished work"
+        IMPROVEMENT = "improvement", "the factory's own proposal"
+
+    class State(models.TextChoices):
+        """How far it is. Source: R-01.2."""
+
+        RECEIVED = "received"
+        PLANNING = "planning"
+        AWAITING_APPROVAL = "awaiting_approval", "waits for the owner"
+        RUNNING = "running"
+        DONE = "done"
+        REJECTED = "rejected"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    source = models.CharField(max_length=12, choices=Source)
+    key = models.CharField(max_length=160, help_text="Idempotency key of the source.")
+    text = models.TextField(help_text="Only the owner's words are orders; all others are data.")
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, null=True, blank=True, related_name="objectives"
+    )
+    budget_microusd = models.BigIntegerField(null=True, blank=True, help_text="None: the limits bind alone.")
+    deadline = models.DateTimeField(null=True, blank=True, help_text="Business time.")
+    state = models.CharField(max_length=20, choices=State, default=State.RECEIVED)
+    reason = models.CharField(max_length=500, blank=True, help_text="Of the last change.")
+    created_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    objects = ObjectiveQuerySet.as_manager()
+
+    class Meta:
+        """The same wish of the same source is one row."""
+
+        constraints = [
+            models.UniqueConstraint(name="one_objective_per_key", fields=["source", "key"]),
+            models.CheckConstraint(
+                name="objective_budget_is_not_negative",
+                condition=models.Q(budget_microusd__isnull=True) | models.Q(budget_microusd__gte=0),
+            ),
+        ]
+        indexes = [models.Index(name="objective_state", fields=["state", "created_at"])]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens with it."""
+        return self.state in objectives.FINAL
+
+
+class ObjectiveChange(models.Model):
+    """One change of an objective's state; never changed, never deleted."""
+
+    sequence = models.BigAutoField(primary_key=True)
+    objective = models.ForeignKey(Objective, on_delete=models.PROTECT, related_name="changes")
+    old = models.CharField(max_length=20, choices=Objective.State)
+    new = models.CharField(max_length=20, choices=Objective.State)
+    actor = models.CharField(max_length=160)
+    reason = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.old} > {self.new}"
+
+
+class Plan(models.Model):
+    """One plan that Kev proposed, and what the rules said; only one without violations is carried out. Source: R-01.22."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="plans")
+    objective = models.ForeignKey(Objective, on_delete=models.PROTECT, null=True, related_name="plans")
+    version = models.PositiveSmallIntegerField()
+    content = models.JSONField(help_text="As it was proposed.")
+    violations = models.JSONField(default=list, help_text="Names of the rules it breaks.")
+    proposed_by = models.CharField(max_length=80)
+    attempt_id = models.UUIDField(unique=True, help_text="The attempt that proposed it.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        """Versions count up."""
+
+        constraints = [models.UniqueConstraint(name="one_plan_per_version", fields=["product", "version"])]
+
+    def __str__(self) -> str:
+        return f"plan {self.version} of {self.product}"
+
+
+class Round(models.Model):
+    """One look of Kev at the whole factory that found something; one that finds nothing leaves nothing. Source: R-01.20."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    at = models.DateTimeField(default=timezone.now)
+    found = models.JSONField(help_text="How many of each.")
+    dag = models.ForeignKey(Dag, on_delete=models.PROTECT, null=True, related_name="+")
+
+    def __str__(self) -> str:
+        return f"round of {self.at:%Y-%m-%d %H:%M}"
+
+
+class Advice(models.Model):
+    """What Kev would do about work that was given up; the owner chooses."""
+
+    class Choice(models.TextChoices):
+        """The ways out."""
+
+        RETRY = "retry"
+        CHANGE = "change", "change and try again"
+        CANCEL = "cancel"
+        CONTINUE = "continue", "go on without it"
+
+    letter = models.OneToOneField(
+        DeadLetter, on_delete=models.PROTECT, primary_key=True, related_name="advice"
+    )
+    choice = models.CharField(max_length=10, choices=Choice)
+    words = models.TextField()
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.choice}: {self.words[:60]}"
