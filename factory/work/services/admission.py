@@ -24,11 +24,6 @@ FROZEN: Final = "frozen"
 BUDGET: Final = "budget:"
 
 
-def shut_kinds() -> frozenset[str]:
-    """Return the kinds of tasks that may not begin now, whoever's they are; `agent`: all of agents."""
-    return frozenset()
-
-
 def hold_back(refused: Refused) -> int:
     """Take the refused task, and all that would be refused for the same reason, out of the line; return how many.
 

@@ -19,9 +19,10 @@ from factory.work.adapters.deadlocks import repeated
 from factory.work.adapters.line import the_line
 from factory.work.models import Attempt, Dag, Queue, Task
 from factory.work.ports import Taken, Wish
-from factory.work.services.admission import hold_back, shut_kinds
+from factory.work.services.admission import hold_back
 from factory.work.services.artifacts import inputs_of
 from factory.work.services.failures import fail_task, record_of
+from factory.work.services.outages import shut_kinds
 from factory.work.services.results import close_attempt
 from factory.work.services.tasks import lock_graph
 
