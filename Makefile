@@ -1,14 +1,17 @@
 # The factory's commands. A fresh machine needs Python 3.11 or newer and git; everything else is installed into .venv.
-.PHONY: demo run install install-dev test drill check
+.PHONY: demo run install install-dev test test-full drill e2e shots check
 PY = .venv/bin/python
 # --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
 given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
 
+# PROFILE=full: on PostgreSQL and Redis, with web, workers and beat as processes of their own
+on = $(if $(filter full,$(PROFILE)),scripts/services up && eval "$$(scripts/services env $(1))" &&)
+
 demo: install ## one idea from signals to a live product, in rehearsal
-	@FACTORY_MODE=rehearsal FACTORY_HOME=var/demo $(PY) manage.py factory demo --fresh $(if $(EXIT),--exit) $(call given,PRODUCT) $(call given,IDEA)
+	@$(call on,demo) FACTORY_MODE=rehearsal FACTORY_HOME=var/demo$(addprefix -,$(PROFILE)) $(PY) manage.py factory demo --fresh $(if $(EXIT),--exit) $(call given,PRODUCT) $(call given,IDEA)
 
 run: install ## the factory as a service on http://localhost:8000
-	@$(PY) manage.py factory run
+	@$(call on) $(PY) manage.py factory run
 
 install: ## the environment and .venv/bin/factory
 	@scripts/install requirements.txt
@@ -18,6 +21,9 @@ install-dev:
 
 test: install-dev ## what people rely on, on SQLite, no service needed
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -n 2 --dist loadfile
+
+test-full: install-dev ## the same on PostgreSQL and Redis, with workers as processes of their own
+	@scripts/services up && eval "$$(scripts/services env)" && FACTORY_MODE=rehearsal FACTORY_HOME=var/test-full $(PY) -m pytest -n 2 --dist loadfile
 
 drill: install-dev ## the slow proofs
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m drill

@@ -89,3 +89,10 @@ def only_one(name: str) -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [name])
+
+
+def forget_rows() -> None:
+    """Remove every table of a PostgreSQL database; a file is removed as a file."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")

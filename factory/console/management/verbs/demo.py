@@ -17,16 +17,18 @@ from typing import Annotated, Any
 import httpx
 import typer
 from django.conf import settings
+from django.db import connection
 from django.urls import reverse
 from rich.console import Console
 
 from billing.adapters.pay_secret import pay_secret
+from core.adapters.database import forget_rows
 from core.services import advance_to, business_now, invite_person, start_clock_at
 from factory.console.management.daemon import LOCK, claim_home, claim_port
 from factory.console.management.progress import Progress
 from factory.console.management.simulated import Owner, hire_owner, outside, until
 from factory.console.management.summary import last_line, stage_table, summary_of
-from factory.console.management.verbs.entry import app, stop
+from factory.console.management.verbs.entry import USAGE, app, stop
 from factory.console.management.verbs.give import begin
 from factory.console.management.verbs.keep import close_edge
 from factory.console.management.verbs.run import prepare
@@ -58,6 +60,7 @@ def demo(
             code=1,
         )
     check_wish(idea, product)
+    check_database()
     with claim_home(settings.HOME):  # an earlier demo may still be up
         if is_fresh:
             forget()
@@ -85,9 +88,19 @@ def check_wish(idea: str, product: str) -> None:
         read_idea(idea)
 
 
+def check_database() -> None:
+    """Refuse a server's database that may be somebody's: the demo empties its own."""
+    if connection.vendor == "postgresql" and not connection.settings_dict["NAME"].endswith("_demo"):
+        stop(
+            "The demo empties its database: name one in FACTORY_DATABASE_URL that ends with _demo.",
+            code=USAGE,
+        )
+
+
 def forget() -> None:
     """Remove the demo before: its products, its database, its files; nothing outside the demo's own home."""
     close_edge()
+    forget_rows()
     for path in Path(settings.HOME).iterdir():
         if path.name in KEPT:
             continue
