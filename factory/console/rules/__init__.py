@@ -85,7 +85,27 @@ SEVERITY_LOOKS: Final[Mapping[str, Look]] = {
     "medium": Look("alert", "need", "Must be mended"),
     "low": Look("queue", "", "Note"),
 }
+TRY_LOOKS: Final[Mapping[str, Look]] = {
+    "open": Look("live", "live", "Works"),
+    "offered": Look("live", "live", "Is being judged"),
+    "done": Look("done", "good", "Accepted"),
+    "failed": Look("fail", "harm", "Failed"),
+    "lost": Look("fail", "harm", "Its worker vanished"),
+    "waiting": Look("need", "need", "Asked you"),
+    "stopped": Look("stop", "", "Was asked to stop"),
+    "unstarted": Look("queue", "", "Was never begun"),
+    "cancelled": Look("off", "", "Ended"),
+}
+DAG_LOOKS: Final[Mapping[str, Look]] = {
+    "pending": Look("queue", "", "Has not begun"),
+    "running": Look("live", "live", "Under way"),
+    "stalled": Look("park", "need", "Waits for your choice"),
+    "completed": Look("done", "good", "Done"),
+    "cancelled": Look("off", "", "Ended"),
+}
 LOOKS: Final[Mapping[str, Mapping[str, Look]]] = {
+    "try": TRY_LOOKS,
+    "dag": DAG_LOOKS,
     "task": TASK_LOOKS,
     "release": RELEASE_LOOKS,
     "idea": IDEA_LOOKS,
@@ -99,6 +119,14 @@ LOOKS: Final[Mapping[str, Mapping[str, Look]]] = {
 def look_of(kind: str, state: str) -> Look:
     """Return how `state` of a `kind` of thing looks; one we do not know is said to be unknown."""
     return LOOKS[kind].get(state, UNKNOWN_LOOK)
+
+
+_NODES: Final[Mapping[str, str]] = {"good": "done", "live": "live", "harm": "fail", "need": "need"}
+
+
+def node_class(state: str) -> str:
+    """Return how a step of a graph is drawn: `done`, `live`, `fail`, `need` or `later`."""
+    return _NODES.get(TASK_LOOKS[state].tone, "later") if state in TASK_LOOKS else "later"
 
 
 def length_in_words(seconds: float | None) -> str:
@@ -309,6 +337,43 @@ class Promise:
 
 
 _TOPIC: Final = re.compile(r"(home|decisions|money|work)|(dag|session):[0-9a-f-]{36}")
+
+
+QUEUE_WORDS: Final[Mapping[str, str]] = {
+    "cloud": "Models",
+    "build": "Builds",
+    "control": "Upkeep",
+    "notify": "Notices",
+    "gpu": "GPU",
+}
+WAIT_WORDS: Final[Mapping[str, str]] = {
+    "you": "For you",
+    "steps": "For another step",
+    "cut": "Cannot start",
+    "children": "For steps of their own",
+    "judge": "For a verdict",
+    "retry": "For the next try",
+}
+WAIT_LOOKS: Final[Mapping[str, tuple[str, str]]] = {
+    "you": ("need", "need"),
+    "cut": ("park", "need"),
+    "judge": ("live", "live"),
+    "retry": ("back", ""),
+    "held": ("park", "need"),
+    "agent": ("clock", ""),
+    "queue": ("park", "need"),
+}
+WAIT_ENDS: Final[Mapping[str, str]] = {
+    "cut": "What they need was given up or ended; their graphs say what can be done.",
+    "agent": "They begin when a place is free or the agent is switched on.",
+    "queue": "They begin when the queue goes on.",
+}
+HELD_WORDS: Final[Mapping[str, str]] = {
+    "paused": "Their graph is paused",
+    "frozen": "Their venture is parked",
+    "budget": "For budget",
+    "gpu": "For the GPU host",
+}
 
 
 def is_topic(text: str) -> bool:

@@ -1,0 +1,237 @@
+"""Graphs of tasks as people follow them: steps in the order they can run, what each waits for, its tries and costs."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from agents.gateway.models import Call
+from factory.work.models import Attempt, Dag, Dependency, Task
+from portfolio.models import Product
+
+MOST_GRAPHS: Final = 20
+MOST_STEPS: Final = 200
+"""So many steps of a graph are shown; the rest is counted."""
+_CUT: Final = (Task.State.CANCELLED, Task.State.DEAD_LETTER)
+
+
+@dataclass(frozen=True)
+class Try:
+    """One attempt at a task; its cost is None when it asked no model."""
+
+    attempt: Attempt
+    cost_microusd: int | None
+    model: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task of a graph.
+
+    Attributes:
+        number: its place in the list.
+        needs: ids of the steps it waits for.
+        after: their numbers, in words.
+        is_cut: it cannot start, because one of them gave up or was cancelled.
+    """
+
+    number: int
+    task: Task
+    needs: tuple[UUID, ...]
+    after: str
+    is_cut: bool
+    tries: tuple[Try, ...]
+
+    @property
+    def cost_microusd(self) -> int | None:
+        """What all its tries cost; None: none of them asked a model."""
+        known = [one.cost_microusd for one in self.tries if one.cost_microusd is not None]
+        return sum(known) if known else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long all its tries worked; None: none has ended."""
+        worked = [one.attempt.worked_s for one in self.tries if one.attempt.ended_at]
+        return sum(worked) if worked else None
+
+    @property
+    def last_session(self) -> UUID | None:
+        """The newest attempt, whose session tells most; None: nobody has begun."""
+        return self.tries[-1].attempt.pk if self.tries else None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph with its steps; `hidden` counts the steps that are not shown."""
+
+    dag: Dag
+    steps: tuple[Step, ...]
+    hidden: int = 0
+
+    @property
+    def done(self) -> int:
+        """How many steps are over and accepted."""
+        return sum(one.task.state == Task.State.COMPLETED for one in self.steps)
+
+    @property
+    def gave_up(self) -> int:
+        """How many steps the factory gave up."""
+        return sum(one.task.state == Task.State.DEAD_LETTER for one in self.steps)
+
+    @property
+    def cut(self) -> tuple[Step, ...]:
+        """The steps that cannot start."""
+        return tuple(one for one in self.steps if one.is_cut)
+
+    @property
+    def waits_for_you(self) -> int:
+        """How many steps wait for an answer."""
+        return sum(
+            one.task.state == Task.State.WAITING and one.task.question is not None for one in self.steps
+        )
+
+    @property
+    def cost_microusd(self) -> int:
+        """What its steps cost so far."""
+        return sum(one.cost_microusd or 0 for one in self.steps)
+
+    @property
+    def worked_s(self) -> float:
+        """How long its steps worked, together."""
+        return sum(one.seconds or 0.0 for one in self.steps)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything in it is still to be done."""
+        return self.dag.state not in (Dag.State.COMPLETED, Dag.State.CANCELLED)
+
+
+@dataclass(frozen=True)
+class GraphLine:
+    """One graph in a list: how many of its steps are done, and what they cost."""
+
+    dag: Dag
+    steps: int
+    done: int
+    cost_microusd: int
+
+
+def graphs_of(dags: Iterable[Dag]) -> tuple[Graph, ...]:
+    """Return these graphs with their steps, in the order given; four queries, however many there are."""
+    dags = list(dags)
+    by_dag: dict[UUID, list[Task]] = defaultdict(list)
+    tasks = Task.objects.filter(dag__in=dags).select_related("agent").order_by("-behind", "created_at", "pk")
+    for task in tasks:
+        by_dag[task.dag_id].append(task)
+    shown = {task.pk: task for found in by_dag.values() for task in found[:MOST_STEPS]}
+    needs = _needs(dags)
+    tries = _tries(shown)
+    return tuple(_graph(dag, by_dag[dag.pk], needs=needs, tries=tries) for dag in dags)
+
+
+def _needs(dags: list[Dag]) -> dict[UUID, list[UUID]]:
+    needs: dict[UUID, list[UUID]] = defaultdict(list)
+    edges = (
+        Dependency.objects.filter(task__dag__in=dags).order_by("pk").values_list("task_id", "depends_on_id")
+    )
+    for task_id, before in edges:
+        needs[task_id].append(before)
+    return needs
+
+
+def _tries(tasks: Mapping[UUID, Task]) -> dict[UUID, list[Try]]:
+    found = Attempt.objects.filter(task__in=tasks).select_related("agent").order_by("n")
+    calls = Call.objects.filter(assignment_id=OuterRef("pk")).order_by()
+    total = calls.values("assignment_id").annotate(total=Sum("cost_microusd")).values("total")
+    last = calls.order_by("-started_at").values("model__name")[:1]
+    tries: dict[UUID, list[Try]] = defaultdict(list)
+    for attempt in found.annotate(cost=Subquery(total), model=Subquery(last)):
+        tries[attempt.task_id].append(Try(attempt, attempt.cost, attempt.model or ""))
+    return tries
+
+
+def _graph(
+    dag: Dag, tasks: list[Task], *, needs: Mapping[UUID, list[UUID]], tries: Mapping[UUID, list[Try]]
+) -> Graph:
+    state_of = {task.pk: task.state for task in tasks}
+    numbers = {task.pk: number for number, task in enumerate(tasks, start=1)}
+    steps = tuple(
+        Step(
+            number=numbers[task.pk],
+            task=task,
+            needs=tuple(before := [one for one in needs.get(task.pk, ()) if one in numbers]),
+            after=", ".join(str(number) for number in sorted(numbers[one] for one in before)),
+            is_cut=task.state == Task.State.PENDING and any(state_of[one] in _CUT for one in before),
+            tries=tuple(tries.get(task.pk, ())),
+        )
+        for task in tasks[:MOST_STEPS]
+    )
+    return Graph(dag, steps, hidden=max(0, len(tasks) - MOST_STEPS))
+
+
+def graph_lines(dags: Iterable[Dag]) -> tuple[GraphLine, ...]:
+    """Return these graphs for a list, in the order given; three queries, however many there are."""
+    dags = list(dags)
+    counts = Task.objects.filter(dag__in=dags).order_by().values_list("dag").annotate(
+        steps=Count("pk"), done=Count("pk", filter=Q(state=Task.State.COMPLETED))
+    )  # fmt: skip
+    steps = {dag: (number, done) for dag, number, done in counts}
+    costs = _costs(dags)
+    return tuple(GraphLine(dag, *steps.get(dag.pk, (0, 0)), costs.get(dag.pk, 0)) for dag in dags)
+
+
+def _costs(dags: list[Dag]) -> dict[UUID, int]:
+    """Return what each graph cost, by the calls of its attempts."""
+    of_attempt = Call.objects.filter(assignment_id=OuterRef("pk")).order_by().values("assignment_id")
+    total = of_attempt.annotate(total=Sum("cost_microusd")).values("total")
+    costs: dict[UUID, int] = defaultdict(int)
+    attempts = Attempt.objects.filter(task__dag__in=dags).order_by()
+    for dag, cost in attempts.annotate(cost=Coalesce(Subquery(total), 0)).values_list("task__dag", "cost"):
+        costs[dag] += cost
+    return costs
+
+
+def open_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
+    """Return the graphs in which something is to be done, the newest first; of one product, or of all."""
+    return list(_graphs(product).filter(closed_at=None)[:at_most])
+
+
+def closed_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
+    """Return the graphs that are over, the newest first; of one product, or of all."""
+    return list(_graphs(product).filter(closed_at__isnull=False)[:at_most])
+
+
+def _graphs(product: Product | None) -> QuerySet[Dag]:
+    found = Dag.objects.select_related("product").order_by("-created_at", "-pk")
+    return found if product is None else found.filter(product=product)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a graph stands still: a step that gave up or was ended, and what it blocks."""
+
+    step: Step
+    blocks: tuple[Step, ...]
+
+
+def causes_of(graph: Graph) -> tuple[Cause, ...]:
+    """Return what holds a graph up, with the steps that directly wait for it."""
+    by_id = {one.task.pk: one for one in graph.steps}
+    blocked: dict[UUID, list[Step]] = defaultdict(list)
+    for step in graph.cut:
+        for before in step.needs:
+            if before in by_id and by_id[before].task.state in _CUT:
+                blocked[before].append(step)
+    held = [one for one in graph.steps if one.task.pk in blocked or one.task.state == Task.State.DEAD_LETTER]
+    return tuple(Cause(one, tuple(blocked[one.task.pk])) for one in held)
+
+
+def began_at(graph: Graph) -> datetime | None:
+    """Return when its first attempt began, in machine time; None: none has."""
+    moments = [one.attempt.started_at for step in graph.steps for one in step.tries if one.attempt.started_at]
+    return min(moments, default=None)

@@ -1,0 +1,199 @@
+"""The queue as people ask about it: what is at work, what is ready, what waits and for what."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Count, Min
+
+from agents.roster.models import Agent
+from factory.work.models import DeadLetter, Queue, Task
+from factory.work.services import read_admission
+
+BANDS: Final = (("Urgent", 10), ("High", 30), ("Normal", 60), ("Low", 80), ("Background", 101))
+"""Priorities by name: each band reaches to below its number."""
+MOST_NAMES: Final = 3
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Tasks that wait for the same.
+
+    Attributes:
+        kind: `you`, `steps`, `cut`, `children`, `judge`, `retry`, `held`, `agent`, `queue`.
+        what: whom or what exactly, in words; empty: the kind says it.
+        since: the oldest of them, machine time.
+        until: when the first of them goes on by itself; None: that is not known.
+        products: the ventures with most of them, and how many each.
+    """
+
+    kind: str
+    what: str
+    count: int
+    since: datetime | None
+    until: datetime | None = None
+    products: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Band:
+    """Ready tasks of one priority: how many in each queue, in the order of `QUEUES`, and the oldest."""
+
+    name: str
+    counts: tuple[int, ...]
+    since: datetime | None
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.counts)
+
+
+QUEUES: Final = tuple(Queue.Name.values)
+
+
+@dataclass(frozen=True)
+class QueueNow:
+    """The queue at one moment."""
+
+    at_work: int
+    agents_at_work: int
+    ready: int
+    ready_since: datetime | None
+    waiting: int
+    for_you: int
+    gave_up: int
+    waits: tuple[Wait, ...]
+    bands: tuple[Band, ...]
+    paused: tuple[str, ...]
+
+    @property
+    def by_queue(self) -> tuple[int, ...]:
+        """How many are ready in each queue."""
+        return tuple(sum(band.counts[index] for band in self.bands) for index in range(len(QUEUES)))
+
+
+def queue_now() -> QueueNow:
+    """Return what the queue looks like; the number of queries does not grow with the tasks."""
+    at_work = Task.objects.leased().aggregate(all=Count("pk"), agents=Count("agent", distinct=True))
+    bands = _bands()
+    waits = (*_waits_by_state(), *_held(), *_shut_lanes(), *_paused_queues())
+    states = [wait for wait in waits if wait.kind not in ("agent", "queue")]
+    return QueueNow(
+        at_work=at_work["all"],
+        agents_at_work=at_work["agents"],
+        ready=sum(band.total for band in bands),
+        ready_since=min((band.since for band in bands if band.since), default=None),
+        waiting=sum(wait.count for wait in states),
+        for_you=sum(wait.count for wait in states if wait.kind == "you"),
+        gave_up=DeadLetter.objects.filter(resolution="").count(),
+        waits=waits,
+        bands=bands,
+        paused=tuple(Queue.objects.filter(is_paused=True).order_by("name").values_list("name", flat=True)),
+    )
+
+
+def _bands() -> tuple[Band, ...]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    oldest: dict[str, list[datetime]] = defaultdict(list)
+    rows = Task.objects.claimable().order_by().values_list("priority", "queue")
+    for priority, queue, number, since in rows.annotate(n=Count("pk"), since=Min("ready_at")):
+        name = next(band for band, below in BANDS if priority < below)
+        counts[name][queue] += number
+        oldest[name] += [since] if since else []
+    return tuple(
+        Band(name, tuple(counts[name][queue] for queue in QUEUES), min(oldest[name], default=None))
+        for name, _ in BANDS
+    )
+
+
+def _waits_by_state() -> list[Wait]:
+    """What waits by its state alone; the names of the ventures come with the counts."""
+    tasks = Task.objects.open()
+    cut = set(tasks.blocked().values_list("pk", flat=True))
+    sorts = (
+        ("you", tasks.filter(state=Task.State.WAITING, question__isnull=False)),
+        ("steps", tasks.filter(state=Task.State.PENDING)),
+        ("children", tasks.filter(state=Task.State.WAITING, question=None)),
+        ("judge", tasks.filter(state=Task.State.VALIDATING)),
+        ("retry", tasks.filter(state=Task.State.RETRYING)),
+    )
+    found = []
+    for kind, rows in sorts:
+        groups = rows.order_by().values_list("dag__product__name").annotate(
+            n=Count("pk"), since=Min("changed_at"), until=Min("not_before")
+        )  # fmt: skip
+        found += _summed(kind, groups)
+    if cut:
+        found = [_without(wait, len(cut)) if wait.kind == "steps" else wait for wait in found]
+        found.append(Wait("cut", "", len(cut), None))
+    return [wait for wait in found if wait.count]
+
+
+def _without(wait: Wait, number: int) -> Wait:
+    return Wait(wait.kind, wait.what, wait.count - number, wait.since, wait.until, wait.products)
+
+
+def _summed(kind: str, groups: Iterable[tuple[str | None, int, datetime, datetime | None]]) -> list[Wait]:
+    rows = sorted(groups, key=lambda row: -row[1])
+    if not rows:
+        return []
+    return [
+        Wait(
+            kind,
+            "",
+            count=sum(number for _, number, _, _ in rows),
+            since=min(since for _, _, since, _ in rows),
+            until=min((until for *_, until in rows if until), default=None) if kind == "retry" else None,
+            products=tuple((name or "the factory", number) for name, number, _, _ in rows[:MOST_NAMES]),
+        )
+    ]
+
+
+def _held() -> list[Wait]:
+    """What is ready and kept out of the line, by the reason that stands with it."""
+    held = Task.objects.filter(state=Task.State.READY).exclude(held="")
+    rows = (
+        held.order_by()
+        .values_list("held", "dag__product__name")
+        .annotate(n=Count("pk"), since=Min("ready_at"))
+    )
+    by_reason: dict[str, list[tuple[str | None, int, datetime, None]]] = defaultdict(list)
+    for reason, product, number, since in rows:
+        by_reason[reason.partition(":")[0]].append((product, number, since, None))
+    found = []
+    for reason, groups in sorted(by_reason.items()):
+        kind = "you" if reason == "question" else "held"
+        found += [
+            Wait(kind, reason, one.count, one.since, None, one.products) for one in _summed(kind, groups)
+        ]
+    return found
+
+
+def _shut_lanes() -> list[Wait]:
+    """Ready tasks of agents that take no work now, and why."""
+    admission = read_admission()
+    shut = Task.objects.claimable().filter(agent__in=list(admission.shut_agents)).order_by()
+    rows = list(shut.values_list("agent").annotate(n=Count("pk"), since=Min("ready_at")))
+    names = dict(Agent.objects.filter(pk__in=[row[0] for row in rows]).values_list("pk", "name"))
+    return [
+        Wait("agent", admission.shut_agents[agent], number, since)
+        for agent, number, since in sorted(rows, key=lambda row: names[row[0]])
+    ]
+
+
+def _paused_queues() -> list[Wait]:
+    paused = Queue.objects.filter(is_paused=True).values("name")
+    rows = Task.objects.claimable().filter(queue__in=paused).order_by().values_list("queue")
+    return [
+        Wait("queue", queue, number, since)
+        for queue, number, since in rows.annotate(n=Count("pk"), since=Min("ready_at"))
+    ]
+
+
+def given_up(*, at_most: int = 50) -> list[DeadLetter]:
+    """Return what the factory gave up and nobody has dealt with, the oldest first."""
+    letters = DeadLetter.objects.filter(resolution="").select_related("task__dag__product", "task__agent")
+    return list(letters.order_by("created_at")[:at_most])
