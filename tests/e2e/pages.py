@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from approvals.models import Request
 from tests.factory.console.story import Story
 
 PAGES: dict[str, Callable[[Story], str]] = {
@@ -10,10 +11,35 @@ PAGES: dict[str, Callable[[Story], str]] = {
     "decision": lambda story: f"/decisions/{story.waiting[0].pk}/",
     "ventures": lambda story: "/ventures/",
     "venture": lambda story: f"/ventures/{story.product.slug}/",
+    "decision over": lambda story: f"/decisions/{_answered()}/",
     "ideas": lambda story: "/ideas/",
+    "ideas out": lambda story: "/ideas/?kind=out",
     "idea": lambda story: f"/ideas/{story.idea.name}/",
     "give": lambda story: "/ideas/give/",
     "money": lambda story: "/money/",
     "health": lambda story: "/health/",
     "stop": lambda story: "/stop/",
+    "work": lambda story: "/work/",
+    "graphs": lambda story: "/work/graphs/",
+    "graph": lambda story: f"/work/graphs/{story.build.pk}/",
+    "step": lambda story: f"/work/steps/{story.build.tasks.get(key='core').pk}/",
+    "step that gave up": lambda story: f"/work/steps/{story.build.tasks.get(key='texts').pk}/",
+    "session": lambda story: f"/work/sessions/{_session(story)}/",
+    "session of a job": lambda story: f"/work/sessions/{_attempt(story, 'desk')}/",
+    "result": lambda story: f"/work/results/{story.releases[0].artifact_id}/",
+    "search": lambda story: "/search/?q=night",
+    "search for nothing": lambda story: "/search/?q=zzzz",
 }
+
+
+def _answered() -> object:
+    over = Request.objects.filter(decision__answer="approve").first()
+    return over.pk if over else ""
+
+
+def _attempt(story: Story, key: str) -> object:
+    return story.build.tasks.get(key=key).attempts.order_by("-n").values_list("pk", flat=True).first()
+
+
+def _session(story: Story) -> object:
+    return _attempt(story, "core")

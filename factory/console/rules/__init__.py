@@ -221,8 +221,9 @@ def share_in_words(part: int, whole: int) -> str:
 
 
 def counted(number: int, noun: str, *, plural: str = "") -> str:
-    """Return `1 decision` or `3 decisions`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    """Return `1 decision`, `3 decisions` or `3 tries`."""
+    ending = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural or ending}"
 
 
 @dataclass(frozen=True)

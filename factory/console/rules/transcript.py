@@ -3,12 +3,13 @@
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 MOST_LETTERS: Final = 6_000
 MOST_DIFF_LINES: Final = 160
+_READS: Final = frozenset({"read_file", "list_files", "search"})
 _FEW_LINES: Final = 14
 """A diff or an output of so many lines stands open."""
 
@@ -79,39 +80,25 @@ class Teller:
         lines += [self._use(use, at=at) for use in uses]
         lines = lines or [Line("say", at, text="", is_replayed=is_replayed)]
         first = lines[0]
-        return [Line(**{**vars(first), "cost_microusd": cost_microusd}), *lines[1:]]
+        return [replace(first, cost_microusd=cost_microusd), *lines[1:]]
 
     def _use(self, use: Use, *, at: datetime) -> Line:
         arguments = use.arguments or {}
         path = str(arguments.get("path", ""))
         state = use.outcome if use.outcome != "done" else "failed" if use.is_error else "done"
-        common = {
-            "at": at,
-            "state": state,
-            "is_replayed": use.is_replayed,
-            "is_outside": use.tool in self.outside,
-        }
+        line = Line("tool", at, state=state, is_outside=use.tool in self.outside, is_replayed=use.is_replayed)
         if use.tool == "write_file" and "content" in arguments:
-            return Line(
-                "write",
-                title=path,
-                text="" if state == "done" else cut(use.result),
-                diff=self._written(path, str(arguments["content"])),
-                **common,
+            diff = self._written(path, str(arguments["content"]))
+            return replace(
+                line, kind="write", title=path, diff=diff, text="" if state == "done" else cut(use.result)
             )
         if use.tool == "read_file" and state == "done":
             self.files[path] = use.result
+        told = replace(line, text=cut(use.result), is_cut=len(use.result) > MOST_LETTERS)
         if use.tool == "run":
-            return Line(
-                "run",
-                title=str(arguments.get("command", "")),
-                text=cut(use.result),
-                is_cut=len(use.result) > MOST_LETTERS,
-                **common,
-            )
-        kind = "read" if use.tool in ("read_file", "list_files", "search") else "tool"
-        title = " ".join([use.tool.replace("_", " "), *(str(value)[:80] for value in arguments.values())])
-        return Line(kind, title=title, text=cut(use.result), is_cut=len(use.result) > MOST_LETTERS, **common)
+            return replace(told, kind="run", title=str(arguments.get("command", "")))
+        named = " ".join([use.tool.replace("_", " "), *(str(value)[:80] for value in arguments.values())])
+        return replace(told, kind="read" if use.tool in _READS else "tool", title=named)
 
     def _written(self, path: str, content: str) -> tuple[str, ...]:
         before, self.files[path] = self.files.get(path, ""), content

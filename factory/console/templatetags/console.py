@@ -15,6 +15,7 @@ from approvals.models import Request
 from core.money import in_words, to_usd
 from factory.console import rules
 from factory.console.rules import Promise
+from factory.insight.services import Alert
 from portfolio.models import Opportunity
 from portfolio.rules.opportunity import PASSING_POINTS
 
@@ -242,6 +243,19 @@ def clock(value: datetime) -> str:
 def second(value: datetime) -> str:
     """Return `13:00:07` in the owner's time zone."""
     return f"{timezone.localtime(value):%H:%M:%S}"
+
+
+@register.simple_tag
+def alert_words(alert: Alert) -> str:
+    """Return what happened, as a sentence without its stop: `Version 2 of Nightwatch was rolled back`."""
+    used, cap = (in_words(amount) for amount in alert.amounts or (0, 0))
+    if alert.kind == "rolled_back":
+        return f"Version {alert.version} of {alert.name} was rolled back"
+    if alert.kind == "gave_up":
+        return f"“{alert.name}” gave up"
+    if alert.kind == "at_limit":
+        return f"{alert.name} reached its limit: {used} of {cap} {alert.words}"
+    return f"{alert.name} has used {used} of {cap} {alert.words}"
 
 
 @register.filter

@@ -15,7 +15,14 @@ from factory.insight.services import Step
 from factory.insight.services.queue import BANDS, Wait
 
 register = template.Library()
-_LINE_ICONS: Final = {"say": "say", "answer": "say", "write": "edit", "run": "term", "read": "file", "tool": "term"}
+_LINE_ICONS: Final = {
+    "say": "say",
+    "answer": "say",
+    "write": "edit",
+    "run": "term",
+    "read": "file",
+    "tool": "term",
+}
 
 
 def _business(context: RequestContext, moment: datetime) -> datetime:

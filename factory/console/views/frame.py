@@ -133,7 +133,7 @@ def _show_parts(request: HttpRequest, template: str, page: Page) -> HttpResponse
 
 
 def later(compute: Callable[[], T]) -> T:
-    """Return what looks like the result of `compute` and is computed, once, when a template asks for it."""
+    """Return what stands for the result of `compute`, computed once when a template asks for it; not for numbers."""
     return cast("T", SimpleLazyObject(compute))
 
 

@@ -133,7 +133,7 @@ def _show_graph(request: HttpRequest, dag: Dag, *, refused: str = "", status: in
         "graph": found,
         "drawing": later(lambda: drawing_of(found)),
         "causes": causes_of(found),
-        "cap": later(lambda: _cap(dag)),
+        "cap": _cap(dag),
         "refused": refused,
         "parts": ("head", "dag", "list", "stall", "sum"),
     }

@@ -16,7 +16,7 @@ from core.services import read_blob
 from factory.console.rules.transcript import Line, Teller, changed_files, pretty
 from factory.console.views.frame import Page, actor_of, go_to, require_role, show
 from factory.insight.services import SessionNow, graphs_of, session_of
-from factory.work.models import Artifact, Task
+from factory.work.models import Artifact, Attempt, Task
 from factory.work.services import cancel_task
 
 MOST_PREVIEW_BYTES: Final = 64 * 1024
@@ -137,7 +137,7 @@ def result(request: HttpRequest, artifact_id: UUID) -> HttpResponse:
         "dag": found.attempt.task.dag,
         "text": _preview(found),
         "facts": json.dumps(found.facts, indent=1, ensure_ascii=False) if found.facts else "",
-        "readers": found.readers.select_related("task").order_by("claimed_at"),
+        "readers": Attempt.objects.filter(has_read=found).select_related("task").order_by("claimed_at"),
     }
     return show(request, "console/result.html", page, place="work")
 

@@ -1,10 +1,8 @@
 """One venture: where it stands, what it cost, who made what, what was proved, what users meet."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,74 +13,26 @@ from approvals.models import Request
 from billing.models import Limit, Period
 from factory.console.rules import COST_KINDS, Promise, promise_in_words
 from factory.console.views.decisions import answered_of
-from factory.console.views.frame import Page, frame_now, show
+from factory.console.views.frame import Page, frame_now, later, show
+from factory.console.views.graph import drawing_of
 from factory.delivery.models import Release
 from factory.insight.services import (
     PnlRow,
-    attempt_costs,
+    closed_graphs,
+    graph_lines,
+    graphs_of,
+    open_graphs,
     product_pnl,
     stage_costs,
     story_use,
     ventures,
 )
 from factory.quality.models import Finding, Verdict
-from factory.work.models import Artifact, Attempt, Dag, Task
+from factory.work.models import Artifact
 from portfolio.models import Product
 
 VERDICTS_SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Try:
-    """One attempt at a task, with its cost; None: it asked no model."""
-
-    attempt: Attempt
-    cost_microusd: int | None
-
-
-@dataclass(frozen=True)
-class Work:
-    """One task of a graph: its place in the list, what it waits for, its tries."""
-
-    number: int
-    task: Task
-    after: str
-    tries: tuple[Try, ...]
-
-    @property
-    def cost_microusd(self) -> int | None:
-        """What all its tries cost; None: none of them asked a model."""
-        known = [one.cost_microusd for one in self.tries if one.cost_microusd is not None]
-        return sum(known) if known else None
-
-    @property
-    def seconds(self) -> float | None:
-        """How long all its tries worked; None: none has ended."""
-        worked = [one.attempt.worked_s for one in self.tries if one.attempt.ended_at]
-        return sum(worked) if worked else None
-
-
-@dataclass(frozen=True)
-class Graph:
-    """One graph of tasks as a list."""
-
-    dag: Dag
-    works: tuple[Work, ...]
-
-    @property
-    def done(self) -> int:
-        """How many tasks are over and accepted."""
-        return sum(one.task.state == Task.State.COMPLETED for one in self.works)
-
-    @property
-    def cost_microusd(self) -> int:
-        """What its tasks cost so far."""
-        return sum(one.cost_microusd or 0 for one in self.works)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether anything in it is still to be done."""
-        return self.dag.state not in (Dag.State.COMPLETED, Dag.State.CANCELLED)
+MOST_GRAPHS = 3
 
 
 @dataclass(frozen=True)
@@ -114,7 +64,7 @@ def venture(request: HttpRequest, slug: str) -> HttpResponse:
     product = Product.objects.select_related("scope", "opportunity").filter(slug=slug).first()
     if product is None:
         raise Http404
-    graphs = _graphs(product)
+    under_way = graphs_of(open_graphs(product, at_most=MOST_GRAPHS))
     verdicts = _verdicts(product)
     page: Page = {
         "frame": frame_now(),
@@ -124,8 +74,9 @@ def venture(request: HttpRequest, slug: str) -> HttpResponse:
         "cap": Limit.objects.filter(scope=product.scope, period=Period.LIFE)
         .values_list("cap_microusd", flat=True)
         .first(),
-        "now": [graph for graph in graphs if graph.is_open],
-        "before": [graph for graph in graphs if not graph.is_open],
+        "now": under_way,
+        "drawings": [drawing_of(one) for one in under_way],
+        "before": later(lambda: graph_lines(closed_graphs(product))),
         "artifacts": Artifact.objects.accepted()
         .filter(attempt__task__dag__product=product)
         .select_related("attempt__agent", "attempt__task", "blob"),
@@ -142,37 +93,6 @@ def venture(request: HttpRequest, slug: str) -> HttpResponse:
         "parts": ("stages", "now"),
     }
     return show(request, "console/venture.html", page, place="ventures")
-
-
-def _graphs(product: Product) -> list[Graph]:
-    """Return the product's graphs, the newest first, with tasks in the order in which they may begin."""
-    costs = attempt_costs(product.correlation_id)
-    attempts = Prefetch("attempts", Attempt.objects.select_related("agent").order_by("n"))
-    tasks = (
-        Task.objects.filter(dag__product=product)
-        .select_related("agent", "dag")
-        .order_by("-behind", "created_at", "pk")
-    )
-    by_dag: dict[UUID, list[Task]] = defaultdict(list)
-    for task in tasks.prefetch_related(attempts, "dependencies"):
-        by_dag[task.dag_id].append(task)
-    graphs = product.dags.order_by("-created_at", "-pk")
-    return [Graph(dag, _works(by_dag[dag.pk], costs)) for dag in graphs]
-
-
-def _works(tasks: list[Task], costs: Mapping[UUID, int]) -> tuple[Work, ...]:
-    numbers = {task.pk: number for number, task in enumerate(tasks, start=1)}
-    return tuple(
-        Work(
-            number=numbers[task.pk],
-            task=task,
-            after=", ".join(
-                str(n) for n in sorted(numbers[one.depends_on_id] for one in task.dependencies.all())
-            ),
-            tries=tuple(Try(attempt, costs.get(attempt.pk)) for attempt in task.attempts.all()),
-        )
-        for task in tasks
-    )
 
 
 def _verdicts(product: Product) -> list[Verdict]:

@@ -122,7 +122,7 @@ class GraphLine:
 
 
 def graphs_of(dags: Iterable[Dag]) -> tuple[Graph, ...]:
-    """Return these graphs with their steps, in the order given; four queries, however many there are."""
+    """Return these graphs with their steps, in the order given; five queries, however many there are."""
     dags = list(dags)
     by_dag: dict[UUID, list[Task]] = defaultdict(list)
     tasks = Task.objects.filter(dag__in=dags).select_related("agent").order_by("-behind", "created_at", "pk")
@@ -145,13 +145,15 @@ def _needs(dags: list[Dag]) -> dict[UUID, list[UUID]]:
 
 
 def _tries(tasks: Mapping[UUID, Task]) -> dict[UUID, list[Try]]:
-    found = Attempt.objects.filter(task__in=tasks).select_related("agent").order_by("n")
+    found = Attempt.objects.filter(task__in=tasks).order_by("n")
     calls = Call.objects.filter(assignment_id=OuterRef("pk")).order_by()
     total = calls.values("assignment_id").annotate(total=Sum("cost_microusd")).values("total")
     last = calls.order_by("-started_at").values("model__name")[:1]
+    paid = found.annotate(cost=Subquery(total), model=Subquery(last)).values_list("pk", "cost", "model")
+    costs = {pk: (cost, model or "") for pk, cost, model in paid}
     tries: dict[UUID, list[Try]] = defaultdict(list)
-    for attempt in found.annotate(cost=Subquery(total), model=Subquery(last)):
-        tries[attempt.task_id].append(Try(attempt, attempt.cost, attempt.model or ""))
+    for attempt in found.select_related("agent"):
+        tries[attempt.task_id].append(Try(attempt, *costs.get(attempt.pk, (None, ""))))
     return tries
 
 

@@ -111,29 +111,18 @@ def _bands() -> tuple[Band, ...]:
 
 def _waits_by_state() -> list[Wait]:
     """What waits by its state alone; the names of the ventures come with the counts."""
-    tasks = Task.objects.open()
-    cut = set(tasks.blocked().values_list("pk", flat=True))
+    tasks, cut = Task.objects.open(), Task.objects.blocked().order_by()
     sorts = (
         ("you", tasks.filter(state=Task.State.WAITING, question__isnull=False)),
-        ("steps", tasks.filter(state=Task.State.PENDING)),
+        ("steps", tasks.filter(state=Task.State.PENDING).exclude(pk__in=cut.values("pk"))),
+        ("cut", Task.objects.filter(pk__in=cut.values("pk"))),
         ("children", tasks.filter(state=Task.State.WAITING, question=None)),
         ("judge", tasks.filter(state=Task.State.VALIDATING)),
         ("retry", tasks.filter(state=Task.State.RETRYING)),
     )
-    found = []
-    for kind, rows in sorts:
-        groups = rows.order_by().values_list("dag__product__name").annotate(
-            n=Count("pk"), since=Min("changed_at"), until=Min("not_before")
-        )  # fmt: skip
-        found += _summed(kind, groups)
-    if cut:
-        found = [_without(wait, len(cut)) if wait.kind == "steps" else wait for wait in found]
-        found.append(Wait("cut", "", len(cut), None))
-    return [wait for wait in found if wait.count]
-
-
-def _without(wait: Wait, number: int) -> Wait:
-    return Wait(wait.kind, wait.what, wait.count - number, wait.since, wait.until, wait.products)
+    return [wait for kind, rows in sorts for wait in _summed(kind, rows.order_by().values_list("dag__product__name").annotate(
+        n=Count("pk"), since=Min("changed_at"), until=Min("not_before")
+    ))]  # fmt: skip
 
 
 def _summed(kind: str, groups: Iterable[tuple[str | None, int, datetime, datetime | None]]) -> list[Wait]:

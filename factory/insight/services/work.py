@@ -18,6 +18,7 @@ AT_MOST = 50
 class AtWork:
     """One attempt that runs now; `agent` is empty for the platform's own work."""
 
+    attempt_id: UUID
     agent: str
     title: str
     product: str
@@ -39,6 +40,7 @@ def who_works() -> tuple[AtWork, ...]:
 def _at_work(attempt: Attempt, *, cost_microusd: int) -> AtWork:
     product = attempt.task.dag.product
     return AtWork(
+        attempt_id=attempt.pk,
         agent=attempt.agent.name if attempt.agent else "",
         title=attempt.task.title,
         product=product.name if product else "",

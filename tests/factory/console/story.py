@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agents.gateway.models import Call, ModelEntry, Provider
 from agents.roster.models import Agent
+from agents.runtime.models import Session, ToolCall, Turn
 from approvals.models import Request
 from approvals.services import decide_request
 from billing.models import Scope
@@ -17,10 +18,10 @@ from billing.services import capture_hold, factory_scope, lose_hold, open_scope,
 from core.ids import correlation, digest_of, new_id
 from core.models import Blob, User
 from core.registry import Assignment, Outcome, Stop, register_action, register_job
-from core.services import audit, business_now, found_installation
+from core.services import audit, business_now, found_installation, put_blob
 from factory.delivery.models import Release
 from factory.quality.models import Finding, GateResult, Verdict
-from factory.work.models import Artifact, Attempt, Dag, Task
+from factory.work.models import Artifact, Attempt, Dag, DeadLetter, Task
 from factory.work.rules import TaskSpec
 from factory.work.services import create_graph
 from portfolio.models import Evidence, Opportunity, Product, Scan, Signal, StageChange
@@ -217,6 +218,8 @@ def a_build(product: Product) -> Dag:
         TaskSpec(key="desk", title="Check demand, prices and traffic", kind="story.check", type="research", arguments={"stage": "VALIDATE"}),
         TaskSpec(key="core", title="Write the list of jobs", agent="Rex", type="write", after=("desk",), arguments={"stage": "BUILD"}),
         TaskSpec(key="pages", title="Lay out the pages", agent="Pixel", type="write", after=("desk",), arguments={"stage": "BUILD"}),
+        TaskSpec(key="texts", title="Write the help texts, short and long, with one example for each page", agent="Pixel", type="write", after=("desk",), arguments={"stage": "BUILD"}),
+        TaskSpec(key="help", title="Publish the help texts", agent="Forge", type="write", after=("texts",), arguments={"stage": "LAUNCH"}),
         TaskSpec(key="test", title="Try to break it", agent="Hawk", type="write", after=("core", "pages"), arguments={"stage": "BUILD"}),
         TaskSpec(key="deploy", title="Bring it to its users", agent="Forge", type="write", after=("test",), arguments={"stage": "LAUNCH"}),
     )  # fmt: skip
@@ -233,6 +236,8 @@ def a_build(product: Product) -> Dag:
     an_attempt(dag, "core", n=2, cost=618_002)
     an_attempt(dag, "pages", n=1, cost=250_114)
     running = an_attempt(dag, "test", n=1, state="open", cost=81_450)
+    gave_up(dag, "texts")
+    a_session(dag.tasks.get(key="core").attempts.get(n=2))
     dag.tasks.filter(key="test").update(
         state=Task.State.RUNNING,
         lease=running.pk,
@@ -242,6 +247,42 @@ def a_build(product: Product) -> Dag:
     Dag.objects.filter(pk=dag.pk).update(state=Dag.State.RUNNING)
     dag.refresh_from_db()
     return dag
+
+
+def gave_up(dag: Dag, key: str) -> DeadLetter:
+    """Return the letter of a task that failed three times."""
+    for n in (1, 2, 3):
+        an_attempt(dag, key, n=n, state="failed", error=f"The text of page {n} is empty")
+    dag.tasks.filter(key=key).update(state=Task.State.DEAD_LETTER, open_dependencies=0, failures=3)
+    return DeadLetter.objects.create(
+        task=dag.tasks.get(key=key), error_class="validation", error="The text of page 3 is empty"
+    )
+
+
+def a_session(attempt: Attempt) -> Session:
+    """Return how an attempt went: it read, wrote, ran the tests and answered."""
+    agent = the_agent("Rex")
+    session = Session.objects.create(
+        assignment_id=attempt.pk, reuse_key=attempt.task_id, agent=agent, agent_version=agent.version,
+        prompt=put_blob(b"You are Rex. You write code."), title=attempt.task.title, state="done",
+        told_error="The import job.due is missing", ended_at=timezone.now(),
+    )  # fmt: skip
+    before, after = "def due(job):\n    return 0\n", "def due(job):\n    return job.last + job.every\n"
+    told: tuple[tuple[str, tuple[tuple[str, dict[str, Any], str], ...]], ...] = (
+        ("I look at what is there first.", (("read_file", {"path": "jobs/due.py"}, before),)),
+        ("", (("write_file", {"path": "jobs/due.py", "content": after}, "written"), ("run", {"command": "python manage.py test"}, "exit 1\nFAILED jobs.tests.TestDue: <script>alert(1)</script>"))),
+        ('{"summary": "The due time is computed.", "files": ["jobs/due.py"]}', ()),
+    )  # fmt: skip
+    for number, (text, uses) in enumerate(told, start=1):
+        turn = Turn.objects.create(
+            session=session, number=number, call_id=new_id(), provider="northlight", model="north-1", tier="mid",
+            prompt_tokens=1_200, completion_tokens=300, cost_microusd=104_000, stop="end", text=text,
+        )  # fmt: skip
+        for tool, arguments, result in uses:
+            ToolCall.objects.create(
+                turn=turn, tool=tool, arguments=arguments, result=result, outcome="done", is_error=result.startswith("exit 1")
+            )  # fmt: skip
+    return session
 
 
 def an_attempt(dag: Dag, key: str, *, n: int, state: str = "done", cost: int = 0, error: str = "") -> Attempt:

@@ -8,16 +8,16 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from approvals.models import Request
 from billing.services import record_revenue
 from core.models import Installation
 from factory.console.views.failures import broken
 from factory.work.models import Task
+from tests.e2e.pages import PAGES
 from tests.factory.console.story import SIGNALS, Story, a_call, a_product, a_story, an_attempt, an_idea
 
 pytestmark = pytest.mark.django_db
 
-NAMES = ("home", "decisions", "decision", "decision over", "ventures", "venture", "ideas", "ideas out", "idea", "give", "money", "health", "stop")  # fmt: skip
+NAMES = tuple(PAGES)
 MOST_QUERIES = {
     "home": 40,
     "venture": 51,
@@ -27,6 +27,13 @@ MOST_QUERIES = {
     "ideas": 15,
     "idea": 15,
     "money": 27,
+    "work": 40,
+    "graphs": 20,
+    "graph": 24,
+    "step": 30,
+    "session": 30,
+    "result": 16,
+    "search": 20,
 }
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ENUMS = re.compile(
@@ -96,15 +103,7 @@ def story(stranger: Client) -> Story:
 
 def address(name: str, story: Story) -> str:
     """Return where a page is."""
-    over = Request.objects.filter(decision__answer="approve").first()
-    return {
-        "home": "/",
-        "decision": reverse("decision", args=[story.waiting[0].pk]),
-        "decision over": reverse("decision", args=[over.pk if over else ""]),
-        "venture": reverse("venture", args=[story.product.slug]),
-        "ideas out": reverse("ideas") + "?kind=out",
-        "idea": reverse("idea", args=[story.idea.name]),
-    }.get(name) or reverse(name)
+    return PAGES[name](story)
 
 
 @pytest.mark.parametrize("name", NAMES)
