@@ -200,31 +200,39 @@ def end_token(token: DeviceToken, person: User) -> object:
     )
 
 
+@on_each("Revoke these tokens")
+def revoke(token: DeviceToken, by: User) -> None:
+    """Let a device in no more."""
+    revoke_device_token(token.pk, by=by.as_actor, of=None if by.is_owner else by)
+
+
 @admin.register(DeviceToken)
 class DeviceTokenAdmin(ReadOnlyAdmin):
-    """Devices and what they may do."""
+    """Devices of people; the secret itself is nowhere."""
 
     list_display = ("name", "person", "role", "created_at", "expires_at", "revoked_at", "last_used_at")
-    list_filter = ("role",)
+    list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("person",)
     search_fields = ("name", "person__username")
     exclude = ("token_sha256",)
-    actions = (end_token,)
+    actions = (revoke,)
 
 
 @admin.register(CallCount)
 class CallCountAdmin(ReadOnlyAdmin):
-    """How often each caller came in its last minute."""
+    """Who called how often in the last minute they called."""
 
     list_display = ("caller", "minute", "calls")
+    list_filter = ("minute",)
     search_fields = ("caller",)
 
 
 @admin.register(KeptReply)
 class KeptReplyAdmin(ReadOnlyAdmin):
-    """Answers kept for repeats."""
+    """What was answered once under a key."""
 
-    list_display = ("at", "caller", "key", "status", "is_secret")
+    list_display = ("caller", "key", "status", "is_secret", "at")
+    list_filter = ("status", "at")
     search_fields = ("caller", "key")
     exclude = ("body",)
 

@@ -148,3 +148,10 @@ class SettingChanged(FactoryError):
     """Somebody changed this setting meanwhile; nothing was changed now."""
 
     code = "SETTING_CHANGED"
+
+
+class LineRefused(FactoryError):
+    """The factory refused what this node asked or brought."""
+
+    code = "LINE_REFUSED"
+    http_status = 403

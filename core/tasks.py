@@ -1,24 +1,35 @@
-"""Celery's tasks, all of them: they carry names and only wake. The rows say what is to be done."""
+"""Celery's tasks, all of them: they carry names or nothing and only wake. The rows say what is to be done."""
 
+import logging
 import multiprocessing
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import httpx
 from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.db import connections
 
 from core.adapters.broker import app
+from core.adapters.node_line import NodeLine
+from core.errors import LineRefused
 from core.registry import QUEUES
+from core.services.node import carry_out_one, say_here
 from core.services.worker import Worker, deliver, keep_looking
 
+logger = logging.getLogger(__name__)
 LONGEST_S: Final = 14_400
 """No attempt may take longer; the limits below only end what does not heed it. Source: R-01.18."""
 SOFT_S, HARD_S = LONGEST_S + 600, LONGEST_S + 900
 SHORT_SOFT_S, SHORT_HARD_S = 300, 360
+NODE_SOFT_S, NODE_HARD_S = SOFT_S + 3_600, HARD_S + 3_600
+"""A node that is cut off waits with its result."""
+NODE_BEAT_S: Final = 30
 LEAVE_S = 20.0
 HEED_S = 0.25
 
@@ -49,6 +60,46 @@ def tick() -> None:
         this_worker().do_chores()
 
 
+@app.task(name="core.carry_out_on_node", acks_late=True, soft_time_limit=NODE_SOFT_S, time_limit=NODE_HARD_S)
+def carry_out_on_node() -> None:
+    """On a host without a database: fetch one job with the node's key, carry it out, bring the result.
+
+    Acknowledged after the result is stored. Coming twice, or for nothing, costs one question.
+    """
+    try:
+        carry_out_one(_line(), stop=this_worker().stop)
+    except (LineRefused, httpx.TransportError) as error:
+        logger.error("node.no_job", extra={"why": str(error)})  # noqa: TRY400 (the reason is in the sentence)
+
+
+def _line() -> NodeLine:
+    return NodeLine(settings.NODE_URL, key=settings.NODE_KEY)
+
+
+@signals.celeryd_after_setup.connect
+def check_node(instance: Any, **_: Any) -> None:
+    """The gpu queue is served by hosts with a node key, and those serve nothing else. Source: R-13.2."""
+    served = set(instance.app.amqp.queues.consume_from)
+    if settings.NODE_KEY and served != {"gpu"}:
+        sys.exit("A host with FACTORY_NODE_KEY serves the gpu queue alone: start the worker with -Q gpu.")
+    if "gpu" in served and not settings.NODE_KEY:
+        sys.exit("The gpu queue is served with a node's key: set FACTORY_NODE_KEY and FACTORY_NODE_URL.")
+
+
+@signals.worker_ready.connect
+def beat_as_node(**_: Any) -> None:
+    """Say from time to time that this node is there."""
+    if settings.NODE_KEY:
+        threading.Thread(target=_beat, name="node-beat", daemon=True).start()
+
+
+def _beat() -> None:
+    line = _line()
+    while not _leaving.value:
+        say_here(line)
+        time.sleep(NODE_BEAT_S)
+
+
 @contextmanager
 def limited() -> Iterator[None]:
     """A time limit may strike in the middle of a query: the connection is then of no use."""
@@ -73,6 +124,7 @@ def begin(**_: Any) -> None:
     worker = this_worker()
     if worker.queues:
         _threads.append(keep_looking(worker))
+    if worker.queues or settings.NODE_KEY:
         threading.Thread(target=_heed, args=(worker,), name="heed", daemon=True).start()
 
 

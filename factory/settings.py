@@ -56,6 +56,13 @@ class Env(BaseSettings):
         SecretStr(""), description="redis://:password@host:port/0; empty: everything in one process"
     )
 
+    node_key: SecretStr = Field(
+        SecretStr(""), description="on a host of the gpu queue: its key, from `factory node admit`"
+    )
+    node_url: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="there: where the factory's pages are"
+    )
+
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, url: SecretStr) -> SecretStr:
@@ -192,8 +199,15 @@ TEMPLATES: list[dict[str, Any]] = [
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+NODE_KEY, NODE_URL = ENV.node_key.get_secret_value(), ENV.node_url
+if NODE_KEY and ENV.database_url.get_secret_value():
+    sys.exit("A node has no database: leave FACTORY_DATABASE_URL out where FACTORY_NODE_KEY is set.")
+if NODE_KEY and not NODE_URL:
+    sys.exit(
+        "FACTORY_NODE_KEY needs FACTORY_NODE_URL: write where the factory's pages are, e.g. https://factory.lan."
+    )
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": database(ENV.database_url.get_secret_value(), home=HOME),
+    "default": {} if NODE_KEY else database(ENV.database_url.get_secret_value(), home=HOME),
 }
 REDIS_URL = ENV.redis_url.get_secret_value()
 IS_FULL = bool(REDIS_URL and ENV.database_url.get_secret_value())
@@ -213,13 +227,20 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, int | bool | str] = {
     "visibility_timeout": 60,
     "socket_timeout": 10,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
+if NODE_KEY:  # its broker user may touch nothing but what belongs to its queue
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "visibility_timeout": 7_200,
+        "unacked_key": "gpu.unacked",
+        "unacked_index_key": "gpu.unacked_index",
+        "unacked_mutex_key": "gpu.unacked_mutex",
+    }
 CELERY_IMPORTS = ("core.tasks",)
 CELERY_BEAT_SCHEDULER = "core.adapters.broker:Beat"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
@@ -263,6 +284,7 @@ API_CALLS_PER_MINUTE = 120
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "core.api.schema.Schema"}
 API_AUTHENTICATION = [
     "core.api.callers.DeviceAuthentication",
+    "factory.work.api.nodes.NodeAuthentication",
     "agents.roster.api.AttemptAuthentication",
     "core.api.callers.SignedIn",
 ]

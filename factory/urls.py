@@ -15,6 +15,7 @@ import factory.pipeline.api
 import factory.quality.api
 import factory.repo.api
 import factory.work.api.doors
+import factory.work.api.nodes
 import portfolio.api
 from core.api.routes import NoSuchDoor, addresses
 from core.api.views import SchemaView, docs
@@ -28,6 +29,7 @@ API = (
     agents.runtime.api.DOORS,
     portfolio.api.DOORS,
     factory.work.api.doors.DOORS,
+    factory.work.api.nodes.DOORS,
     factory.repo.api.DOORS,
     factory.quality.api.DOORS,
     factory.delivery.api.DOORS,

@@ -13,6 +13,7 @@ from factory.work.models import (
     Dependency,
     Effect,
     Lane,
+    Node,
     Outage,
     Permit,
     Queue,
@@ -20,7 +21,16 @@ from factory.work.models import (
     Task,
     TaskEvent,
 )
-from factory.work.services import cancel_graph, cancel_task, pause_graph, retry_dead_letter, unpause_graph
+from factory.work.services import (
+    cancel_graph,
+    cancel_task,
+    pause_graph,
+    pause_queue,
+    retry_dead_letter,
+    revoke_node,
+    unpause_graph,
+    unpause_queue,
+)
 
 WHY = "in the rows"
 
@@ -59,6 +69,61 @@ def retry(letter: DeadLetter, by: User) -> None:
 def give_up(letter: DeadLetter, by: User) -> None:
     """End the task."""
     cancel_task(letter.task_id, by=by.as_actor, reason=WHY)
+
+
+@on_each("Revoke the keys of these nodes")
+def revoke(node: Node, by: User) -> None:
+    """Let the node's key open nothing."""
+    revoke_node(node.name, by=by.as_actor)
+
+
+@on_each("Pause these queues")
+def pause_line(queue: Queue, by: User) -> None:
+    """Let no task of the queue begin."""
+    pause_queue(queue.name, by=by.as_actor)
+
+
+@on_each("Let these queues go on")
+def resume_line(queue: Queue, by: User) -> None:
+    """Let tasks of the queue begin again."""
+    unpause_queue(queue.name, by=by.as_actor)
+
+
+@admin.register(Node)
+class NodeAdmin(ReadOnlyAdmin):
+    """Hosts of the gpu queue; the key itself is nowhere."""
+
+    list_display = ("name", "admitted_by", "admitted_at", "expires_at", "revoked_at", "seen_at")
+    search_fields = ("name",)
+    exclude = ("key_sha256",)
+    actions = (revoke,)
+
+
+@admin.register(Queue)
+class QueueAdmin(ReadOnlyAdmin):
+    """Sorts of workers."""
+
+    list_display = ("name", "is_paused")
+    list_filter = ("is_paused",)
+    actions = (pause_line, resume_line)
+
+
+@admin.register(Lane)
+class LaneAdmin(ReadOnlyAdmin):
+    """Lines of ready tasks."""
+
+    list_display = ("name", "agent", "model")
+    list_select_related = ("agent",)
+    search_fields = ("name", "agent__name", "model")
+
+
+@admin.register(Permit)
+class PermitAdmin(ReadOnlyAdmin):
+    """Places under limits, and who has them."""
+
+    list_display = ("scope", "n", "holder", "is_open", "is_reserved")
+    list_filter = (("holder", admin.EmptyFieldListFilter), "is_open", "is_reserved")
+    search_fields = ("scope", "holder")
 
 
 @admin.register(Dag)
@@ -140,30 +205,6 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_select_related = ("task",)
     search_fields = ("id", "task__title", "error")
     actions = (retry, give_up)
-
-
-@admin.register(Queue)
-class QueueAdmin(ReadOnlyAdmin):
-    """Queues and which are paused."""
-
-    list_display = ("name", "is_paused")
-
-
-@admin.register(Lane)
-class LaneAdmin(ReadOnlyAdmin):
-    """The lines that tasks stand in."""
-
-    list_display = ("name", "agent", "model")
-    list_select_related = ("agent",)
-
-
-@admin.register(Permit)
-class PermitAdmin(ReadOnlyAdmin):
-    """Places for running attempts, and who has them."""
-
-    list_display = ("scope", "n", "is_open", "is_reserved", "holder")
-    list_filter = ("is_open", "is_reserved")
-    search_fields = ("scope", "holder")
 
 
 @admin.register(Effect)

@@ -80,3 +80,11 @@ class QueueFull(FactoryError):
     http_status = 429
     is_retryable = True
     advice = "Ask again later, or cancel what is no longer wanted."
+
+
+class NodeRefused(FactoryError):
+    """No node of this factory has this key."""
+
+    code = "NODE_REFUSED"
+    http_status = 403
+    advice = "Ask the owner for a key: `factory node admit NAME`."

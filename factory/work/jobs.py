@@ -1,7 +1,12 @@
-"""Chores of the queue."""
+"""Chores of the queue, and the job by which a node is tested."""
 
-from core.registry import every, runs_queues
+import time
+from hashlib import sha256
+
+from core.registry import Assignment, Outcome, Stop, every, register_job, runs_queues
+from core.services.node import facts_of_here
 from factory.work.services import (
+    call_nodes,
     clear_outages,
     promote_due,
     readmit,
@@ -46,3 +51,20 @@ def follow_agents() -> int:
 def let_back_in() -> int:
     """Put back into the line what was held for a reason that is gone."""
     return readmit()
+
+
+@every(30, name="work.call_nodes")
+def call() -> bool:
+    """Ring for nodes again: a message may have been lost."""
+    return call_nodes()
+
+
+@register_job("node.test", queue="gpu")
+def test_node(assignment: Assignment, stop: Stop) -> Outcome:
+    """Say what this host is and how fast it counts; it needs no database."""
+    began, megabyte = time.perf_counter(), bytes(1_000_000)
+    digest = sha256()
+    for _ in range(64):
+        digest.update(megabyte)
+    seconds = time.perf_counter() - began
+    return Outcome(kind="done", result={**facts_of_here(), "hashed_mb_per_s": round(64 / seconds)})

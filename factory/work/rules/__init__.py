@@ -11,6 +11,7 @@ from factory.work.rules.graphs import (
     graph_faults,
     paths_behind,
 )
+from factory.work.rules.nodes import NODE_KEY_DAYS, NODE_QUEUES, NODE_SILENT_S
 from factory.work.rules.pressure import (
     FULL_WAIT_S,
     KEV,
@@ -75,6 +76,9 @@ __all__ = [
     "MAX_TOTAL_S",
     "MAX_UNSTARTED",
     "MOVES",
+    "NODE_KEY_DAYS",
+    "NODE_QUEUES",
+    "NODE_SILENT_S",
     "OWN_VALIDATORS",
     "SECONDS_BY_TYPE",
     "START_S",

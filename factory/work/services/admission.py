@@ -14,9 +14,9 @@ from billing.rules import headroom
 from billing.services import factory_scope, open_windows
 from core.adapters import wake
 from core.money import in_words
-from core.services import business_now, may_begin
+from core.services import business_now, machine_now, may_begin
 from factory.work import rules
-from factory.work.models import Queue, Task
+from factory.work.models import Node, Queue, Task
 from factory.work.ports import Refused
 from portfolio.models import Product
 
@@ -81,11 +81,13 @@ class Admission:
         is_stopped: nothing new begins: stopped, draining or in maintenance.
         shut_agents: agents that take nothing now, and what keeps them.
         shut_queues: queues that are paused.
+        is_node_there: a host of the `gpu` queue was heard of lately.
     """
 
     is_stopped: bool
     shut_agents: Mapping[UUID, str]
     shut_queues: frozenset[str]
+    is_node_there: bool = True
     _left: dict[frozenset[UUID], int] = field(default_factory=dict)
 
     def refusal(self, task: Task) -> str:
@@ -98,6 +100,8 @@ class Admission:
             return "its product is frozen"
         if task.queue in self.shut_queues:
             return f"the queue {task.queue} is paused"
+        if task.queue in rules.NODE_QUEUES and not self.is_node_there:
+            return "no GPU host is there"
         if task.held.startswith("question:"):
             return "the answer it waited for was taken back"
         if task.agent_id is None:
@@ -126,7 +130,12 @@ def read_admission() -> Admission:
         elif busy.get(agent.pk, 0) >= agent.definition.limits.max_parallel:
             shut[agent.pk] = f"{agent.name} has enough to do"
     paused = Queue.objects.filter(is_paused=True).values_list("name", flat=True)
-    return Admission(is_stopped=not may_begin(), shut_agents=shut, shut_queues=frozenset(paused))
+    return Admission(
+        is_stopped=not may_begin(),
+        shut_agents=shut,
+        shut_queues=frozenset(paused),
+        is_node_there=Node.objects.there(machine_now()).exists(),
+    )
 
 
 def payers_of(task: Task) -> tuple[UUID, ...]:

@@ -21,7 +21,7 @@ Verb = Callable[..., tuple[int, str]]
 LOOKS = [
     ["status"], ["queue"], ["failures"], ["approvals"], ["approvals", "--all"], ["ventures"], ["venture", "nightwatch"],
     ["agents"], ["agent", "rex"], ["spend"], ["spend", "--by", "day"], ["ledger"], ["ledger", "--product", "nightwatch"],
-    ["audit"], ["people"],
+    ["audit"], ["people"], ["nodes"], ["tokens"], ["settings"], ["setting", "theme"],
 ]  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_a_look_answers_in_words_and_in_json(verb: Verb, words: list[str]) -> No
 
     assert (code, json_code) == (OK, OK)
     assert said.strip()
-    assert json.loads(data)
+    assert isinstance(json.loads(data), list | dict)
 
 
 def test_the_queue_says_why_each_task_waits(verb: Verb) -> None:
@@ -177,7 +177,7 @@ def test_agent_product_and_graph_rest_and_go_on(verb: Verb, story: Story) -> Non
 
     story.build.refresh_from_db()
     assert codes == [OK, OK, OK]
-    assert not Agent.objects.get(name="Rex").is_enabled
+    assert Agent.objects.get(name="Rex").draining_at is not None
     assert Product.objects.get(slug="nightwatch").state == "frozen"
     assert story.build.is_paused
     assert verb("pause", "product", "nightwatch")[0] == CONFLICT
@@ -205,6 +205,40 @@ def test_an_invitation_is_for_the_role_that_was_asked(verb: Verb) -> None:
     assert code == OK
     assert "/join/" in said
     assert verb("invite", "king")[0] == USAGE
+
+
+def test_a_node_is_admitted_with_a_key_told_once_and_shut_out(verb: Verb) -> None:
+    key = json.loads(verb("node", "admit", "attic", "--json")[1])["key"]
+    admitted = json.loads(verb("nodes", "--json")[1])[0]
+    verb("node", "revoke", "attic")
+
+    assert key.startswith("fn_")
+    assert key not in verb("nodes", "--json")[1]
+    assert admitted["state"] == "never seen"
+    assert json.loads(verb("nodes", "--json")[1])[0]["state"] == "revoked"
+    assert verb("node", "revoke", "nosuch")[0] == NOT_FOUND
+
+
+def test_a_device_gets_a_token_and_loses_it(verb: Verb, story: Story) -> None:
+    made = json.loads(verb("token", "make", "phone", "--as", story.owner.username, "--json")[1])
+    revoked = verb("token", "revoke", made["id"][-8:])
+
+    assert revoked[0] == OK
+    assert json.loads(verb("tokens", "--json")[1])[0]["revoked_at"]
+
+
+def test_a_setting_is_changed_checked_and_put_back(verb: Verb) -> None:
+    changed = verb("set", "approvals.pause_s", "5", "--why", "thumbs")
+    refused = verb("set", "approvals.pause_s", "500")
+    unknown = verb("set", "nosuch", "1")
+    history = json.loads(verb("setting", "approvals.pause_s", "--json")[1])
+    verb("unset", "approvals.pause_s")
+
+    assert (changed[0], refused[0], unknown[0]) == (OK, USAGE, NOT_FOUND)
+    assert [(row["old"], row["value"], row["why"]) for row in history] == [(3, 5, "thumbs")]
+    assert {row["name"]: row["value"] for row in json.loads(verb("settings", "--json")[1])}[
+        "approvals.pause_s"
+    ] == 3
 
 
 def test_every_verb_says_what_it_does(verb: Verb) -> None:

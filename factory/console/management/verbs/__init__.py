@@ -7,14 +7,31 @@ from factory.console.management.verbs import (
     keep,
     look,
     money,
+    nodes,
+    options,
     pause,
     people,
     run,
     seed,
+    tokens,
     work,
 )
 from factory.console.management.verbs.entry import run_verb
 
 __all__ = [
-    "decide", "demo", "give", "keep", "look", "money", "pause", "people", "run", "run_verb", "seed", "work",
-]  # fmt: skip
+    "decide",
+    "demo",
+    "give",
+    "keep",
+    "look",
+    "money",
+    "nodes",
+    "options",
+    "pause",
+    "people",
+    "run",
+    "run_verb",
+    "seed",
+    "tokens",
+    "work",
+]

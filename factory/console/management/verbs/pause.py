@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agents.roster.services import switch_agent
+from agents.roster.services import drain_agent, switch_agent
 from core.errors import NotFound
 from factory.console.management.find import As, actor_of, find_one
 from factory.console.management.show import AsJson, say
@@ -60,7 +60,9 @@ def resume(kind: Kind, name: Name, *, by: As = "", is_json: AsJson = False) -> N
 
 def _change(kind: Thing, name: str, *, is_paused: bool, by: str) -> None:
     verbs: dict[Thing, Callable[[], object]] = {
-        Thing.AGENT: lambda: switch_agent(name, is_enabled=not is_paused, by=by),
+        Thing.AGENT: lambda: (
+            drain_agent(name, by=by) if is_paused else switch_agent(name, is_enabled=True, by=by)
+        ),
         Thing.PRODUCT: lambda: (freeze_product if is_paused else thaw_product)(
             product_of(name), reason=f"by {by}"
         ),
