@@ -112,7 +112,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Freed:
-    """What became ready behind tasks that are done, by queue; what has a due time; which graphs are over."""
+    """The queue of each task that became ready behind others; which of them have a due time; which graphs are over."""
 
     queues: tuple[str, ...] = ()
     due: tuple[UUID, ...] = ()

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,9 @@ def claim_task(*, worker: str, queues: Collection[str] = ALL_QUEUES) -> Assignme
 
     The attempt is written with the claim; it must be begun within a minute, or the task goes back.
     """
-    claims = repeated(lambda: claim_next(worker=worker, queues=queues, is_begun=False))
+    if not Task.objects.claimable().exists():
+        return None
+    claims = repeated(transaction.atomic(partial(claim_next, worker=worker, queues=queues, is_begun=False)))
     tell_claims(claims)
     return next((claim.assignment for claim in claims), None)
 
@@ -49,7 +52,6 @@ class Claim:
     assignment: Assignment
 
 
-@transaction.atomic
 def claim_next(
     *,
     worker: str,
@@ -58,8 +60,9 @@ def claim_next(
     at_most: int = 1,
     is_urgent_only: bool = False,
 ) -> list[Claim]:
-    """Claim the head of the line, begun or not; of quick jobs up to `at_most`. Empty: nothing fits.
+    """Claim the head of the line in the caller's transaction, begun or not; of quick jobs up to `at_most`.
 
+    Empty: nothing fits.
     What may not start, or what nobody can ever carry out, leaves the line on the way, so the search ends.
     """
     now = machine_now()

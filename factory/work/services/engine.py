@@ -6,6 +6,7 @@ import math
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
 from types import TracebackType
@@ -25,10 +26,11 @@ from core.registry import Assignment, Job, Outcome, Stop, find_job, post_of
 from factory.work import rules
 from factory.work.adapters.deadlocks import repeated
 from factory.work.errors import EffectUnknown, LeaseLost
+from factory.work.models import Task
 from factory.work.ports import Done
 from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on
 from factory.work.services.claims import ALL_QUEUES, Claim, claim_next, tell_claims
-from factory.work.services.results import checked_result, complete_held
+from factory.work.services.results import Ended, checked_result, complete_held, ring_for
 
 logger = logging.getLogger(__name__)
 
@@ -91,38 +93,43 @@ class Run:
         is_urgent_only: bool = False,
     ) -> None:
         self._worker, self._stop, self._carry_out = worker, stop, carry_out
-        self._claim = partial(
-            claim_next, worker=worker, queues=queues, at_most=at_most, is_urgent_only=is_urgent_only
-        )
+        self._at_most = at_most
+        self._claim = partial(claim_next, worker=worker, queues=queues, is_urgent_only=is_urgent_only)
 
     def go_on(self, *, at_most_s: float = math.inf, turns: float = math.inf) -> int:
         """Work until nothing is ready, the time or the turns are over, or the worker is to stop; return the attempts."""
         until, ended = time.monotonic() + at_most_s, 0
         done: list[Done] = []
+        claims: list[Claim] = []
         for turn in itertools.count():
-            is_over = turn >= turns or self._stop.is_set() or time.monotonic() >= until
-            claims = self._turn(done, is_last=is_over)
-            if not turn and claims:
+            is_last = turn >= turns or self._stop.is_set() or time.monotonic() >= until
+            claims = self._turn(done, is_last=is_last, at_most=min(self._at_most, max(4, 2 * len(claims))))
+            if not claims:
+                break
+            if not turn:
                 wake.ring(claims[0].taken.queue)
             ended += len(claims)
-            if not claims:
-                return ended
             done = [ending for claim in claims if (ending := self._carry(claim))]
         return ended
 
-    def _turn(self, done: Sequence[Done], *, is_last: bool) -> list[Claim]:
+    def _turn(self, done: Sequence[Done], *, is_last: bool, at_most: int) -> list[Claim]:
         """End what is done and begin what comes next, in one transaction."""
-        if is_last and not done:
+        if not done and (is_last or not Task.objects.claimable().exists()):
             return []
-        claims = repeated(lambda: self._end_and_claim(done, is_last=is_last))
+        claims = repeated(
+            transaction.atomic(partial(self._end_and_claim, done, is_last=is_last, at_most=at_most))
+        )
         tell_claims(claims)
         return claims
 
-    def _end_and_claim(self, done: Sequence[Done], *, is_last: bool) -> list[Claim]:
-        with transaction.atomic():
-            for lost in complete_held(done) if done else ():
-                logger.warning("work.lease_lost", extra={"assignment_id": str(lost)})
-            return [] if is_last else self._claim()
+    def _end_and_claim(self, done: Sequence[Done], *, is_last: bool, at_most: int) -> list[Claim]:
+        """What became ready and is not begun here is left to whom the bell wakes."""
+        ended = complete_held(done) if done else Ended(frozenset())
+        for lost in ended.lost:
+            logger.warning("work.lease_lost", extra={"assignment_id": str(lost)})
+        claims = [] if is_last else self._claim(at_most=at_most)
+        ring_for(Counter(ended.freed) - Counter(claim.taken.queue for claim in claims))
+        return claims
 
     def _carry(self, claim: Claim) -> Done | None:
         """Carry one task out; return it when its result is accepted as it is, else end the attempt at once."""

@@ -1,7 +1,9 @@
 """Results: offered by an attempt, accepted or refused by whoever judges them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -31,7 +33,7 @@ def offer_result(attempt: Attempt, result: Json) -> None:
     task = attempt.task
     text = checked_result(result, schema=task.answer_schema)
     if task.validator in rules.OWN_VALIDATORS:
-        complete([done_of(attempt, validator=task.validator, result=text)])
+        ring_for(complete([done_of(attempt, validator=task.validator, result=text)]))
         return
     close_attempt(attempt, state=Attempt.State.OFFERED, result=result)
     change_task(task, to=Task.State.VALIDATING, actor=attempt.worker, reason=f"judge: {task.validator}")
@@ -59,16 +61,15 @@ def done_of(attempt: Attempt, *, validator: str, result: str) -> Done:
     )  # fmt: skip
 
 
-def complete(done: Sequence[Done]) -> None:
+def complete(done: Sequence[Done]) -> tuple[str, ...]:
     """Let tasks be done; what waited for them alone becomes ready, and graphs of which nothing is left are over.
 
-    The caller has locked their graphs and them in an earlier statement.
+    The caller has locked their graphs and them in an earlier statement; he rings for the queues that are returned,
+    one for each task that became ready.
     """
     freed = the_line().complete(done, now=machine_now())
     for task in Task.objects.filter(pk__in=freed.due) if freed.due else ():
         lift_due(task)
-    if freed.queues:
-        transaction.on_commit(lambda: wake.ring(*freed.queues))
     for dag in Dag.objects.filter(pk__in=freed.closed) if freed.closed else ():
         with story_of(dag.correlation_id):
             publish("work.graph_completed", dag_id=str(dag.pk), state=dag.state)
@@ -84,14 +85,29 @@ def complete(done: Sequence[Done]) -> None:
                 state=attempt.state,
                 error_class="",
             )
+    return freed.queues
 
 
-def complete_held(done: Sequence[Done]) -> set[UUID]:
-    """Let tasks be done whose attempts still run, in the caller's transaction; return the attempts that lost theirs."""
+def ring_for(queues: Iterable[str]) -> None:
+    """Wake workers of these queues once this transaction is committed."""
+    if names := set(queues):
+        transaction.on_commit(partial(wake.ring, *sorted(names)))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of ending attempts: those that had lost their task, and the queue of each task that became ready."""
+
+    lost: frozenset[UUID]
+    freed: tuple[str, ...] = ()
+
+
+def complete_held(done: Sequence[Done]) -> Ended:
+    """Let tasks be done whose attempts still run, in the caller's transaction; he rings for what became ready."""
     held = the_line().hold(done)
-    if kept := [one for one in done if one.attempt_id in held]:
-        complete(kept)
-    return {one.attempt_id for one in done} - held
+    kept = [one for one in done if one.attempt_id in held]
+    lost = frozenset(one.attempt_id for one in done) - held
+    return Ended(lost=lost, freed=complete(kept) if kept else ())
 
 
 @transaction.atomic
@@ -106,7 +122,7 @@ def accept_result(attempt_id: UUID, *, by: str, reason: str = "") -> None:
         attempt_id=attempt.pk, task_id=attempt.task_id, dag_id=attempt.task.dag_id, worker=attempt.worker,
         has_agent=False, actor=by, reason=reason, is_judged=True,
     )  # fmt: skip
-    complete([done])
+    ring_for(complete([done]))
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from django.db import connection
 
 from core.ids import new_id
 from factory.work import rules
-from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGENT_RANK, ready_rank, taken_of
+from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGENT_RANK, taken_of
 from factory.work.ports import Done, Freed, Refused, Take, Wish
 
 # What keeps a task back is read under shared locks: a pause waits for claims that are under way, later ones see it.
@@ -115,6 +115,13 @@ select t.lease from work_task t
 where t.dag_id in (select id from graph) and t.lease = any(%(attempts)s) and t.state = 'running' order by t.id for update of t
 """
 
+_LIFTED: Final = "t.priority - least(2.0 * t.behind, 20.0)"
+_RANK: Final = f"""
+case when t.priority < {rules.URGENT} then {_LIFTED} + 0.1 * %(minute)s - {rules.CRITICAL}
+  when {_LIFTED} <= {rules.URGENT} then 0.1 * %(minute)s - {rules.FLOOR} else {_LIFTED} + 0.1 * %(minute)s end
+"""
+"""`rules.rank`, due times apart: those are looked at by the caller."""
+
 COMPLETE: Final = f"""
 with over as (
   select * from unnest(%(tasks)s::uuid[], %(attempts)s::uuid[], %(results)s::jsonb[], %(workers)s::text[], %(actors)s::text[],
@@ -142,7 +149,7 @@ with over as (
     state = case when b.is_free then 'ready' else t.state end,
     version = t.version + b.is_free::int, changed_at = case when b.is_free then %(now)s else t.changed_at end,
     ready_at = case when b.is_free then %(now)s else t.ready_at end,
-    rank = case when b.is_free then {ready_rank(least="least")} else t.rank end,
+    rank = case when b.is_free then {_RANK} else t.rank end,
     held = case when b.is_free and b.is_paused then 'paused' else t.held end
   from behind b where t.id = b.id returning t.id, t.queue, t.due_at, b.is_free, b.old
 ), history as (
@@ -198,7 +205,7 @@ class PostgresLine:
             },
         )  # fmt: skip
         return Freed(
-            queues=tuple(sorted({queue for what, _, queue, _ in rows if what == "ready"})),
+            queues=tuple(queue for what, _, queue, _ in rows if what == "ready"),
             due=tuple(task_id for _, task_id, _, is_due in rows if is_due),
             closed=tuple(dag_id for what, dag_id, _, _ in rows if what == "closed"),
         )

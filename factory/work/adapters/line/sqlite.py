@@ -1,21 +1,21 @@
 """The line in SQLite: the same steps, one after the other, while the transaction that began at once keeps others out."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from core.ids import new_id
 from factory.work import rules
-from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGENT_RANK, ready_rank, taken_of
+from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGENT_RANK, taken_of
 from factory.work.ports import Done, Freed, Refused, Take, Taken, Wish
 
-GROUND: Final = """
-select clock_offset_ms, stopped_at is null and draining_at is null and maintenance_at is null from core_installation
-"""
+AHEAD: Final = "select clock_offset_ms from core_installation"
 
 # `present` hops through the index from one (queue, lane) to the next, so what stands behind a head costs nothing.
 HEAD: Final = f"""
@@ -35,6 +35,8 @@ select t.queue, t.lane, t.rank, l.agent_id, l.model, (
 from present p join work_task t on t.id = p.id join work_queue q on q.name = t.queue join work_lane l on l.name = t.lane
 left join roster_agent a on a.id = l.agent_id
 where t.queue in (select value from json_each(%(queues)s)) and not q.is_paused and t.rank < %(below)s
+  and not exists (select 1 from core_installation g where
+    g.stopped_at is not null or g.draining_at is not null or g.maintenance_at is not null)
   and (l.agent_id is null or (a.is_enabled and 'agent' not in (select value from json_each(%(shut)s))))
   and not exists (
     select 1 from work_permit w where w.scope in ('agent:' || t.lane, 'model:' || l.model, 'queue:' || t.queue)
@@ -97,25 +99,21 @@ TOKEN: Final = """
 update roster_capabilitytoken set revoked_at = %(now)s
 where assignment_id in (select value from json_each(%(attempts)s)) and revoked_at is null
 """
-_MET: Final = """
-(select count(*) from work_dependency e where e.task_id = t.id and e.depends_on_id in (select value from json_each(%(tasks)s)))
+BEHIND: Final = """
+select b.id, b.state, b.queue, b.is_due, b.met, b.priority, b.behind, b.is_paused,
+  b.open_dependencies = b.met and (b.state = 'pending' or (b.state = 'waiting' and b.question is null))
+from (
+  select t.id, t.state, t.queue, t.due_at is not null as is_due, t.priority, t.behind, t.question, t.open_dependencies,
+    (select d.is_paused from work_dag d where d.id = t.dag_id) as is_paused, e.met
+  from (
+    select task_id, count(*) as met from work_dependency
+    where depends_on_id in (select value from json_each(%(tasks)s)) group by task_id) e
+  join work_task t on t.id = e.task_id) b
 """
-_FREE: Final = (
-    f"t.open_dependencies = {_MET} and (t.state = 'pending' or (t.state = 'waiting' and t.question is null))"
-)
-BEHIND: Final = f"""
-select t.id, t.state, t.queue, t.due_at is not null, {_FREE} from work_task t where t.id in (
-  select e.task_id from work_dependency e where e.depends_on_id in (select value from json_each(%(tasks)s)))
-"""
-COUNT_DOWN: Final = f"""
-update work_task as t set open_dependencies = t.open_dependencies - {_MET} where t.id in (
-  select e.task_id from work_dependency e where e.depends_on_id in (select value from json_each(%(tasks)s)))
-"""
-READY: Final = f"""
-update work_task as t set state = 'ready', version = t.version + 1, changed_at = %(now)s, ready_at = %(now)s,
-  rank = {ready_rank(least="min")},
-  held = case when (select d.is_paused from work_dag d where d.id = t.dag_id) then 'paused' else '' end
-where t.id in (select value from json_each(%(free)s))
+COUNT_DOWN: Final = "update work_task set open_dependencies = open_dependencies - %s where id = %s"
+READY: Final = """
+update work_task set open_dependencies = 0, state = 'ready', version = version + 1, changed_at = %s, ready_at = %s, rank = %s,
+  held = %s where id = %s
 """
 CLOSE: Final = """
 update work_dag set state = 'completed', closed_at = %(now)s
@@ -130,15 +128,12 @@ class SqliteLine:
 
     def take(self, wish: Wish) -> Take:
         """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
-        ground = _rows(GROUND, {})
-        if ground and not ground[0][1]:
-            return Take()
         common = {"queues": json.dumps(wish.queues), "shut": json.dumps(wish.shut_kinds)}
         below = URGENT_RANK if wish.is_urgent_only else float("inf")
         for queue, lane, rank, agent_id, model, limits in _rows(HEAD, {**common, "below": below}):
             place = {**common, "queue": queue, "lane": lane, "rank": rank, "model": model}
             place["at_most"] = 1 if agent_id or limits or lane != "quick" else wish.at_most
-            place["business"] = _moment(wish.now, ahead_ms=ground[0][0] if ground else 0)
+            place["business"] = _moment(wish.now, ahead_ms=_ahead_ms() if agent_id else 0)
             rows = _rows(CANDIDATES, place)
             refused = next((Refused(task_id=UUID(row[0]), why=row[1]) for row in rows if row[1]), None)
             taken = _claim([row for row in rows if not row[1]], wish)
@@ -157,22 +152,20 @@ class SqliteLine:
         at = _moment(now)
         facts = {
             "tasks": _ids(one.task_id for one in done), "attempts": _ids(one.attempt_id for one in done), "now": at,
-            "dags": _ids({one.dag_id for one in done}), "minute": now.timestamp() / 60,
+            "dags": _ids({one.dag_id for one in done})
         }  # fmt: skip
-        _run(COMPLETED, facts)
+        _rows(COMPLETED, facts)
         _many(RESULT, [(at, one.result, one.attempt_id.hex) for one in done])
-        _run(PERMIT, facts)
+        _rows(PERMIT, facts)
         if any(one.has_agent for one in done):
-            _run(TOKEN, facts)
+            _rows(TOKEN, facts)
         behind = _rows(BEHIND, facts)
-        free = [row for row in behind if row[4]]
-        if behind:
-            _run(COUNT_DOWN, facts)
-        if free:
-            _run(READY, {**facts, "free": json.dumps([row[0] for row in free])})
+        free = [row for row in behind if row[-1]]
+        _many(COUNT_DOWN, [(row[4], row[0]) for row in behind if not row[-1]])
+        _many(READY, [_place(row, at=at, minute=now.timestamp() / 60) for row in free])
         _many(HISTORY, [*_endings(done, at), *_releases(free, at)])
         return Freed(
-            queues=tuple(sorted({row[2] for row in free})),
+            queues=tuple(row[2] for row in free),
             due=tuple(UUID(row[0]) for row in free if row[3]),
             closed=tuple(UUID(dag_id) for (dag_id,) in _rows(CLOSE, facts)),
         )
@@ -200,6 +193,13 @@ def _claim(rows: Sequence[Any], wish: Wish) -> tuple[Taken, ...]:
     return tuple(made)
 
 
+def _place(row: Sequence[Any], *, at: str, minute: float) -> tuple[Any, ...]:
+    """Return the new columns of a task behind that becomes ready; a due time is looked at by the caller."""
+    task_id, _, _, _, _, priority, behind, is_paused, _ = row
+    place = rules.rank(priority, ready_min=minute, behind=behind)
+    return at, at, place, "paused" if is_paused else "", task_id
+
+
 def _endings(done: Sequence[Done], at: str) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for one in done:
@@ -221,21 +221,27 @@ def _ids(ids: Any) -> str:
 
 def _moment(moment: datetime, *, ahead_ms: int = 0) -> str:
     """Return a moment as SQLite keeps it, so that texts compare as times do."""
-    return str(connection.ops.adapt_datetimefield_value(moment + timedelta(milliseconds=ahead_ms)))
+    return (moment.astimezone(UTC) + timedelta(milliseconds=ahead_ms)).replace(tzinfo=None).isoformat(" ")
+
+
+def _ahead_ms() -> int:
+    return next((ahead for (ahead,) in _rows(AHEAD, {})), 0)
+
+
+@lru_cache
+def _named(statement: str) -> str:
+    """Return the statement in the driver's own notation: Django would translate it at every call."""
+    return re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%s", "?")
 
 
 def _rows(statement: str, facts: Mapping[str, Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, facts)
-        return list(cursor.fetchall())
-
-
-def _run(statement: str, facts: Mapping[str, Any]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, facts)
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    with wrapper.wrap_database_errors:
+        return wrapper.connection.execute(_named(statement), facts).fetchall()
 
 
 def _many(statement: str, rows: Sequence[Any]) -> None:
+    wrapper = connections[DEFAULT_DB_ALIAS]
     if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(statement, rows)
+        with wrapper.wrap_database_errors:
+            wrapper.connection.executemany(_named(statement), rows)

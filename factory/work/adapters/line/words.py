@@ -29,20 +29,6 @@ COLUMNS = """t.id, t.dag_id, t.agent_id, t.fence, t.failures, t.kind, t.type, t.
 """What `taken_of` reads, in this order; before it stands the attempt, behind it what came before."""
 
 
-def ready_rank(*, least: str) -> str:
-    """Return in SQL the rank of a task `t` that becomes ready at the minute `%(minute)s`, due times apart.
-
-    Args:
-        least: the dialect's name for the smaller of two numbers. See `rules.rank`.
-    """
-    lifted = f"t.priority - {least}(2.0 * t.behind, 20.0)"
-    return (
-        f"(case when t.priority < {rules.URGENT} then {lifted} + 0.1 * %(minute)s - {rules.CRITICAL}"
-        f" when {lifted} <= {rules.URGENT} then 0.1 * %(minute)s - {rules.FLOOR}"
-        f" else {lifted} + 0.1 * %(minute)s end)"
-    )
-
-
 def taken_of(row: Sequence[Any]) -> Taken:
     """Return the claimed task that a row of attempt, `COLUMNS` and what came before describes."""
     (
