@@ -6,6 +6,7 @@ from hashlib import sha256
 from core.registry import Assignment, Outcome, Stop, every, register_job, runs_queues
 from core.services.node import facts_of_here
 from factory.work.services import (
+    age_line,
     call_nodes,
     clear_outages,
     promote_due,
@@ -68,3 +69,9 @@ def test_node(assignment: Assignment, stop: Stop) -> Outcome:
         digest.update(megabyte)
     seconds = time.perf_counter() - began
     return Outcome(kind="done", result={**facts_of_here(), "hashed_mb_per_s": round(64 / seconds)})
+
+
+@every(20, name="work.age_line")
+def grow_older() -> int:
+    """Write into the line what time changes."""
+    return age_line()

@@ -28,6 +28,7 @@ from factory.work.rules.pressure import (
 )
 from factory.work.rules.queue import (
     CRITICAL,
+    DUE_H,
     FLOOR,
     JUDGE_S,
     LEAST_MICROUSD,
@@ -48,6 +49,7 @@ from factory.work.rules.retries import (
     MAX_UNSTARTED,
     Record,
     backoff_s,
+    is_first_death,
     is_poison,
     may_retry,
     tier_steps,
@@ -58,6 +60,7 @@ from factory.work.rules.states import FINAL, LEASED, MOVES, graph_state
 
 __all__ = [
     "CRITICAL",
+    "DUE_H",
     "ERROR_CLASSES",
     "FINAL",
     "FLOOR",
@@ -100,6 +103,7 @@ __all__ = [
     "floor_rank",
     "graph_faults",
     "graph_state",
+    "is_first_death",
     "is_poison",
     "lifted_below",
     "limit_s",

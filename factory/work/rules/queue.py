@@ -28,6 +28,10 @@ def limit_s(task_type: str) -> int:
     return SECONDS_BY_TYPE.get(task_type, 3_600)
 
 
+DUE_H: Final = 22.0
+"""How many hours before its due time a task begins to be lifted by a point or more."""
+
+
 def due_boost(hours_left: float | None) -> float:
     """Return by how much a due time lifts a task: 40 when it has come, half of it every four hours before."""
     return 0.0 if hours_left is None else min(40.0, 40.0 * 2 ** (-max(0.0, hours_left) / 4))

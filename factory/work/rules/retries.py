@@ -77,6 +77,11 @@ def wait_s(error_class: str, *, failures: int, dice: float) -> float:
     return 0.0 if error_class in AT_ONCE else backoff_s(failures, dice=dice)
 
 
+def is_first_death(error_class: str, *, record: Record) -> bool:
+    """Say whether only a worker died so far: that says nothing about the task, and it begins again at once."""
+    return error_class == "crash" and record.deaths == record.failures == 1
+
+
 def tier_steps(last_class: str, *, faults: int) -> int:
     """Return how many tiers above the agent's own the next attempt's model stands. Source: R-01.15, R-01.16.
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from core.adapters import processes
+from core.adapters.last_words import last_words_of
 from core.errors import BadArguments
 from core.registry import Outcome
 from core.services import machine_now, must_halt
@@ -170,6 +171,7 @@ def _lose_run(attempt: Attempt, *, words: str, may_start_now: bool) -> None:
     """A death counts; running out of time is another thing."""
     task = attempt.task
     is_over = task.run_until is not None and task.run_until <= machine_now()
-    error_class, error = ("stuck", "its time was over") if is_over else ("crash", words)
+    said = "" if is_over else last_words_of(attempt.worker)
+    error_class, error = ("stuck", "its time was over") if is_over else ("crash", f"{words}\n{said}".strip())
     close_attempt(attempt, state=Attempt.State.LOST, error=error, error_class=error_class)
     fail_task(task, error_class=error_class, error=error, actor="work", may_start_now=may_start_now)

@@ -7,18 +7,20 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from types import TracebackType
+from typing import TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 
 from agents.gateway.errors import Stopped
 from agents.runtime.errors import Halted
 from agents.runtime.rules import error_class
 from agents.runtime.services import carry_out as runtime
 from core.adapters import wake
+from core.adapters.last_words import keep_last_words
 from core.adapters.processes import worker_name
 from core.errors import FactoryError
 from core.ids import story_of
@@ -33,11 +35,14 @@ from factory.work.services.claims import ALL_QUEUES, Claim, claim_next, tell_cla
 from factory.work.services.results import Ended, checked_result, complete_held, ring_for
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 TICK_S = 0.2
 POLL_S = 1.0
 """A lost ring costs this much."""
-LAST_LINES = 12
+LAST_LINES = 20
+STORE_TRIES, STORE_WAIT_S = 20, 0.5
+"""How long a result outlives a database that is away."""
 BATCH = 32
 """How many quick jobs one claim takes."""
 
@@ -92,6 +97,7 @@ class Run:
         at_most: int = BATCH,
         is_urgent_only: bool = False,
     ) -> None:
+        keep_last_words()
         self._worker, self._stop, self._carry_out = worker, stop, carry_out
         self._at_most = at_most
         self._claim = partial(claim_next, worker=worker, queues=queues, is_urgent_only=is_urgent_only)
@@ -116,9 +122,8 @@ class Run:
         """End what is done and begin what comes next, in one transaction."""
         if not done and (is_last or not Task.objects.claimable().exists()):
             return []
-        claims = repeated(
-            transaction.atomic(partial(self._end_and_claim, done, is_last=is_last, at_most=at_most))
-        )
+        turn = partial(self._end_and_claim, done, is_last=is_last, at_most=at_most)
+        claims = stored(turn) if done else repeated(transaction.atomic(turn))
         tell_claims(claims)
         return claims
 
@@ -178,13 +183,29 @@ class Run:
 def _finish(assignment: Assignment, outcome: Outcome) -> None:
     """An outcome that cannot be stored is a failure of the attempt: it ends all the same."""
     try:
-        repeated(lambda: finish_attempt(assignment.id, outcome))
+        stored(partial(finish_attempt, assignment.id, outcome))
     except LeaseLost:
         raise
     except (FactoryError, OSError, TypeError, ValueError) as error:
         logger.warning("work.outcome_refused", exc_info=error, extra={"assignment_id": str(assignment.id)})
-        failure = failure_of(error)
-        repeated(lambda: finish_attempt(assignment.id, failure))
+        stored(partial(finish_attempt, assignment.id, failure_of(error)))
+
+
+def stored(end: Callable[[], T]) -> T:
+    """Return what `end` returns, in a transaction that is tried again while the database is away: work is not lost.
+
+    Ending twice is harmless: the second time the fence refuses.
+    """
+    for _ in range(STORE_TRIES - 1):
+        try:
+            return repeated(transaction.atomic(end))
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block:
+                raise
+            logger.warning("work.database_away", exc_info=error)
+            connections.close_all()
+            time.sleep(STORE_WAIT_S)
+    return repeated(transaction.atomic(end))
 
 
 def failure_of(error: Exception) -> Outcome:

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from django.db import transaction
 
+from agents.roster.models import Agent
 from core.services import machine_now
 from factory.work import rules
 from factory.work.models import Attempt, DeadLetter, Task
 from factory.work.services.graphs import settle_graph
+from factory.work.services.lanes import open_lanes
 from factory.work.services.tasks import change_task, lock_task, ready_task, tell
 
 _COUNTED = (Attempt.State.FAILED, Attempt.State.LOST)
@@ -34,9 +36,9 @@ def fail_task(task: Task, *, error_class: str, error: str, actor: str, may_start
     if not rules.may_retry(error_class, record=record):
         _give_up(task, error_class=error_class, error=error, is_poison=rules.is_poison(record))
         return
-    wait_s = (
-        0.0 if may_start_now else rules.wait_s(error_class, failures=task.failures, dice=random.random())  # noqa: S311 (spreads load)
-    )
+    at_once = may_start_now or rules.is_first_death(error_class, record=record)
+    wait_s = 0.0 if at_once else rules.wait_s(error_class, failures=task.failures, dice=random.random())  # noqa: S311 (spreads load)
+    _hand_over(task, error_class=error_class)
     change_task(
         task,
         to=Task.State.RETRYING,
@@ -46,6 +48,19 @@ def fail_task(task: Task, *, error_class: str, error: str, actor: str, may_start
     )
     if not wait_s:
         ready_task(task, actor="work", reason="nothing to wait for")
+
+
+def _hand_over(task: Task, *, error_class: str) -> None:
+    """Let another agent that can do it try what one got stuck at, if there is one. Source: R-01.16, R-04.11."""
+    if error_class != "stuck" or task.kind != "agent":
+        return
+    tried = task.attempts.exclude(agent=None).values_list("agent", flat=True)
+    others = Agent.objects.enabled().exclude(pk__in=tried).select_related("version").order_by("name")
+    able = next((agent for agent in others if task.type in agent.definition.capabilities), None)
+    if able is not None:
+        open_lanes([able], queues=[task.queue])
+        task.agent = able
+        Task.objects.filter(pk=task.pk).update(agent=able, lane=able.pk.hex)
 
 
 def record_of(task: Task) -> rules.Record:

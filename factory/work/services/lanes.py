@@ -1,6 +1,7 @@
 """Lines and limits: who has one, how many places there are, what is kept out of the line and comes back."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -8,11 +9,14 @@ from django.db import transaction
 from django.db.models import Q
 
 from agents.roster.models import Agent
-from core.errors import BadArguments
-from core.services import audit, publish
+from core.errors import BadArguments, NotFound
+from core.services import audit, business_now, machine_now, publish
+from factory.work import rules
 from factory.work.models import Lane, Permit, Queue, Task
-from factory.work.services.tasks import lock_task
+from factory.work.services.tasks import lift_due, lock_task
 
+AT_ONCE: Final = 5_000
+"""How many places one call rewrites at most; the next call goes on."""
 QUEUE_PERMITS: Final = {Queue.Name.BUILD: 3}
 """How many attempts of a queue may run at once in a fresh factory; the others are not limited. Source: R-01.13."""
 
@@ -114,3 +118,43 @@ def hold_task(task_id: UUID, *, why: str) -> bool:
 def let_go(task_id: UUID, *, why: str) -> bool:
     """Put a task held for this reason back into the line; False when it is not held for it."""
     return Task.objects.filter(pk=task_id, held=why).update(held="") == 1
+
+
+@transaction.atomic
+def change_priority(task_id: UUID, *, priority: int, by: str) -> None:
+    """Give a task another place in line, from 0 (urgent) to 100. Safe to run twice.
+
+    Raises:
+        NotFound: no such task.
+        BadArguments: no such priority.
+    """
+    if not 0 <= priority <= 100:
+        raise BadArguments(priority=priority, allowed="0 to 100")
+    task = lock_task(pk=task_id)
+    if task is None:
+        raise NotFound(task=task_id)
+    if task.priority != priority:
+        audit(actor=by, verb="work.change_priority", subject=task.title, old=task.priority, new=priority)
+        task.priority = priority
+        Task.objects.filter(pk=task_id).update(priority=priority)
+        lift_due(task)
+
+
+def age_line() -> int:
+    """Write into the line what time changes: who was lifted to the floor, whose due time came nearer. Safe to run twice.
+
+    Everything else grows older alike; a place is rewritten when it is a point or more away. Source: R-04.9.
+    """
+    ready = Task.objects.claimable()
+    minute = machine_now().timestamp() / 60
+    lifted = ready.filter(
+        priority__gte=rules.URGENT, rank__gt=-rules.FLOOR / 2, rank__lte=rules.lifted_below(minute)
+    )
+    count = 0
+    for task in lifted.only("ready_at", "created_at", "rank")[:AT_ONCE]:
+        since = task.ready_at or task.created_at
+        count += ready.filter(pk=task.pk).update(rank=rules.floor_rank(since.timestamp() / 60))
+    soon = business_now() + timedelta(hours=rules.DUE_H)
+    for task in ready.filter(due_at__lte=soon, priority__gt=0).order_by("due_at")[:AT_ONCE]:
+        count += lift_due(task)
+    return count

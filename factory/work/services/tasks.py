@@ -4,6 +4,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from core.adapters import wake
@@ -108,10 +109,12 @@ def hours_left(task: Task) -> float | None:
     return (task.due_at - business_now()).total_seconds() / 3_600 if task.due_at else None
 
 
-def lift_due(task: Task) -> None:
-    """Let the place of a ready task follow its due time, which comes nearer. Safe to run twice."""
+def lift_due(task: Task) -> bool:
+    """Let the place of a ready task follow its priority and its due time; say whether it moved by a point or more."""
     since = task.ready_at or task.created_at
     place = rules.rank(
         task.priority, ready_min=since.timestamp() / 60, behind=task.behind, hours_left=hours_left(task)
     )
-    Task.objects.filter(pk=task.pk, state=Task.State.READY, version=task.version).update(rank=place)
+    same = Task.objects.filter(pk=task.pk, state=Task.State.READY, version=task.version)
+    away = same.filter(Q(rank__lte=place - 1) | Q(rank__gte=place + 1))
+    return away.update(rank=place) == 1

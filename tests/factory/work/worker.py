@@ -1,6 +1,8 @@
 """A worker process for tests: `python -m tests.factory.work.worker DATABASE FOLDER`; it may be killed at any moment."""
 
+import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -32,6 +34,13 @@ def main(database: str, folder: Path) -> None:
         sys.stdout.flush()
         stop.wait(60)
         return Outcome(kind="stopped")
+
+    @register_job("test.die")
+    def die(assignment: Assignment, stop: Stop) -> Outcome:
+        """Take the whole process down, as a lack of memory does."""
+        logging.getLogger("test").error("asking for the last gigabyte")
+        os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome(kind="done")
 
     while run_next(worker=worker_name(0), stop=Stop(), carry_out=leave_a_line):
         pass

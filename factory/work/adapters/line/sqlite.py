@@ -237,7 +237,7 @@ def _named(statement: str) -> str:
 def _rows(statement: str, facts: Mapping[str, Any]) -> list[Any]:
     wrapper = connections[DEFAULT_DB_ALIAS]
     with wrapper.wrap_database_errors:
-        return wrapper.connection.execute(_named(statement), facts).fetchall()
+        return list(wrapper.connection.execute(_named(statement), facts))
 
 
 def _many(statement: str, rows: Sequence[Any]) -> None:

@@ -100,7 +100,7 @@ def test_a_beaten_lease_lives_and_a_silent_one_is_taken_back_after_90_seconds() 
 
     task.refresh_from_db()
     assert (beaten, silent, reap_leases()) == (0, 1, 0)
-    assert (task.state, task.failures) == ("retrying", 1)
+    assert (task.state, task.failures) == ("ready", 1)
     attempt = task.attempts.get()
     assert (attempt.state, attempt.error_class, attempt.error) == ("lost", "crash", "the worker went silent")
 

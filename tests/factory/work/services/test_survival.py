@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from core.registry import Assignment, Outcome, Stop, register_job
 from factory.work.errors import LeaseLost
 from factory.work.models import Task
 from factory.work.rules import TaskSpec
-from factory.work.services import finish_attempt, recover_at_boot, run_next
+from factory.work.services import finish_attempt, promote_due, recover_at_boot, run_next
 from tests.builders import a_graph
 from tests.factory.work.hands import do_nothing, states_of
 
@@ -30,6 +31,12 @@ def leave_nothing(assignment: Assignment, stop: Stop) -> Outcome:
 @register_job("test.hang_once")
 def go_on(assignment: Assignment, stop: Stop) -> Outcome:
     """Be done in the attempt after the kill."""
+    return Outcome(kind="done")
+
+
+@register_job("test.die")
+def never_here(assignment: Assignment, stop: Stop) -> Outcome:
+    """Stand in here for the job that takes a worker process down."""
     return Outcome(kind="done")
 
 
@@ -83,3 +90,29 @@ def test_three_processes_drain_one_queue_and_every_task_is_done_once(tmp_path: P
     assert sorted((tmp_path / "effects").read_text().split()) == [spec.title for spec in specs]
     assert set(states_of(dag).values()) == {"completed"}
     assert not Task.objects.exclude(attempts__n=1, attempts__state="done").exists()
+
+
+def test_a_task_that_takes_three_workers_down_is_parked_as_poison_with_their_last_lines_and_others_go_on(
+    tmp_path: Path,
+) -> None:
+    deadly = a_graph(TaskSpec(key="a", title="deadly", kind="test.die", priority=20)).tasks.get()
+    others = a_graph(*[TaskSpec(key=str(n), title=f"other-{n}", kind="test.effect") for n in range(4)])
+
+    for _ in range(4):
+        with a_worker(tmp_path) as worker:
+            worker.wait(timeout=60)
+        recover_at_boot()
+        Task.objects.filter(state="retrying").update(not_before=timezone.now())
+        promote_due()
+
+    deadly.refresh_from_db()
+    letter = deadly.dead_letters.get()
+    assert (deadly.state, letter.is_poison, deadly.attempts.filter(state="lost").count()) == (
+        "dead_letter",
+        True,
+        3,
+    )
+    assert "SIGKILL" in letter.error
+    assert letter.error.splitlines()[-1].endswith("asking for the last gigabyte")
+    assert set(states_of(others).values()) == {"completed"}
+    assert sorted((tmp_path / "effects").read_text().split()) == [f"other-{n}" for n in range(4)]
