@@ -21,6 +21,10 @@ class User(AbstractUser):
     is_simulated = models.BooleanField(
         default=False, help_text="Answers gates in a rehearsal; never a person."
     )
+    looked_at = models.DateTimeField(null=True, help_text="Machine time they last looked at home.")
+    news_from = models.DateTimeField(
+        null=True, help_text="Machine time of the last look of the sitting before this one."
+    )
 
     @property
     def is_owner(self) -> bool:

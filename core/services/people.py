@@ -1,7 +1,7 @@
 """People: invited once, known from then on."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from django.db import transaction
@@ -12,6 +12,9 @@ from core.models import Installation, InviteLink, User
 from core.services.audit import audit
 
 INVITED_FOR = timedelta(hours=24)
+SITTING = timedelta(minutes=20)
+"""Who has not looked for so long begins a new sitting."""
+LOOK_COUNTS = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -52,6 +55,19 @@ def accept_invitation(token: str, *, name: str, password: str, time_zone: str = 
         Installation.objects.update(time_zone=time_zone)
     audit(actor=f"{user.role}:{user.username}", verb="core.accept_invitation", subject=user.username)
     return user
+
+
+def note_look(person: User) -> datetime | None:
+    """Write down that this person looks at home now; return when they last did in an earlier sitting, None: never."""
+    now, last = timezone.now(), person.looked_at
+    if last is not None and now - last < LOOK_COUNTS:
+        return person.news_from
+    fresh: dict[str, datetime | None] = {"looked_at": now}
+    if last is None or now - last > SITTING:
+        fresh["news_from"] = last
+        person.news_from = last
+    User.objects.filter(pk=person.pk, looked_at=last).update(**fresh)
+    return person.news_from
 
 
 def _fingerprint(token: str) -> str:

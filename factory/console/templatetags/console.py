@@ -259,6 +259,12 @@ def alert_words(alert: Alert) -> str:
 
 
 @register.filter
+def add_px(value: float, more: float) -> float:
+    """Return a place in a drawing moved by this much."""
+    return round(value + more, 1)
+
+
+@register.filter
 def signal_day(day: str) -> str:
     """Return the day of a signal as far as it is known: `2 Sep 2026`, `Sep 2026`, `2026`."""
     return rules.day_in_words(day)

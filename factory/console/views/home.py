@@ -1,39 +1,66 @@
 """Home: money, decisions, ventures by stage, who works, and the way to stop all of it."""
 
+from dataclasses import dataclass
+
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agents.roster.models import Agent
 from approvals.models import Request
-from factory.console.views.frame import frame_now, show
-from factory.insight.services import Venture, money_now, ventures, who_works
+from core.services import note_look
+from factory.console.views.frame import frame_now, later, person_of, show
+from factory.insight.services import (
+    Venture,
+    graph_lines,
+    money_now,
+    news_since,
+    open_graphs,
+    ventures,
+    who_works,
+)
 from portfolio.models import Opportunity, Product
 
 ASKS_ON_HOME = 5
+GRAPHS_ON_HOME = 4
 
 
 @never_cache
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Show what a day needs in five seconds."""
-    frame = frame_now()
-    found = ventures()
+    frame, person = frame_now(), person_of(request)
+    since = note_look(person)
+    found = later(ventures)
     page = {
         "frame": frame,
-        "money": money_now(frame.now),
-        "asks": Request.objects.pressing_first(frame.now)[:ASKS_ON_HOME],
-        "workers": who_works(),
+        "since": later(lambda: news_since(since, now=frame.now) if since else None),
+        "money": later(lambda: money_now(frame.now)),
+        "asks": later(lambda: Request.objects.pressing_first(frame.now)[:ASKS_ON_HOME]),
+        "workers": later(who_works),
+        "under_way": later(lambda: graph_lines(open_graphs(at_most=GRAPHS_ON_HOME))),
         "agents_on": Agent.objects.enabled().count(),
-        "line": by_stage(found),
+        "line": later(lambda: by_stage(found)),
         "ventures": found,
-        "live": sum(one.version is not None for one in found),
-        "ideas": Opportunity.objects.standing().count(),
-        "best": Opportunity.objects.standing().filter(product=None).order_by("-points").first(),
-        "is_empty": not found and not Opportunity.objects.exists(),
-        "parts": ("money", "asks", "now", "line"),
+        "live": later(lambda: [one for one in found if one.version is not None]),
+        "ideas": later(_ideas),
+        "is_empty": not Product.objects.exists() and not Opportunity.objects.exists(),
+        "parts": ("news", "money", "asks", "glance", "now", "line", "alerts"),
     }
     return show(request, "console/home.html", page, place="home")
+
+
+@dataclass(frozen=True)
+class Ideas:
+    """How many ideas stand, and the best that is no venture yet."""
+
+    count: int
+    best: Opportunity | None
+
+
+def _ideas() -> Ideas:
+    standing = Opportunity.objects.standing()
+    return Ideas(standing.count(), standing.filter(product=None).order_by("-points").first())
 
 
 @never_cache

@@ -7,14 +7,16 @@ from typing import Any
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 from approvals.models import Request
-from billing.models import Limit, Period
+from core.errors import FactoryError
+from core.models import User
 from factory.console.rules import COST_KINDS, Promise, promise_in_words
-from factory.console.views.decisions import answered_of
-from factory.console.views.frame import Page, frame_now, later, show
-from factory.console.views.graph import drawing_of
+from factory.console.rules.pnl import SIZES, PnlPlot, by_span, pnl_plot
+from factory.console.views.decisions import Answered, answered_of
+from factory.console.views.frame import Page, frame_now, go_to, later, require_role, show
+from factory.console.views.graph import KEEPERS, drawing_of
 from factory.delivery.models import Release
 from factory.insight.services import (
     PnlRow,
@@ -30,9 +32,11 @@ from factory.insight.services import (
 from factory.quality.models import Finding, Verdict
 from factory.work.models import Artifact
 from portfolio.models import Product
+from portfolio.services import freeze_product, thaw_product
 
-VERDICTS_SHOWN = 10
+VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 5, 12, 12, 20
 MOST_GRAPHS = 3
+ROWS_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -52,47 +56,92 @@ class Book:
         return -sum(row.amount_microusd for row in self.rows if row.kind in COST_KINDS)
 
     @property
+    def shown(self) -> tuple[PnlRow, ...]:
+        """The last rows; `hidden` counts those before."""
+        return self.rows[-ROWS_SHOWN:]
+
+    @property
+    def hidden(self) -> int:
+        """How many rows are not shown, though their sum is."""
+        return max(0, len(self.rows) - ROWS_SHOWN)
+
+    @property
+    def plots(self) -> list[PnlPlot]:
+        """The same as drawings, for a desk and for a phone; empty: nothing moved yet."""
+        days = [(row.day, row.amount_microusd) for row in self.rows]
+        sums = by_span(days, until=max(day for day, _ in days)) if days else ()
+        return [pnl_plot(sums, size=size) for size in SIZES] if sums else []
+
+    @property
     def revenue_microusd(self) -> int:
         """What came in, after refunds and fees."""
         return self.profit_microusd + self.cost_microusd
 
 
 @never_cache
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def venture(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show one venture whole."""
-    product = Product.objects.select_related("scope", "opportunity").filter(slug=slug).first()
+    """Show one venture whole, or park it, or let it go on."""
+    product = Product.objects.select_related("scope", "opportunity__scan").filter(slug=slug).first()
     if product is None:
         raise Http404
-    under_way = graphs_of(open_graphs(product, at_most=MOST_GRAPHS))
-    verdicts = _verdicts(product)
+    return _change(request, product) if request.method == "POST" else _show_venture(request, product)
+
+
+def _change(request: HttpRequest, product: Product) -> HttpResponse:
+    """Parking stops its money and new work; only the owner lets it go on."""
+    what = request.POST.get("what")
+    roles = (User.Role.OWNER,) if what == "thaw" else KEEPERS
+    person = require_role(request, *roles)
+    try:
+        if what == "thaw":
+            thaw_product(product, reason=f"let go on by {person.username}")
+            return go_to(request, "venture", product.slug, say=f"{product.name} goes on.")
+        freeze_product(product, reason=f"parked by {person.username}")
+    except FactoryError as refusal:
+        return _show_venture(request, product, refused=refusal.sentence, status=refusal.http_status)
+    return go_to(
+        request,
+        "venture",
+        product.slug,
+        say=f"{product.name} is parked: nothing new begins, what is live serves on.",
+    )
+
+
+def _show_venture(
+    request: HttpRequest, product: Product, *, refused: str = "", status: int = 200
+) -> HttpResponse:
+    verdicts = later(lambda: _verdicts(product))
+    under_way = later(lambda: graphs_of(open_graphs(product, at_most=MOST_GRAPHS)))
     page: Page = {
         "frame": frame_now(),
         "product": product,
-        "summary": next(one for one in ventures() if one.product.pk == product.pk),
-        "stages": stage_costs(product),
-        "cap": Limit.objects.filter(scope=product.scope, period=Period.LIFE)
-        .values_list("cap_microusd", flat=True)
-        .first(),
+        "summary": later(lambda: next(one for one in ventures() if one.product.pk == product.pk)),
+        "stages": later(lambda: stage_costs(product)),
         "now": under_way,
-        "drawings": [drawing_of(one) for one in under_way],
+        "drawings": later(lambda: [drawing_of(one) for one in under_way]),
         "before": later(lambda: graph_lines(closed_graphs(product))),
-        "artifacts": Artifact.objects.accepted()
-        .filter(attempt__task__dag__product=product)
-        .select_related("attempt__agent", "attempt__task", "blob"),
+        "artifacts": later(lambda: _artifacts(product)),
         "verdicts": verdicts,
-        "releases": Release.objects.of(product),
-        "promises": _promises(product.blueprint, verdicts[0].promises if verdicts else {}),
-        "book": Book(product_pnl(product)),
-        "use": story_use(product.correlation_id),
-        "decisions": answered_of(
-            Request.objects.filter(correlation_id=product.correlation_id)
-            .select_related("decision__by")
-            .order_by("-asked_at", "-pk")
-        ),
-        "parts": ("stages", "now"),
+        "releases": later(lambda: list(Release.objects.of(product)[:RELEASES_SHOWN])),
+        "promises": later(lambda: _promises(product.blueprint, verdicts[0].promises if verdicts else {})),
+        "book": later(lambda: Book(product_pnl(product))),
+        "use": later(lambda: story_use(product.correlation_id)),
+        "decisions": later(lambda: _decisions(product)),
+        "refused": refused,
+        "parts": ("badges", "stages", "now", "pnl", "decisions"),
     }
-    return show(request, "console/venture.html", page, place="ventures")
+    return show(request, "console/venture.html", page, place="ventures", status=status)
+
+
+def _artifacts(product: Product) -> list[Artifact]:
+    made = Artifact.objects.accepted().filter(attempt__task__dag__product=product)
+    return list(made.select_related("attempt__agent", "attempt__task", "blob").reverse()[:RESULTS_SHOWN])
+
+
+def _decisions(product: Product) -> list[Answered]:
+    asked = Request.objects.filter(correlation_id=product.correlation_id).select_related("decision__by")
+    return answered_of(asked.order_by("-asked_at", "-pk")[:DECISIONS_SHOWN])
 
 
 def _verdicts(product: Product) -> list[Verdict]:

@@ -15,6 +15,7 @@ from factory.insight.services.graphs import (
 )
 from factory.insight.services.metrics import Metrics, metrics_now
 from factory.insight.services.money import MoneyNow, Purse, money_now
+from factory.insight.services.news import News, Since, news_since
 from factory.insight.services.products import (
     StageCost,
     attempt_costs,
@@ -29,9 +30,10 @@ from factory.insight.services.ventures import Venture, ventures
 from factory.insight.services.work import AtWork, StoryUse, story_use, who_works
 
 __all__ = [
-    "Alert", "AtWork", "Effect", "Graph", "GraphLine", "Hits", "Metrics", "MoneyNow", "PnlRow",
-    "Purse", "QueueNow", "SessionNow", "StageCost", "Step", "StoryUse", "Venture", "alerts_now",
-    "attempt_costs", "causes_of", "closed_graphs", "effects_of", "given_up", "graph_lines",
-    "graphs_of", "metrics_now", "money_now", "open_graphs", "own_costs", "product_pnl", "queue_now",
-    "search", "session_of", "stage_costs", "story_use", "ventures", "who_works",
+    "Alert", "AtWork", "Effect", "Graph", "GraphLine", "Hits", "Metrics", "MoneyNow", "News",
+    "PnlRow", "Purse", "QueueNow", "SessionNow", "Since", "StageCost", "Step", "StoryUse",
+    "Venture", "alerts_now", "attempt_costs", "causes_of", "closed_graphs", "effects_of",
+    "given_up", "graph_lines", "graphs_of", "metrics_now", "money_now", "news_since", "open_graphs",
+    "own_costs", "product_pnl", "queue_now", "search", "session_of", "stage_costs", "story_use",
+    "ventures", "who_works",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 NAMES = tuple(PAGES)
 MOST_QUERIES = {
-    "home": 40,
+    "home": 46,
     "venture": 51,
     "decision": 19,
     "decisions": 19,
