@@ -1,0 +1,82 @@
+"""A factory with rows behind every REST door."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from django.utils import timezone
+
+from agents.gateway.models import ModelEntry, Price
+from agents.runtime.models import Session, ToolCall, Turn
+from billing.models import Overage
+from core.ids import new_id
+from core.services import issue_device_token, put_blob
+from factory.delivery.models import Place
+from factory.repo.models import Merge
+from factory.work.models import Artifact, Attempt, DeadLetter, Task
+from tests.builders import a_task
+from tests.factory.console.story import Story, a_story
+
+
+def fill(name: str) -> Mapping[str, str]:
+    """Make rows in every table that REST shows; return the key of one row by the first part of its address."""
+    story = a_story(name)
+    attempt = Attempt.objects.filter(task__dag=story.build, state="done").exclude(agent=None).earliest("pk")
+    _made(story, attempt)
+    _session(attempt)
+    issue_device_token(story.owner, name="phone", by="test")
+    letter = _given_up()
+    artifact = Artifact.objects.create(
+        attempt=attempt, kind="json", name="answer", blob=put_blob(name.encode())
+    )
+    return {
+        "agents": "Rex",
+        "approvals": str(story.waiting[0].pk),
+        "artifacts": str(artifact.pk),
+        "attempts": str(attempt.pk),
+        "dead-letters": str(letter.pk),
+        "graphs": str(story.build.pk),
+        "opportunities": story.idea.name,
+        "products": story.product.slug,
+        "tasks": str(story.build.tasks.get(key="deploy").pk),
+    }
+
+
+def _made(story: Story, attempt: Attempt) -> None:
+    """What a product leaves where no story goes: a place, a merge, a bill above its bound, a price."""
+    port = 8100 + 2 * Place.objects.count()
+    Place.objects.create(product=story.product, port=port, preview_port=port + 1)
+    Merge.objects.create(attempt=attempt, commit="c" * 40, files=["README.md"])
+    Overage.objects.create(
+        call_id=new_id(), scope=story.product.scope, bound_microusd=10, excess_microusd=1, at=timezone.now()
+    )
+    model, _ = ModelEntry.objects.get_or_create(
+        provider_id="northlight",
+        name=f"north-{story.product.slug}",
+        defaults={"tier": "mid", "window_tokens": 128_000, "max_output_tokens": 8_000},
+    )
+    Price.objects.create(
+        model=model, valid_from=date(2026, 1, 1), input_microusd=1, output_microusd=2, cached_microusd=0,
+        cache_write_microusd=0,
+    )  # fmt: skip
+
+
+def _session(attempt: Attempt) -> None:
+    assert attempt.agent is not None
+    session = Session.objects.create(
+        assignment_id=attempt.pk, reuse_key=attempt.task_id, agent=attempt.agent, agent_version=attempt.agent.version,
+        prompt=put_blob(b"You are Rex."), title="Write it", state="done",
+    )  # fmt: skip
+    for number in (1, 2):
+        turn = Turn.objects.create(
+            session=session, number=number, call_id=new_id(), provider="northlight", model="north-1", tier="mid",
+            cost_microusd=7, stop="end", text="Done.",
+        )  # fmt: skip
+        ToolCall.objects.create(
+            turn=turn, tool="read_file", arguments={"path": "a"}, result="b", outcome="done"
+        )
+
+
+def _given_up() -> DeadLetter:
+    task = a_task(agent="Rex", brief="Try.")
+    Task.objects.filter(pk=task.pk).update(state=Task.State.DEAD_LETTER)
+    return DeadLetter.objects.create(task=task, error_class="permanent", error="It cannot be done.")
