@@ -4,18 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request as HttpRequest
+from rest_framework.response import Response
 
-from approvals.errors import Forbidden, RequestOver
+from approvals.errors import RequestOver
 from approvals.models import Decision, Request
 from approvals.rules import ANSWER_WITHIN, TITLE_LENGTH
-from approvals.services import ask_owner, decide_request, withdraw_request
-from core.api.callers import AGENT, KEEPERS, OWNERS, Caller
+from approvals.services import (
+    Answer,
+    ask_owner,
+    decide_request,
+    decide_together,
+    gate_records,
+    take_back,
+    withdraw_request,
+)
+from core.api.callers import AGENT, KEEPERS, OWNERS, Caller, person_of
 from core.api.reading import Reason, Said
 from core.api.routes import Doors
 from core.api.rows import Row, Rows, verb
 from core.errors import NotYours
 from core.ids import new_id
+from core.services import business_now
 
 Told = Mapping[str, Any]
 MAX_BIGINT = 2**63 - 1
@@ -30,12 +43,24 @@ class DecisionOut(Row[Decision]):
         """What is shown."""
 
         model = Decision
-        fields = ("id", "request", "answer", "by", "words", "digest_shown", "at", "business_at", "used_at")
+        fields = (
+            "id",
+            "request",
+            "answer",
+            "by",
+            "words",
+            "digest_shown",
+            "channel",
+            "at",
+            "business_at",
+            "used_at",
+        )
 
 
 class RequestOut(Row[Request]):
     """One question; whoever answers sends the digest back."""
 
+    on_silence = serializers.CharField()
     decision = DecisionOut(allow_null=True, default=None)
 
     class Meta:
@@ -44,8 +69,8 @@ class RequestOut(Row[Request]):
         model = Request
         fields = (
             "id", "key", "action", "arguments", "binds", "digest", "title", "reason", "asked_by", "product",
-            "worst_case_microusd", "on_yes", "on_no", "evidence", "diff", "state", "asked_at", "deadline", "correlation_id",
-            "decision",
+            "worst_case_microusd", "worst_case_parts", "on_yes", "on_no", "on_silence", "is_reversible", "undo", "alternatives",
+            "evidence", "diff", "state", "asked_at", "deadline", "round", "follows", "withdrawn_why", "correlation_id", "decision",
         )  # fmt: skip
 
 
@@ -55,6 +80,20 @@ class EvidenceIn(Said):
     name = serializers.CharField(max_length=200)
     passed = serializers.BooleanField(allow_null=True)
     words = serializers.CharField(max_length=2_000)
+
+
+class OtherWayIn(Said):
+    """Another way than a yes."""
+
+    name = serializers.CharField(max_length=200)
+    words = serializers.CharField(max_length=2_000)
+
+
+class CostPartIn(Said):
+    """One part of the worst case."""
+
+    words = serializers.CharField(max_length=200)
+    microusd = serializers.IntegerField(min_value=0, max_value=MAX_BIGINT)
 
 
 class QuestionIn(Said):
@@ -91,6 +130,40 @@ class AnswerIn(Said):
     words = serializers.CharField(max_length=10_000, required=False, default="", allow_blank=True)
 
 
+class NamedAnswerIn(AnswerIn):
+    """The answer to one of several questions."""
+
+    id = serializers.UUIDField()
+
+
+class AnswersIn(Said):
+    """Several answers, given together or not at all."""
+
+    answers = serializers.ListField(child=NamedAnswerIn(), min_length=1, max_length=100)
+
+
+class RecordOut(serializers.Serializer[Any]):
+    """How one asker fared at one gate in the last 30 days."""
+
+    action = serializers.CharField()
+    asked_by = serializers.CharField()
+    count = serializers.IntegerField()
+    answered = serializers.IntegerField()
+    approved = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    expired = serializers.IntegerField()
+    median_s = serializers.FloatField(allow_null=True)
+    p90_s = serializers.FloatField(allow_null=True)
+    hasty = serializers.IntegerField(help_text="Answered within 5 seconds.")
+
+
+class Resolved(serializers.ListSerializer[Any]):
+    """Decisions, as many as were asked for."""
+
+    child = DecisionOut()
+
+
 class ApprovalDoor(Rows):
     """Questions to the owner, and the answers."""
 
@@ -106,12 +179,26 @@ class ApprovalDoor(Rows):
     @verb(may=OWNERS, takes=AnswerIn, gives=RequestOut)
     def resolve(self, caller: Caller, said: Told, pk: UUID) -> Request:
         """Answer, once; the effect begins with the answer."""
-        if caller.person is None:
-            raise Forbidden(role=caller.role)
-        decide_request(
-            pk, answer=said["answer"], by=caller.person, digest=said["digest"], words=said["words"]
-        )
+        decide_request(pk, **said, by=person_of(caller), channel=Decision.Channel.REST)
         return self._one(pk)
+
+    @verb(may=OWNERS, takes=AnswersIn, gives=Resolved, is_one=False)
+    def resolve_together(self, caller: Caller, said: Told) -> list[Decision]:
+        """Answer several questions, all or none."""
+        answers = [Answer(one["id"], one["answer"], one["digest"], one["words"]) for one in said["answers"]]
+        return decide_together(answers, by=person_of(caller), channel=Decision.Channel.REST)
+
+    @verb(may=OWNERS, gives=RequestOut)
+    def take_back(self, caller: Caller, said: Told, pk: UUID) -> Request:
+        """Undo a yes that nothing was done with yet."""
+        take_back(pk, by=person_of(caller), channel=Decision.Channel.REST)
+        return self._one(pk)
+
+    @extend_schema(responses=RecordOut(many=True))
+    @action(detail=False, pagination_class=None, filter_backends=[])
+    def records(self, request: HttpRequest) -> Response:
+        """Say how every asker fared at every gate in the last 30 days."""
+        return Response(RecordOut(gate_records(business_now()), many=True).data)
 
     @verb(may=OWNERS | {AGENT}, takes=Reason, gives=RequestOut)
     def withdraw(self, caller: Caller, said: Told, pk: UUID) -> Request:

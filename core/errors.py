@@ -123,7 +123,7 @@ class TooLarge(FactoryError):
 
 
 class PeopleAlone(FactoryError):
-    """Only a person who is signed in may do that, no token."""
+    """Only a person may do that, and a token only where it says so."""
 
     code = "PEOPLE_ALONE"
     http_status = 403

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from agents.roster.models import Agent
-from agents.roster.services import find_agent, switch_agent, token_in_force
+from agents.roster.services import card_of, drain_agent, find_agent, switch_agent, token_in_force
 from core.api.callers import KEEPERS, OWNERS, Bearer, Caller, agent_caller, bearer_of
+from core.api.reading import Reason
 from core.api.routes import Doors
 from core.api.rows import Row, Rows, verb
 from core.services.tokens import PREFIX
@@ -58,6 +62,17 @@ class AgentOut(Row[Agent]):
         )
 
 
+class CardOut(serializers.Serializer[Any]):
+    """What an agent says of itself to other agents. Source: R-03.15."""
+
+    name = serializers.CharField()
+    description = serializers.CharField()
+    url = serializers.CharField()
+    version = serializers.CharField()
+    protocolVersion = serializers.CharField()  # noqa: N815 (the protocol's own spelling)
+    skills = serializers.ListField(child=serializers.DictField())
+
+
 class AgentDoor(Rows):
     """The staff."""
 
@@ -78,6 +93,18 @@ class AgentDoor(Rows):
         """Let it take work again."""
         switch_agent(name, is_enabled=True, by=caller.name)
         return find_agent(name)
+
+    @verb(may=KEEPERS, takes=Reason, gives=AgentOut)
+    def drain(self, caller: Caller, said: Told, name: str) -> Agent:
+        """Let it end what it does and take nothing new."""
+        drain_agent(name, by=caller.name, why=said["reason"])
+        return find_agent(name)
+
+    @extend_schema(responses=CardOut)
+    @action(detail=True)
+    def card(self, request: Request, name: str) -> Response:
+        """Give its card as the A2A protocol wants it."""
+        return Response(card_of(self.get_object(), url=request.build_absolute_uri("/api/v1/")))
 
 
 DOORS: Doors = {"agents": AgentDoor}

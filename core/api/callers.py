@@ -11,6 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from core.errors import PeopleAlone
 from core.models import User
 from core.services.tokens import PREFIX, find_device_token, role_now
 
@@ -68,6 +69,17 @@ def caller_of(request: Request) -> Caller:
             is_signed_in=True,
         )
     raise NotAuthenticated
+
+
+def person_of(caller: Caller) -> User:
+    """Return the person who calls; behind an agent there is none.
+
+    Raises:
+        PeopleAlone: an agent calls.
+    """
+    if caller.person is None:
+        raise PeopleAlone
+    return caller.person
 
 
 def bearer_of(request: Request) -> str:

@@ -15,8 +15,9 @@ from core.api.callers import EVERYONE, KEEPERS, OWNERS, READERS, Caller, caller_
 from core.api.reading import Reason, Said
 from core.api.routes import Doors
 from core.api.rows import Door, Row, Rows, verb
+from core.api.settings import SettingDoor
 from core.errors import PeopleAlone
-from core.models import AuditRow, DeviceToken, Event, Installation
+from core.models import AuditRow, DeviceToken, Event, Installation, Process
 from core.registry import run_checks
 from core.services import (
     DRAIN_S,
@@ -252,6 +253,26 @@ class EventDoor(Rows):
     lookup_field = "id"
 
 
+class ProcessOut(Row[Process]):
+    """One running part of the factory."""
+
+    class Meta:
+        """What is shown."""
+
+        model = Process
+        fields = ("name", "kind", "queues", "started_at", "seen_at")
+
+
+class ProcessDoor(Rows):
+    """Processes of the factory, and when each was last seen."""
+
+    serializer_class = ProcessOut
+    queryset = Process.objects.all()
+    filterset_fields = ("kind",)
+    lookup_field = "name"
+    lookup_value_converter = "str"
+
+
 DOORS: Doors = {
     "installation": InstallationDoor,
     "health": HealthDoor,
@@ -259,4 +280,6 @@ DOORS: Doors = {
     "tokens": TokenDoor,
     "audit": AuditDoor,
     "events": EventDoor,
+    "processes": ProcessDoor,
+    "settings": SettingDoor,
 }

@@ -128,7 +128,7 @@ class Ground(APIView):
 class Door(Ground, GenericViewSet[Any]):
     """Whatever stands behind a REST address; who may, says `may`, or the verb itself."""
 
-    pagination_class = Pages
+    pagination_class: type[Pages] | None = Pages
     filter_backends = (DjangoFilterBackend,)
     lookup_value_converter = "uuid"
     may: ClassVar[Roles] = READERS
@@ -204,7 +204,7 @@ def verb(  # noqa: PLR0913 (what comes in, what goes out and who may: each verb 
                 result = do(self, caller, said.validated_data, **where)
                 if gives is None or (may_be_none and result is None):
                     return Reply(204, None)
-                body = _plain(gives(result, context={"request": request}).data)
+                body = _plain(gives(instance=result, context={"request": request}).data)
                 return Reply(status, body, is_secret=is_secret)
 
             return _answer(request, caller, act)

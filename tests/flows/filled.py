@@ -9,6 +9,7 @@ from agents.gateway.models import ModelEntry, Price
 from agents.runtime.models import Session, ToolCall, Turn
 from billing.models import Overage
 from core.ids import new_id
+from core.models import Process
 from core.services import issue_device_token, put_blob
 from factory.delivery.models import Place
 from factory.repo.models import Merge
@@ -23,6 +24,7 @@ def fill(name: str) -> Mapping[str, str]:
     attempt = Attempt.objects.filter(task__dag=story.build, state="done").exclude(agent=None).earliest("pk")
     _made(story, attempt)
     _session(attempt)
+    Process.objects.create(name=f"{name}:1:0", kind=Process.Kind.WEB)
     issue_device_token(story.owner, name="phone", by="test")
     letter = _given_up()
     artifact = Artifact.objects.create(

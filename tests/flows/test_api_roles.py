@@ -11,22 +11,23 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
-from drf_spectacular.generators import SchemaGenerator
 
 from core.ids import new_id
 from core.models import DeviceToken, User
 from core.services import found_installation
 from factory.work.rules import TaskSpec
 from tests.builders import a_graph, a_user, an_agent
-from tests.callers import bearer, call, device_of
+from tests.callers import bearer, call, device_of, document
 
 pytestmark = pytest.mark.django_db
 
 PEOPLE_READ: Final = [
     "agents_list",
     "agents_retrieve",
+    "agents_card",
     "approvals_list",
     "approvals_retrieve",
+    "approvals_records",
     "approval_effect",
     "artifacts_list",
     "artifacts_retrieve",
@@ -64,6 +65,8 @@ PEOPLE_READ: Final = [
     "places_retrieve",
     "products_list",
     "products_retrieve",
+    "processes_list",
+    "processes_retrieve",
     "product_numbers_pnl",
     "product_status",
     "queues_list",
@@ -76,6 +79,7 @@ PEOPLE_READ: Final = [
     "scans_retrieve",
     "scopes_list",
     "scopes_retrieve",
+    "settings_read",
     "sessions_list",
     "sessions_retrieve",
     "signals_list",
@@ -97,6 +101,7 @@ PEOPLE_READ: Final = [
 PEOPLE_AT_A_BROWSER: Final = ["tokens_create"]
 WHOEVER_KEEPS_IT_RUNNING: Final = [
     "agents_pause",
+    "agents_drain",
     "dead_letters_cancel",
     "dead_letters_retry",
     "graphs_cancel",
@@ -105,16 +110,22 @@ WHOEVER_KEEPS_IT_RUNNING: Final = [
     "installation_resume",
     "installation_stop",
     "products_pause",
+    "queues_pause",
     "tasks_cancel",
 ]
 THE_OWNER: Final = [
     "agents_resume",
+    "queues_resume",
     "approvals_resolve",
+    "approvals_resolve_together",
+    "approvals_take_back",
     "graphs_create",
     "graphs_resume",
     "ideas_create",
     "installation_start",
     "products_resume",
+    "settings_change",
+    "settings_revert",
     "tasks_create",
 ]
 WORKERS: Final = ["claims_create"]
@@ -159,7 +170,7 @@ Operations = Mapping[str, Operation]
 @pytest.fixture(scope="module")
 def operations() -> Operations:
     """Return every operation by its name."""
-    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    paths = document()["paths"]
     return {
         said["operationId"]: Operation(
             method,

@@ -13,7 +13,6 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 from schemathesis import GenerationMode
@@ -26,17 +25,11 @@ from schemathesis.specs.openapi.checks import (
 
 from core.services import found_installation, issue_device_token
 from tests.builders import a_user
-from tests.callers import asked, bearer
+from tests.callers import asked, bearer, document
 from tests.flows.filled import fill
 
 WRITTEN = Path(project.BASE_DIR) / "docs" / "api.yaml"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-
-
-def document() -> dict[str, Any]:
-    """Return the OpenAPI document as it is now."""
-    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
-    return made
 
 
 def test_the_document_is_the_one_that_is_written_down() -> None:
@@ -65,7 +58,7 @@ def _kept_connection() -> Iterator[None]:
 @pytest.mark.parametrize("examples", [3, pytest.param(20, marks=pytest.mark.drill)], ids=["suite", "drill"])
 def test_no_call_breaks_a_door_or_gets_an_answer_nobody_foresaw(owner: str, examples: int) -> None:
     keys = fill("Nightwatch")
-    schema = schemathesis.openapi.from_dict(document())
+    schema: Any = schemathesis.openapi.from_dict(document())
     schema.app = get_wsgi_application()
     headers = {"Authorization": f"Bearer {owner}"}
 

@@ -15,7 +15,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.callers import AGENT, KEEPERS, READERS, WORKER, Caller, Roles, caller_of
+from core.api.callers import AGENT, KEEPERS, OWNERS, READERS, WORKER, Caller, Roles, caller_of
 from core.api.reading import Said
 from core.api.rows import Bytes, Door, Rows, verb
 from core.errors import NotYours
@@ -36,8 +36,10 @@ from factory.work.services import (
     claim_task,
     finish_attempt,
     heartbeat,
+    pause_queue,
     retry_dead_letter,
     start_attempt,
+    unpause_queue,
 )
 
 Told = Mapping[str, Any]
@@ -169,7 +171,7 @@ class ClaimDoor(Door):
     @verb(may=frozenset({WORKER}), takes=ClaimIn, gives=AssignmentOut, is_secret=True, may_be_none=True)
     def create(self, caller: Caller, said: Told) -> Assignment | None:
         """Take the first task that is admitted; it must be begun within a minute."""
-        return claim_task(worker=worker_of(caller))
+        return claim_task(worker=worker_of(caller), queues=said["queues"])
 
 
 class TaskEventDoor(Rows):
@@ -242,3 +244,15 @@ class QueueDoor(Rows):
     queryset = Queue.objects.all()
     lookup_field = "name"
     lookup_value_converter = "slug"
+
+    @verb(may=KEEPERS, gives=QueueOut)
+    def pause(self, caller: Caller, said: Told, name: str) -> Queue:
+        """Let none of its tasks be claimed; what runs goes on."""
+        pause_queue(self.get_object().name, by=caller.name)
+        return Queue.objects.get(name=name)
+
+    @verb(may=OWNERS, gives=QueueOut)
+    def resume(self, caller: Caller, said: Told, name: str) -> Queue:
+        """Let its tasks be claimed again."""
+        unpause_queue(self.get_object().name, by=caller.name)
+        return Queue.objects.get(name=name)
