@@ -122,7 +122,7 @@ class ProductNumbersDoor(Door):
         return Response(PnlOut(product_pnl(self.get_object()), many=True).data)
 
 
-class EffectOut(serializers.Serializer[Any]):
+class OutcomeOut(serializers.Serializer[Any]):
     """How far the effect of a yes is."""
 
     step = serializers.CharField(help_text="waits, doing, done, failed; none: there was no yes.")
@@ -133,10 +133,10 @@ class EffectDoor(Door):
     """What became of an answer."""
 
     noun = "approval"
-    serializer_class = EffectOut
+    serializer_class = OutcomeOut
     queryset = Question.objects.all()
 
-    @extend_schema(responses=EffectOut)
+    @extend_schema(responses=OutcomeOut)
     @action(detail=True)
     def effect(self, request: Request, pk: UUID) -> Response:
         """Say how far the effect is, read from what it was bound to."""

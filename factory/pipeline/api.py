@@ -1,24 +1,28 @@
-"""REST doors of ventures: an idea given."""
+"""REST doors of ventures: ideas, wishes, and what Kev made of them."""
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
-from core.api.callers import OWNERS, Caller
-from core.api.reading import Said
+from core.api.callers import KEEPERS, OWNERS, Caller
+from core.api.reading import Reason, Said
 from core.api.routes import Doors
-from core.api.rows import Door, verb
-from factory.pipeline.services import start_from_idea
+from core.api.rows import Door, Row, Rows, verb
+from core.ids import new_id
+from factory.pipeline.models import Advice, Objective, ObjectiveChange, Plan
+from factory.pipeline.services import Wish, cancel_objective, receive_objective, start_from_idea
 from portfolio.models import Product
 
 Told = Mapping[str, Any]
+MAX_BIGINT = 2**63 - 1
 
 
 class IdeaIn(Said):
     """What to build, in a sentence or two."""
 
-    text = serializers.CharField(max_length=10_000)
+    text = serializers.CharField(max_length=32_768)
     name = serializers.CharField(max_length=80, required=False, default="", allow_blank=True)
 
 
@@ -38,8 +42,121 @@ class IdeaDoor(Door):
 
     @verb(may=OWNERS, takes=IdeaIn, gives=BegunOut, status=201)
     def create(self, caller: Caller, said: Told) -> Product:
-        """Begin a venture; you are asked before anything is built."""
-        return start_from_idea(said["text"], name=said["name"])
+        """Begin a venture now; you are asked before anything is built."""
+        return start_from_idea(said["text"], name=said["name"], by=caller.name)
 
 
-DOORS: Doors = {"ideas": IdeaDoor}
+class ChangeOut(Row[ObjectiveChange]):
+    """One change of an objective's state."""
+
+    class Meta:
+        """What is shown."""
+
+        model = ObjectiveChange
+        fields = ("old", "new", "actor", "reason", "at")
+
+
+class ObjectiveOut(Row[Objective]):
+    """One wish and how far it is."""
+
+    product = serializers.CharField(source="product.slug", allow_null=True, default=None)
+    changes = ChangeOut(many=True)
+
+    class Meta:
+        """What is shown."""
+
+        model = Objective
+        fields = (
+            "id", "source", "key", "text", "product", "budget_microusd", "deadline", "state", "reason", "created_by", "created_at",
+            "changed_at", "changes",
+        )  # fmt: skip
+
+
+class ObjectiveIn(Said):
+    """A wish; the same key again is the same wish."""
+
+    text = serializers.CharField(max_length=32_768)
+    key = serializers.CharField(max_length=150, required=False, default="", allow_blank=True)
+    budget_microusd = serializers.IntegerField(
+        min_value=0, max_value=MAX_BIGINT, required=False, default=None, allow_null=True
+    )
+    deadline = serializers.DateTimeField(
+        required=False, default=None, allow_null=True, help_text="Business time."
+    )
+
+
+class ObjectiveDoor(Rows):
+    """What the factory was asked to do."""
+
+    serializer_class = ObjectiveOut
+    queryset = Objective.objects.select_related("product").prefetch_related("changes")
+    filterset_fields = ("source", "state", "product__slug")
+
+    @verb(may=OWNERS, takes=ObjectiveIn, gives=ObjectiveOut, status=201)
+    def create(self, caller: Caller, said: Told) -> Objective:
+        """Leave a wish for Kev's next round."""
+        wish = Wish(
+            text=said["text"],
+            source=Objective.Source.OWNER,
+            key=f"rest:{said['key'] or new_id()}",
+            by=caller.name,
+            budget_microusd=said["budget_microusd"],
+            deadline=said["deadline"],
+        )
+        return receive_objective(wish)[0]
+
+    @verb(may=KEEPERS, takes=Reason, gives=ObjectiveOut)
+    def cancel(self, caller: Caller, said: Told, pk: UUID) -> Objective:
+        """Give it up: its question is taken back, its graphs are cancelled; what users meet stays."""
+        self.get_object()
+        cancel_objective(pk, by=caller.name, reason=said["reason"])
+        found: Objective = self.get_object()
+        return found
+
+
+class PlanOut(Row[Plan]):
+    """One plan, and which rules it breaks."""
+
+    product = serializers.CharField(source="product.slug")
+
+    class Meta:
+        """What is shown."""
+
+        model = Plan
+        fields = (
+            "id", "product", "objective", "version", "content", "violations", "proposed_by", "attempt_id", "created_at",
+        )  # fmt: skip
+
+
+class PlanDoor(Rows):
+    """Plans; one without violations is carried out."""
+
+    serializer_class = PlanOut
+    queryset = Plan.objects.select_related("product")
+    filterset_fields = ("product__slug", "objective")
+
+
+class AdviceOut(Row[Advice]):
+    """What Kev would do about work that was given up; the owner chooses."""
+
+    class Meta:
+        """What is shown."""
+
+        model = Advice
+        fields = ("letter", "choice", "words", "at")
+
+
+class AdviceDoor(Rows):
+    """Kev's advice on work that was given up, by dead letter."""
+
+    serializer_class = AdviceOut
+    queryset = Advice.objects.all()
+    filterset_fields = ("choice",)
+
+
+DOORS: Doors = {
+    "ideas": IdeaDoor,
+    "objectives": ObjectiveDoor,
+    "plans": PlanDoor,
+    "advice": AdviceDoor,
+}

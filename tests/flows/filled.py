@@ -6,14 +6,17 @@ from datetime import date
 from django.utils import timezone
 
 from agents.gateway.models import ModelEntry, Price
-from agents.runtime.models import Session, ToolCall, Turn
 from billing.models import Overage
-from core.ids import new_id
+from core.ids import digest_of, new_id
 from core.models import Process
 from core.services import issue_device_token, put_blob
 from factory.delivery.models import Place
+from factory.pipeline.models import Advice, Plan
+from factory.pipeline.services import Wish, move_objective, receive_objective
 from factory.repo.models import Merge
-from factory.work.models import Artifact, Attempt, DeadLetter, Task
+from factory.work.models import Artifact, Attempt, DeadLetter, Effect, Task
+from factory.work.rules import TaskSpec
+from factory.work.services import admit_node, set_schedule
 from tests.builders import a_task
 from tests.factory.console.story import Story, a_story
 
@@ -23,10 +26,10 @@ def fill(name: str) -> Mapping[str, str]:
     story = a_story(name)
     attempt = Attempt.objects.filter(task__dag=story.build, state="done").exclude(agent=None).earliest("pk")
     _made(story, attempt)
-    _session(attempt)
     Process.objects.create(name=f"{name}:1:0", kind=Process.Kind.WEB)
     issue_device_token(story.owner, name="phone", by="test")
     letter = _given_up()
+    _planned(story, attempt, letter)
     artifact = Artifact.objects.create(
         attempt=attempt, kind="json", name="answer", blob=put_blob(name.encode())
     )
@@ -62,23 +65,39 @@ def _made(story: Story, attempt: Attempt) -> None:
     )  # fmt: skip
 
 
-def _session(attempt: Attempt) -> None:
-    assert attempt.agent is not None
-    session = Session.objects.create(
-        assignment_id=attempt.pk, reuse_key=attempt.task_id, agent=attempt.agent, agent_version=attempt.agent.version,
-        prompt=put_blob(b"You are Rex."), title="Write it", state="done",
-    )  # fmt: skip
-    for number in (1, 2):
-        turn = Turn.objects.create(
-            session=session, number=number, call_id=new_id(), provider="northlight", model="north-1", tier="mid",
-            cost_microusd=7, stop="end", text="Done.",
-        )  # fmt: skip
-        ToolCall.objects.create(
-            turn=turn, tool="read_file", arguments={"path": "a"}, result="b", outcome="done"
-        )
-
-
 def _given_up() -> DeadLetter:
     task = a_task(agent="Rex", brief="Try.")
     Task.objects.filter(pk=task.pk).update(state=Task.State.DEAD_LETTER)
     return DeadLetter.objects.create(task=task, error_class="permanent", error="It cannot be done.")
+
+
+def _planned(story: Story, attempt: Attempt, letter: DeadLetter) -> None:
+    """What begins by the clock or was wished for, what happens outside, and what Kev thinks of it."""
+    name = story.product.slug
+    set_schedule(
+        name,
+        cron="0 9 * * 1",
+        tasks=[TaskSpec(key="look", title="Look", agent="Rex", type="write")],
+        by="test",
+    )
+    Effect.objects.create(
+        key=digest_of(name),
+        task=attempt.task,
+        attempt=attempt,
+        purpose="tell",
+        arguments={},
+        title="Tell them",
+    )
+    wish = Wish(text="Watch my nightly jobs", source="owner", key=name, by="test")
+    objective = receive_objective(wish)[0]
+    move_objective(objective, to="planning", actor="test")
+    Plan.objects.create(
+        product=story.product,
+        objective=objective,
+        version=1,
+        content={},
+        proposed_by="Kev",
+        attempt_id=new_id(),
+    )
+    Advice.objects.create(letter=letter, choice="retry", words="Once more.")
+    admit_node(name, by="test")

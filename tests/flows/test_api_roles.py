@@ -16,6 +16,7 @@ from core.ids import new_id
 from core.models import DeviceToken, User
 from core.services import found_installation
 from factory.work.rules import TaskSpec
+from factory.work.services import admit_node
 from tests.builders import a_graph, a_user, an_agent
 from tests.callers import bearer, call, device_of, document
 
@@ -25,6 +26,8 @@ PEOPLE_READ: Final = [
     "agents_list",
     "agents_retrieve",
     "agents_card",
+    "advice_list",
+    "advice_retrieve",
     "approvals_list",
     "approvals_retrieve",
     "approvals_records",
@@ -38,6 +41,8 @@ PEOPLE_READ: Final = [
     "calls_retrieve",
     "dead_letters_list",
     "dead_letters_retrieve",
+    "effects_list",
+    "effects_retrieve",
     "events_list",
     "events_retrieve",
     "graphs_list",
@@ -57,12 +62,18 @@ PEOPLE_READ: Final = [
     "models_list",
     "models_retrieve",
     "money_read",
+    "nodes_list",
+    "nodes_retrieve",
+    "objectives_list",
+    "objectives_retrieve",
     "opportunities_list",
     "opportunities_retrieve",
     "overages_list",
     "overages_retrieve",
     "places_list",
     "places_retrieve",
+    "plans_list",
+    "plans_retrieve",
     "products_list",
     "products_retrieve",
     "processes_list",
@@ -77,6 +88,8 @@ PEOPLE_READ: Final = [
     "revenue_retrieve",
     "scans_list",
     "scans_retrieve",
+    "schedules_list",
+    "schedules_retrieve",
     "scopes_list",
     "scopes_retrieve",
     "settings_read",
@@ -109,13 +122,18 @@ WHOEVER_KEEPS_IT_RUNNING: Final = [
     "installation_drain",
     "installation_resume",
     "installation_stop",
+    "objectives_cancel",
     "products_pause",
     "queues_pause",
+    "schedules_pause",
     "tasks_cancel",
 ]
 THE_OWNER: Final = [
     "agents_resume",
     "queues_resume",
+    "schedules_create",
+    "schedules_remove",
+    "schedules_resume",
     "approvals_resolve",
     "approvals_resolve_together",
     "approvals_take_back",
@@ -123,6 +141,7 @@ THE_OWNER: Final = [
     "graphs_resume",
     "ideas_create",
     "installation_start",
+    "objectives_create",
     "products_resume",
     "settings_change",
     "settings_revert",
@@ -131,12 +150,16 @@ THE_OWNER: Final = [
 WORKERS: Final = ["claims_create"]
 WHO_CARRIES_OUT: Final = ["attempts_complete", "attempts_fail", "attempts_heartbeat", "attempts_start"]
 
+NODES: Final = ["nodes_beat", "nodes_fetch", "nodes_finish"]
+
 VIEWER, OPERATOR, OWNER, WORKER, AGENT = "viewer", "operator", "owner", "worker", "agent"
+NODE = "node"
 TABLE: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(PEOPLE_READ, frozenset({VIEWER, OPERATOR, OWNER})),
     **dict.fromkeys(PEOPLE_AT_A_BROWSER, frozenset({VIEWER, OPERATOR, OWNER})),
     **dict.fromkeys(WHOEVER_KEEPS_IT_RUNNING, frozenset({OPERATOR, OWNER})),
     **dict.fromkeys(THE_OWNER, frozenset({OWNER})),
+    **dict.fromkeys(NODES, frozenset({NODE})),
     **dict.fromkeys(WORKERS, frozenset({WORKER})),
     **dict.fromkeys(WHO_CARRIES_OUT, frozenset({WORKER, AGENT})),
     "me_read": frozenset({VIEWER, OPERATOR, OWNER, WORKER, AGENT}),
@@ -257,6 +280,15 @@ def test_workers_and_agents_may_what_the_table_says(
 
     assert matrix(worker, operations, attempt=its_attempt) == named(WORKER)
     assert matrix(agent, operations, attempt=its_attempt) == named(AGENT)
+
+
+def test_a_node_may_its_three_verbs_and_nothing_else(
+    operations: Operations, attempt: tuple[Client, Client, UUID], settings: Any
+) -> None:
+    settings.API_CALLS_PER_MINUTE = 10_000
+    _, key = admit_node("basement", by="owner:ada")
+
+    assert matrix(bearer(key), operations, attempt=attempt[2]) == named(NODE)
 
 
 def test_an_agent_speaks_for_no_attempt_but_its_own(attempt: tuple[Client, Client, UUID]) -> None:

@@ -10,6 +10,7 @@ from factory.work.api.attempts import (
     TaskEventDoor,
 )
 from factory.work.api.graphs import GraphDoor, ProductWorkDoor, TaskDoor
+from factory.work.api.planned import EffectDoor, ScheduleDoor
 
 DOORS: Doors = {
     "graphs": GraphDoor,
@@ -20,5 +21,7 @@ DOORS: Doors = {
     "artifacts": ArtifactDoor,
     "dead-letters": DeadLetterDoor,
     "queues": QueueDoor,
+    "schedules": ScheduleDoor,
+    "effects": EffectDoor,
     "products": ProductWorkDoor,
 }

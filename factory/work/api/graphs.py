@@ -19,7 +19,7 @@ from core.api.rows import Door, Rows, verb
 from core.ids import new_id
 from factory.work.api.shown import GraphOut, SummaryOut, TaskOut
 from factory.work.models import Dag, Task
-from factory.work.rules import MAX_TASKS, TaskSpec
+from factory.work.rules import MAX_TASKS, Origin, TaskSpec
 from factory.work.services import (
     as_read,
     cancel_graph,
@@ -91,7 +91,7 @@ def spec_of(said: Told, *, key: str) -> TaskSpec:
     )  # fmt: skip
 
 
-def _create(said: Told, *, tasks: list[TaskSpec]) -> Dag:
+def _create(caller: Caller, said: Told, *, tasks: list[TaskSpec]) -> Dag:
     """Make a graph that the product pays for, or the factory."""
     product = (
         get_object_or_404(Product.objects.select_related("scope"), slug=said["product"])
@@ -107,6 +107,7 @@ def _create(said: Told, *, tasks: list[TaskSpec]) -> Dag:
         correlation_id=product.correlation_id if product else story,
         key=f"rest:{story}",
         max_cost_microusd=said.get("max_cost_microusd"),
+        origin=Origin(Task.Source.HUMAN, by=caller.name),
     )
 
 
@@ -126,7 +127,7 @@ class GraphDoor(Rows):
     @verb(may=OWNERS, takes=GraphIn, gives=GraphOut, status=201)
     def create(self, caller: Caller, said: Told) -> Dag:
         """Make a graph with all its tasks, or nothing."""
-        return _create(said, tasks=[spec_of(task, key=task["key"]) for task in said["tasks"]])
+        return _create(caller, said, tasks=[spec_of(task, key=task["key"]) for task in said["tasks"]])
 
     @verb(may=KEEPERS, gives=GraphOut)
     def pause(self, caller: Caller, said: Told, pk: UUID) -> Dag:
@@ -187,7 +188,7 @@ class TaskDoor(Rows):
     @verb(may=OWNERS, takes=LoneTaskIn, gives=TaskOut, status=201)
     def create(self, caller: Caller, said: Told) -> Task:
         """Make a task of its own."""
-        graph = _create(said, tasks=[spec_of(said, key="only")])
+        graph = _create(caller, said, tasks=[spec_of(said, key="only")])
         return shown_tasks().get(dag=graph)
 
     @verb(may=KEEPERS, takes=CancelIn, gives=TaskOut)
