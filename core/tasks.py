@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import os
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
+from billiard import current_process
 from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
@@ -17,10 +19,13 @@ from django.db import connections
 
 from core.adapters.broker import app
 from core.adapters.node_line import NodeLine
+from core.adapters.processes import process_name
 from core.errors import LineRefused
+from core.models import Process
 from core.registry import QUEUES
 from core.services.node import carry_out_one, say_here
-from core.services.worker import Worker, deliver, keep_looking
+from core.services.processes import mark_seen
+from core.services.worker import Worker, deliver, do_chores, keep_looking
 
 logger = logging.getLogger(__name__)
 LONGEST_S: Final = 14_400
@@ -57,7 +62,8 @@ def relay() -> None:
 def tick() -> None:
     """Do the chores that are due."""
     with limited():
-        this_worker().do_chores()
+        mark_seen("beat", kind=Process.Kind.BEAT)
+        do_chores()
 
 
 @app.task(name="core.carry_out_on_node", acks_late=True, soft_time_limit=NODE_SOFT_S, time_limit=NODE_HARD_S)
@@ -113,9 +119,9 @@ def limited() -> Iterator[None]:
 def this_worker() -> Worker:
     """Return what this process is, made at the first call."""
     if not _here:
-        _here.append(
-            Worker([name for name in app.amqp.queues.consume_from if name in QUEUES and name != "gpu"])
-        )
+        queues = [name for name in app.amqp.queues.consume_from if name in QUEUES and name != "gpu"]
+        is_child = current_process().name != "MainProcess"
+        _here.append(Worker(queues, name=process_name(os.getppid() if is_child else os.getpid())))
     return _here[0]
 
 
@@ -123,7 +129,7 @@ def begin(**_: Any) -> None:
     """Let a fresh process look for work at once, and from then on also without messages."""
     worker = this_worker()
     if worker.queues:
-        _threads.append(keep_looking(worker))
+        _threads.extend(keep_looking(worker))
     if worker.queues or settings.NODE_KEY:
         threading.Thread(target=_heed, args=(worker,), name="heed", daemon=True).start()
 

@@ -9,9 +9,10 @@ IsDead = Callable[[str], bool]
 _PROC = Path("/proc")
 
 
-def process_name() -> str:
-    """Return `host:boot:namespace:pid:start`: this process and no other one, before or after it."""
-    return f"{socket.gethostname()[:60]}:{_here()}:{os.getpid()}:{_started(os.getpid())}"
+def process_name(pid: int = 0) -> str:
+    """Return `host:boot:namespace:pid:start`: this process (or `pid`) and no other one, before or after it."""
+    number = pid or os.getpid()
+    return f"{socket.gethostname()[:60]}:{_here()}:{number}:{_started(number)}"
 
 
 def worker_name(thread: int) -> str:

@@ -14,7 +14,7 @@ from core.registry.assignments import (
 )
 from core.registry.checks import Finding, register_check, run_checks
 from core.registry.jobs import Chore, Job, Post, chores, every, find_job, is_job, post_of, register_job
-from core.registry.queues import QUEUES, Runner, run_queues, runs_queues
+from core.registry.queues import QUEUES, Runner, find_runner, runs_queues
 from core.registry.settings import SETTINGS, Setting, find_setting
 from core.registry.tasks import TaskSpec, Workspace
 from core.registry.tools import Tool, ToolContext, ToolResult, find_tool, register_tool, tool_names
@@ -22,7 +22,7 @@ from core.registry.tools import Tool, ToolContext, ToolResult, find_tool, regist
 __all__ = [
     "QUEUES", "SETTINGS", "Action", "ArtifactDraft", "Assignment", "Chore", "Finding", "Job", "Json", "Limits",
     "Outcome", "OutcomeKind", "Post", "Question", "RepoRef", "Runner", "Setting", "Stop", "TaskSpec", "Tool",
-    "ToolContext", "ToolResult", "Workspace", "check_arguments", "chores", "every", "find_action", "find_job",
+    "ToolContext", "ToolResult", "Workspace", "check_arguments", "chores", "every", "find_action", "find_job", "find_runner",
     "find_setting", "find_tool", "is_job", "post_of", "register_action", "register_check", "register_job",
-    "register_tool", "run_checks", "run_queues", "runs_queues", "tool_names",
+    "register_tool", "run_checks", "runs_queues", "tool_names",
 ]  # fmt: skip

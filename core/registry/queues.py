@@ -13,8 +13,19 @@ QUEUES = ("cloud", "build", "control", "notify", "gpu")
 class Runner(Protocol):
     """Carries out what is ready in some queues, one task after the other; safe in many processes at once."""
 
-    def __call__(self, queues: Collection[str], *, worker: str, stop: Stop, at_most_s: float) -> int:
-        """Return how many tasks were carried out; nothing is begun after `at_most_s`, when `stop` is set or none is ready."""
+    def __call__(
+        self,
+        queues: Collection[str],
+        *,
+        worker: str,
+        stop: Stop,
+        at_most_s: float = ...,
+        is_urgent_only: bool = ...,
+    ) -> int:
+        """Return how many attempts ended; nothing is begun after `at_most_s`, when `stop` is set or none is ready.
+
+        With `is_urgent_only` nothing but critical work is taken. Source: R-04.28.
+        """
 
 
 _runners: list[Runner] = []
@@ -26,12 +37,12 @@ def runs_queues(runner: Runner) -> Runner:
     return runner
 
 
-def run_queues(queues: Collection[str], *, worker: str, stop: Stop, at_most_s: float) -> int:
-    """Carry out what is ready in `queues`; return how many tasks that were.
+def find_runner() -> Runner:
+    """Return who carries out work here.
 
     Raises:
-        NotRegistered: no app carries out work here.
+        NotRegistered: no app does.
     """
     if not _runners:
-        raise NotRegistered(runner=", ".join(queues))
-    return _runners[0](queues, worker=worker, stop=stop, at_most_s=at_most_s)
+        raise NotRegistered(runner="of queues")
+    return _runners[0]

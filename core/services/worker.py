@@ -3,15 +3,18 @@
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 from django.db import DatabaseError, close_old_connections, connections
 
 from core.adapters import messages, wake
 from core.adapters.processes import worker_name
-from core.registry import Stop, run_queues
+from core.models import Process
+from core.registry import Stop, find_runner
 from core.services.chores import do_due_chores
 from core.services.outbox import RELAY, relay_waiting
+from core.services.processes import mark_seen
 
 logger = logging.getLogger(__name__)
 
@@ -21,87 +24,115 @@ POLL_S = 1.0
 """The same while no message can come."""
 TURN_S = 20.0
 """For how long one message lets a worker begin new tasks before other messages have their turn."""
+ALIVE_S = 20.0
 CONTROL = "control"
 
 
 class Worker:
-    """One process that carries out one task at a time.
+    """One process that carries out one task at a time, and a critical one beside it when it must.
 
-    Args:
+    Attributes:
         queues: what it serves.
-        leaving: says whether this process is to end; then what runs is asked to stop, which costs it no attempt.
+        name: the worker it is a part of.
+        stop: set when this process is to end: what runs is asked to stop, which costs it no attempt.
     """
 
-    def __init__(self, queues: Collection[str]) -> None:
-        self.queues = tuple(queues)
+    def __init__(self, queues: Collection[str], *, name: str) -> None:
+        self.queues, self.name = tuple(queues), name
         self.stop = Stop()
         self._turn = threading.Lock()
+        self._alive_until = 0.0
 
-    def carry_out(self, queues: Collection[str], *, at_most_s: float = TURN_S) -> int:
-        """Carry out what is ready in `queues`, in turn with whoever else calls; return how many tasks that were."""
+    @property
+    def is_busy(self) -> bool:
+        """Say whether a task is being carried out."""
+        return self._turn.locked()
+
+    def carry_out(self, queues: Collection[str]) -> None:
+        """Carry out what is ready in `queues`, in turn with whoever else calls; after `TURN_S` others have a turn."""
         began = time.monotonic()
-        with self._turn:
-            close_old_connections()
-            try:
-                done = run_queues(queues, worker=worker_name(0), stop=self.stop, at_most_s=at_most_s)
-            except DatabaseError:
-                logger.exception("worker.database_failed", extra={"queues": list(queues)})
-                connections.close_all()
-                return 0
-        if time.monotonic() - began > at_most_s and not self.stop.is_set():
+        with self._turn, lost_connections_closed():
+            find_runner()(queues, worker=worker_name(0), stop=self.stop, at_most_s=TURN_S)
+        if time.monotonic() - began > TURN_S and not self.stop.is_set():
             wake.ring(*queues)  # perhaps more is ready: whoever comes next goes on
-        return done
 
-    def do_chores(self) -> None:
-        """Do what is due on the platform's own side: chores, and facts to deliver."""
-        close_old_connections()
-        try:
-            do_due_chores()
-            deliver()
-        except DatabaseError:
-            logger.exception("worker.database_failed", extra={"queues": [CONTROL]})
-            connections.close_all()
-
-    def look(self) -> None:
-        """Do everything that could be done now, unless this process is at work."""
-        if CONTROL in self.queues:
-            self.do_chores()
-        if not self._turn.locked():
+    def look_for_work(self) -> None:
+        """Carry out what is ready, unless this process is at it."""
+        if not self.is_busy:
             self.carry_out(self.queues)
 
+    def look_beside(self) -> None:
+        """Do what must not wait for the end of a task: chores, critical work, and saying that we live."""
+        if CONTROL in self.queues:
+            do_chores()
+        with lost_connections_closed():
+            self._say_alive()
+            if self.is_busy:
+                find_runner()(self.queues, worker=worker_name(1), stop=self.stop, is_urgent_only=True)
 
-def deliver(*, at_most_s: float = TURN_S) -> None:
-    """Deliver facts until none is due; after `at_most_s` somebody else goes on."""
-    end = time.monotonic() + at_most_s
+    def _say_alive(self) -> None:
+        if time.monotonic() > self._alive_until:
+            self._alive_until = time.monotonic() + ALIVE_S
+            mark_seen(self.name, kind=Process.Kind.WORKER, queues=self.queues)
+
+
+@contextmanager
+def lost_connections_closed() -> Iterator[None]:
+    """Begin on a connection that lives; close it when the database fails, so that the next turn has a fresh one."""
+    close_old_connections()
+    try:
+        yield
+    except DatabaseError:
+        logger.exception("worker.database_failed")
+        connections.close_all()
+
+
+def do_chores() -> None:
+    """Do what is due on the platform's own side: chores, and facts to deliver."""
+    with lost_connections_closed():
+        do_due_chores()
+        deliver()
+
+
+def deliver() -> None:
+    """Deliver facts until none is due; after `TURN_S` somebody else goes on."""
+    end = time.monotonic() + TURN_S
     while relay_waiting():
         if time.monotonic() > end:
-            return wake.ring(RELAY)
-    return None
+            wake.ring(RELAY)
+            return
 
 
-def keep_looking(worker: Worker) -> threading.Thread:
-    """Start a thread that lets `worker` look at once, then every `NET_S`; while the broker is away, all the time."""
+def keep_looking(worker: Worker) -> list[threading.Thread]:
+    """Start threads that let `worker` look at once, then every `NET_S`; every `POLL_S` while no message can help."""
+    messages.messenger.carry(())  # from now on it asks whether the broker is there
+    looks = {"net": worker.look_for_work, "beside": worker.look_beside}
+    return [_thread(name, worker, look) for name, look in looks.items()]
 
+
+def _thread(name: str, worker: Worker, look: Callable[[], None]) -> threading.Thread:
     def run() -> None:
-        messages.messenger.carry(())  # from now on it asks whether the broker is there
         while not worker.stop.is_set():
             seen = wake.rings()
             try:
-                worker.look()
+                look()
             except Exception:
-                logger.exception("worker.look_failed")
-            _wait(worker.stop, seen=seen)
+                logger.exception("worker.look_failed", extra={"look": name})
+            _wait(worker, seen=seen)
         connections.close_all()
 
-    thread = threading.Thread(target=run, name="net", daemon=True)
+    thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     return thread
 
 
-def _wait(stop: Stop, *, seen: int) -> None:
+def _wait(worker: Worker, *, seen: int) -> None:
+    """A worker that is busy hears no message, and without a broker there is none."""
     end = time.monotonic() + NET_S
-    while not stop.is_set() and time.monotonic() < end:
+    while not worker.stop.is_set() and time.monotonic() < end:
         if messages.messenger.is_deaf:
             wake.wait(since=seen, at_most_s=POLL_S)
             return
-        stop.wait(POLL_S)
+        worker.stop.wait(POLL_S)
+        if worker.is_busy:
+            return

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import psycopg
 import redis
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 Row = dict[str, Any]
@@ -63,41 +63,50 @@ class File:
 
 @dataclass(frozen=True)
 class Server:
-    """A database of its own on the PostgreSQL of whoever runs the tests, and a number of its own on their Redis."""
+    """A PostgreSQL database and a Redis of the factory's own.
 
-    name: str
+    Attributes:
+        url: where the rows are.
+        redis_url: where messages go.
+        name: of the database that goes with the factory; empty when its server goes.
+    """
+
+    url: str
     redis_url: str
+    name: str = ""
 
     @classmethod
-    def fresh(cls) -> "Server":
-        """Make a database that nobody uses; it is empty."""
+    def fresh(cls, *, redis_url: str = "") -> "Server":
+        """Make an empty database on the PostgreSQL of whoever runs the tests, and take a number on their Redis."""
         worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
         number = next(NUMBERS)
         place = re.sub(r"/\d*$", "", os.environ["FACTORY_REDIS_URL"])
-        made = cls(f"flow_{os.getpid()}_{number}", f"{place}/{1 + worker * REDIS_EACH + number % REDIS_EACH}")
-        _manage(f'CREATE DATABASE "{made.name}"')
+        name = f"flow_{os.getpid()}_{number}"
+        _manage(f'CREATE DATABASE "{name}"')
+        parts = conninfo_to_dict(os.environ["FACTORY_DATABASE_URL"])
+        url = "postgres://{user}:{password}@{host}:{port}/".format(**parts) + name
+        made = cls(url, redis_url or f"{place}/{1 + worker * REDIS_EACH + number % REDIS_EACH}", name)
         redis.Redis.from_url(made.redis_url).flushdb()
         return made
 
     @property
     def settings(self) -> dict[str, str]:
         """The two URLs of the full profile."""
-        parts = conninfo_to_dict(os.environ["FACTORY_DATABASE_URL"])
-        url = "postgres://{user}:{password}@{host}:{port}/".format(**parts) + self.name
-        return {"FACTORY_DATABASE_URL": url, "FACTORY_REDIS_URL": self.redis_url}
+        return {"FACTORY_DATABASE_URL": self.url, "FACTORY_REDIS_URL": self.redis_url}
 
     def rows(self, question: str, values: Sequence[object]) -> list[Row]:
         """Answer a question in SQL; ids and numbers come as SQLite gives them."""
-        place = make_conninfo(os.environ["FACTORY_DATABASE_URL"], dbname=self.name)
-        with psycopg.connect(place, row_factory=dict_row, autocommit=True) as database:
+        with psycopg.connect(self.url, row_factory=dict_row, autocommit=True) as database:
             database.read_only = True
-            found = database.execute(question.replace("%", "%%").replace("?", "%s"), list(values)).fetchall()
+            asked = question.replace("%", "%%").replace("?", "%s").encode()
+            found = database.execute(asked, list(values)).fetchall()
         return [{name: _plain(value) for name, value in row.items()} for row in found]
 
     def remove(self) -> None:
-        """Drop it, whoever is still there."""
-        redis.Redis.from_url(self.redis_url).flushdb()
-        _manage(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+        """Drop the database, whoever is still there."""
+        if self.name:
+            redis.Redis.from_url(self.redis_url).flushdb()
+            _manage(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
 
 
 def is_full() -> bool:

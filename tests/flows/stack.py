@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from factory.delivery.adapters.keeper import Keeper
 from factory.delivery.errors import EdgeUnavailable
 from factory.delivery.ports import Table
 from tests.flows.databases import Database, File, Row, Server, is_full
+from tests.flows.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSED_ON = ("PATH", "LANG", "TZ", "TMPDIR", "HOME", "FACTORY_SHARED")
@@ -73,14 +73,14 @@ class Stack:
     profile: str = field(default_factory=lambda: "full" if is_full() else "embedded")
     children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     port: int = 0
-    _database: Database | None = None
+    kept_in: Database | None = None
 
     @property
     def database(self) -> Database:
         """Where its rows are; made when it is first asked for."""
-        if self._database is None:
-            self._database = Server.fresh() if self.profile == "full" else File(self.home)
-        return self._database
+        if self.kept_in is None:
+            self.kept_in = Server.fresh() if self.profile == "full" else File(self.home)
+        return self.kept_in
 
     @property
     def environment(self) -> dict[str, str]:
@@ -201,8 +201,8 @@ class Stack:
         with_edge = (self.home / "edge").exists()
         if with_edge:
             end_edge(Keeper(self.home / "edge"))
-        if self._database is not None:
-            self._database.remove()
+        if self.kept_in is not None:
+            self.kept_in.remove()
         shutil.rmtree(self.home, ignore_errors=True)
 
 
@@ -219,14 +219,6 @@ def end_edge(edge: Keeper) -> None:
             edge.stop()
         except EdgeUnavailable:
             return
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        port: int = made.getsockname()[1]
-        return port
 
 
 def product_ports() -> str:

@@ -8,20 +8,26 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import uvicorn
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from core.adapters import wake
+from core.adapters.processes import process_name
+from core.models import Process
+from core.registry import QUEUES
 from core.services import relay_waiting
 from core.services.chores import do_due_chores
+from core.services.processes import mark_gone, mark_seen
 from factory.console.errors import HomeTaken
 from factory.work.services import Loop
 
 logger = logging.getLogger(__name__)
 POLL_S = 1.0
+ALIVE_S = 20.0
 STOP_S = 15.0
 LOCK = "factoryd.lock"
 ENDS = (signal.SIGTERM, signal.SIGINT)
@@ -90,7 +96,7 @@ def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None
     loop.start()
     ready()
     try:
-        serve_pages(door)
+        serve_pages(door, kind=Process.Kind.FACTORYD)
     finally:
         stop.set()
         loop.stop(at_most_s=STOP_S)
@@ -98,8 +104,10 @@ def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None
             thread.join(timeout=STOP_S)
 
 
-def serve_pages(door: socket.socket) -> None:
+def serve_pages(door: socket.socket, *, kind: str) -> None:
     """Serve pages and sockets on `door` until SIGTERM or ctrl-C."""
+    over = threading.Event()
+    life = threading.Thread(target=say_alive, args=(kind, over), name="life")
     server = uvicorn.Server(
         uvicorn.Config(
             "factory.asgi:application",
@@ -109,8 +117,32 @@ def serve_pages(door: socket.socket) -> None:
             timeout_graceful_shutdown=5,
         )
     )
-    with heard_by_server_alone():
-        server.run(sockets=[door])
+    life.start()
+    try:
+        with heard_by_server_alone():
+            server.run(sockets=[door])
+    finally:
+        over.set()
+        life.join(timeout=STOP_S)
+
+
+def say_alive(kind: str, over: threading.Event) -> None:
+    """Say every few seconds that this process lives, and at its end that it is gone."""
+    name, queues = process_name(), QUEUES[:-1] if kind == Process.Kind.FACTORYD else ()
+    step = partial(mark_seen, name, kind=kind, queues=queues)
+    while not over.is_set():
+        _quietly(step)
+        over.wait(ALIVE_S)
+    _quietly(partial(mark_gone, name))
+    connection.close()
+
+
+def _quietly(step: Callable[[], None]) -> None:
+    close_old_connections()
+    try:
+        step()
+    except DatabaseError:
+        logger.warning("factoryd.not_seen", exc_info=True)
 
 
 @contextmanager

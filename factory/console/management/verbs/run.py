@@ -20,7 +20,7 @@ from agents.runtime.services import carry_out
 from billing.adapters.pay_secret import pay_secret
 from billing.services import settle_orphans
 from core.adapters.database import only_one
-from core.models import User
+from core.models import Process, User
 from core.registry import QUEUES
 from core.services import check_settings, found_installation, invite_person
 from factory.console.management import daemon
@@ -75,9 +75,9 @@ def web(
     needs_prepared()
     opened = open_door(port) if door < 0 else socket.socket(fileno=door)
     if door >= 0:
-        return daemon.serve_pages(opened)
+        return daemon.serve_pages(opened, kind=Process.Kind.WEB)
     with daemon.claim_home(settings.HOME, is_shared=True):
-        daemon.serve_pages(opened)
+        daemon.serve_pages(opened, kind=Process.Kind.WEB)
     return None
 
 
