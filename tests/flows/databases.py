@@ -78,14 +78,11 @@ class Server:
     @classmethod
     def fresh(cls, *, redis_url: str = "") -> "Server":
         """Make an empty database on the PostgreSQL of whoever runs the tests, and take a number on their Redis."""
-        worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
-        number = next(NUMBERS)
-        place = re.sub(r"/\d*$", "", os.environ["FACTORY_REDIS_URL"])
-        name = f"flow_{os.getpid()}_{number}"
+        name = f"flow_{os.getpid()}_{next(NUMBERS)}"
         _manage(f'CREATE DATABASE "{name}"')
         parts = conninfo_to_dict(os.environ["FACTORY_DATABASE_URL"])
         url = "postgres://{user}:{password}@{host}:{port}/".format(**parts) + name
-        made = cls(url, redis_url or f"{place}/{1 + worker * REDIS_EACH + number % REDIS_EACH}", name)
+        made = cls(url, redis_url or own_redis_number(), name)
         redis.Redis.from_url(made.redis_url).flushdb()
         return made
 
@@ -107,6 +104,13 @@ class Server:
         if self.name:
             redis.Redis.from_url(self.redis_url).flushdb()
             _manage(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+
+
+def own_redis_number() -> str:
+    """Return the URL of a Redis database that no other running test uses."""
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+    place = re.sub(r"/\d*$", "", os.environ["FACTORY_REDIS_URL"])
+    return f"{place}/{1 + worker * REDIS_EACH + next(NUMBERS) % REDIS_EACH}"
 
 
 def is_full() -> bool:

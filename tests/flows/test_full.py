@@ -13,7 +13,7 @@ import redis
 from kombu import Connection
 
 from core.adapters.broker import app
-from tests.flows.databases import Server, is_full
+from tests.flows.databases import Server, is_full, own_redis_number
 from tests.flows.ports import free_port
 from tests.flows.servers import own_postgres, own_redis
 from tests.flows.shop import Shop, a_shop
@@ -83,6 +83,8 @@ def test_three_workers_and_two_webs_share_one_database_and_nothing_is_done_twice
     stack.run("web2", "web", "--port", str(port))
     for name in ("worker2", "worker3"):
         stack.run(name, "worker", "--queues", "cloud,build")
+    alive = "SELECT count(*) FROM core_process WHERE kind = 'worker'"
+    stack.until(lambda: stack.value(alive) == 3, what="three workers")
 
     calm.give(80)
     calm.until_done()
@@ -194,7 +196,7 @@ def test_a_dead_broker_holds_up_nothing_and_is_used_again_when_it_is_back(tmp_pa
 
 def test_a_database_that_dies_under_load_costs_time_alone(tmp_path: Path) -> None:
     with TemporaryDirectory(prefix="pg-", dir="/tmp") as place, own_postgres(Path(place)) as server:
-        kept_in = Server(server.url, own_number())
+        kept_in = Server(server.url, own_redis_number())
         with a_shop(tmp_path / "home", kept_in=kept_in, more=QUICK_LEASE, worker_threads=2) as shop:
             before = {name: child.pid for name, child in shop.stack.children.items()}
             shop.give(60)
