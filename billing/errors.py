@@ -60,3 +60,17 @@ class CurrencyUnknown(FactoryError):
 
     code = "CURRENCY_UNKNOWN"
     http_status = 422
+
+
+class LimitUnknown(FactoryError):
+    """There is no such limit to change."""
+
+    code = "LIMIT_UNKNOWN"
+    http_status = 404
+
+
+class RaiseForbidden(FactoryError):
+    """Only the owner raises a limit, and says why."""
+
+    code = "RAISE_FORBIDDEN"
+    http_status = 403

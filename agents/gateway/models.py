@@ -133,17 +133,17 @@ class Call(models.Model):
         LOST = "lost", "lost: cost unknown, booked at its bound"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agent = models.CharField(max_length=40, db_index=True)
+    agent = models.CharField(max_length=40)
     assignment_id = models.UUIDField(db_index=True)
     step_key = models.CharField(max_length=80, blank=True)
-    correlation_id = models.UUIDField(null=True, db_index=True)
+    correlation_id = models.UUIDField(null=True)
     model = models.ForeignKey(ModelEntry, on_delete=models.PROTECT, related_name="calls")
     served_model = models.CharField(max_length=80, blank=True, help_text="Who answered, in its own words.")
     tier = models.CharField(max_length=10)
     task_type = models.CharField(max_length=20)
     reason = models.CharField(max_length=200, help_text="Why this model.")
     fallback_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="fallbacks")
-    status = models.CharField(max_length=10, choices=Status, default=Status.OPEN, db_index=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
     fault = models.CharField(max_length=20, blank=True)
     words = models.CharField(max_length=300, blank=True, help_text="What the provider said when it failed.")
     stop = models.CharField(max_length=10, blank=True)
@@ -156,14 +156,20 @@ class Call(models.Model):
     reasoning_tokens = models.PositiveIntegerField(null=True)
     prompt_sha256 = models.CharField(max_length=64)
     mode = models.CharField(max_length=10, choices=Mode)
-    started_at = models.DateTimeField(default=timezone.now, db_index=True, help_text="Machine time.")
+    started_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
     ended_at = models.DateTimeField(null=True, help_text="Machine time.")
 
     objects = CallQuerySet.as_manager()
 
     class Meta:
-        """A settled call has a cost and an end."""
+        """A settled call has a cost and an end; every filter reads its newest rows from an index of its own."""
 
+        indexes = [
+            models.Index(name="call_at", fields=["started_at", "id"]),
+            models.Index(name="call_of_agent", fields=["agent", "started_at", "id"]),
+            models.Index(name="call_of_story", fields=["correlation_id", "started_at", "id"]),
+            models.Index(name="call_in_state", fields=["status", "started_at", "id"]),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="settled_call_is_complete",

@@ -55,7 +55,7 @@ class Entry(models.Model):
     at = models.DateTimeField(help_text="Business time.")
     call_id = models.UUIDField(null=True, db_index=True)
     agent = models.CharField(max_length=40, blank=True)
-    correlation_id = models.UUIDField(null=True, db_index=True)
+    correlation_id = models.UUIDField(null=True)
     mode = models.CharField(max_length=10, choices=Mode)
     facts = models.JSONField(default=dict)
 
@@ -69,6 +69,7 @@ class Entry(models.Model):
             models.Index(name="entry_at", fields=["at", "id"]),
             models.Index(name="entry_of_scope", fields=["scope", "at", "id"]),
             models.Index(name="entry_of_agent", fields=["agent", "at", "id"]),
+            models.Index(name="entry_of_story", fields=["correlation_id", "at", "id"]),
             models.Index(name="entry_of_kind", fields=["kind", "at", "id"]),
             models.Index(name="entry_lost", fields=["at", "id"], condition=models.Q(is_lost=True)),
         ]

@@ -13,6 +13,7 @@ from billing.services.revenue import receive_payment, record_revenue
 from billing.services.scopes import (
     call_cap,
     cap_scopes,
+    change_limit,
     factory_scope,
     give_limits,
     open_scope,
@@ -23,7 +24,7 @@ from billing.services.scopes import (
 )
 
 __all__ = [
-    "book_entry", "call_cap", "cap_scopes", "capture_hold", "expire_holds", "factory_scope", "give_limits",
-    "lose_hold", "open_scope", "open_scopes",
-    "open_windows", "place_hold", "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans",
+    "book_entry", "call_cap", "cap_scopes", "capture_hold", "change_limit", "expire_holds", "factory_scope",
+    "give_limits", "lose_hold", "open_scope", "open_scopes", "open_windows", "place_hold",
+    "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans",
 ]  # fmt: skip

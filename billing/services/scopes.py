@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField, F, Min, Value
 from django.db.models.functions import Greatest
 
 from billing.adapters.limits import start_caps
-from billing.errors import CeilingPassed
+from billing.errors import CeilingPassed, LimitUnknown, RaiseForbidden
 from billing.models import Limit, Period, Scope, Window
 from billing.rules import CEILING_MICROUSD, period_bounds
 from core.errors import BadArguments
@@ -99,7 +99,7 @@ def give_limits(scope: Scope, *, row: str) -> None:
 
 
 @transaction.atomic
-def set_limit(scope: Scope, *, period: str, cap_microusd: int, by: str = "system") -> Limit:
+def set_limit(scope: Scope, *, period: str, cap_microusd: int, by: str = "system", why: str = "") -> Limit:
     """Set what `scope` may spend per `period`, for open windows too; what is committed already stays.
 
     Raises:
@@ -123,9 +123,29 @@ def set_limit(scope: Scope, *, period: str, cap_microusd: int, by: str = "system
         verb="billing.set_limit",
         subject=f"{scope} {limit.get_period_display()}",
         cap_microusd=cap_microusd,
+        why=why[:300],
     )
     publish("billing.limit_changed", scope_id=str(scope.id), period=period, cap_microusd=cap_microusd)
     return limit
+
+
+@transaction.atomic
+def change_limit(
+    scope: Scope, *, period: str, cap_microusd: int, by: str, may_raise: bool, why: str
+) -> Limit:
+    """Lower a limit that exists, or raise it if they may and say why. Source: R-08.2.
+
+    Raises:
+        LimitUnknown: `scope` has no limit for this period; a new one is not made by hand.
+        RaiseForbidden: they may only lower it, or said no reason.
+        CeilingPassed: a day would be allowed more than the ceiling.
+    """
+    old = Limit.objects.filter(scope=scope, period=period).first()
+    if old is None:
+        raise LimitUnknown(limit=f"{scope} {period}")
+    if cap_microusd > old.cap_microusd and not (may_raise and why.strip()):
+        raise RaiseForbidden(from_=in_words(old.cap_microusd), to=in_words(cap_microusd))
+    return set_limit(scope, period=period, cap_microusd=cap_microusd, by=by, why=why.strip())
 
 
 def call_cap(scopes: Iterable[UUID]) -> int | None:

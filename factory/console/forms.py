@@ -61,3 +61,11 @@ class SignalsForm(forms.Form):
     """A file of signals, one JSON object a line."""
 
     signals = forms.FileField(label="Signals file, one JSON object a line, at most 50 MB")
+
+
+class LimitForm(forms.Form):
+    """One limit and its new amount."""
+
+    limit = forms.UUIDField()
+    usd = forms.DecimalField(min_value=0, max_digits=9, decimal_places=2)
+    why = forms.CharField(max_length=300, required=False)

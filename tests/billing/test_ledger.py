@@ -22,7 +22,7 @@ costs = st.tuples(
 
 
 @pytest.mark.django_db
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(booked=st.lists(costs, max_size=12))
 def test_every_sum_of_the_hours_is_that_of_the_entries(
     booked: list[tuple[int, datetime, str, UUID | None]],

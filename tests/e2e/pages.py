@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from agents.gateway.models import Call
 from approvals.models import Request
 from tests.factory.console.story import Story
 
@@ -17,6 +18,11 @@ PAGES: dict[str, Callable[[Story], str]] = {
     "idea": lambda story: f"/ideas/{story.idea.name}/",
     "give": lambda story: "/ideas/give/",
     "money": lambda story: "/money/",
+    "ledger": lambda story: "/money/ledger/?days=all",
+    "calls": lambda story: "/money/calls/",
+    "call": lambda story: f"/money/calls/{Call.objects.filter(agent='Rex').latest('started_at').pk}/",
+    "agents": lambda story: "/agents/",
+    "agent": lambda story: "/agents/Rex/",
     "health": lambda story: "/health/",
     "stop": lambda story: "/stop/",
     "work": lambda story: "/work/",

@@ -80,6 +80,20 @@ CHECK_LOOKS: Final[Mapping[str, Look]] = {
     "warn": Look("alert", "need", "Warns"),
     "fail": Look("fail", "harm", "Fails"),
 }
+CALL_LOOKS: Final[Mapping[str, Look]] = {
+    "open": Look("live", "live", "On its way"),
+    "answered": Look("done", "good", "Answered"),
+    "failed": Look("fail", "", "Failed, nothing billed"),
+    "lost": Look("alert", "need", "Lost, its bound counts"),
+}
+AGENT_LOOKS: Final[Mapping[str, Look]] = {
+    "online": Look("queue", "", "Idle"),
+    "busy": Look("live", "live", "Works"),
+    "draining": Look("park", "need", "Ends its work, takes nothing new"),
+    "offline": Look("off", "need", "No worker is there for it"),
+    "quarantined": Look("alert", "harm", "Kept off until you looked"),
+    "disabled": Look("off", "", "Switched off"),
+}
 SEVERITY_LOOKS: Final[Mapping[str, Look]] = {
     "high": Look("fail", "harm", "Serious"),
     "medium": Look("alert", "need", "Must be mended"),
@@ -113,6 +127,8 @@ LOOKS: Final[Mapping[str, Mapping[str, Look]]] = {
     "step": STEP_LOOKS,
     "check": CHECK_LOOKS,
     "severity": SEVERITY_LOOKS,
+    "call": CALL_LOOKS,
+    "agent": AGENT_LOOKS,
 }
 
 

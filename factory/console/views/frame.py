@@ -114,7 +114,9 @@ def show(
 
     What stands in `page` as `later(...)` is computed only when a part that is shown asks for it.
     """
-    page = {"frame": frame_now(), "place": place, **(page or {})}
+    page = {"place": place, **(page or {})}
+    if "frame" not in page:
+        page["frame"] = frame_now()
     with timezone.override(ZoneInfo(page["frame"].zone)):
         if PARTS_HEADER in request.headers:
             return _show_parts(request, template, page)

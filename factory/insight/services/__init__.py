@@ -1,7 +1,18 @@
 """Every number of the pages, computed from the ledger and from rows of events; nothing is kept here."""
 
 from factory.insight.rules import PnlRow
+from factory.insight.services.agents import AgentCard, AgentNow, Record, agent_card, agents_now, has_worker
 from factory.insight.services.alerts import Alert, alerts_now
+from factory.insight.services.calls import CallPage, CallStory, call_page, call_story
+from factory.insight.services.costs import (
+    GOAL_SHARES,
+    AgentCost,
+    Band,
+    Costs,
+    ModelCost,
+    VentureCost,
+    costs_now,
+)
 from factory.insight.services.effects import Effect, effects_of
 from factory.insight.services.graphs import (
     Graph,
@@ -12,6 +23,16 @@ from factory.insight.services.graphs import (
     graph_lines,
     graphs_of,
     open_graphs,
+)
+from factory.insight.services.ledger import (
+    DAYS,
+    LedgerPage,
+    LedgerRow,
+    LedgerSums,
+    Wanted,
+    ledger_page,
+    ledger_rows,
+    ledger_sums,
 )
 from factory.insight.services.metrics import Metrics, metrics_now
 from factory.insight.services.money import MoneyNow, Purse, money_now
@@ -30,10 +51,12 @@ from factory.insight.services.ventures import Venture, ventures
 from factory.insight.services.work import AtWork, StoryUse, story_use, who_works
 
 __all__ = [
-    "Alert", "AtWork", "Effect", "Graph", "GraphLine", "Hits", "Metrics", "MoneyNow", "News",
-    "PnlRow", "Purse", "QueueNow", "SessionNow", "Since", "StageCost", "Step", "StoryUse",
-    "Venture", "alerts_now", "attempt_costs", "causes_of", "closed_graphs", "effects_of",
-    "given_up", "graph_lines", "graphs_of", "metrics_now", "money_now", "news_since", "open_graphs",
-    "own_costs", "product_pnl", "queue_now", "search", "session_of", "stage_costs", "story_use",
-    "ventures", "who_works",
+    "DAYS", "GOAL_SHARES", "AgentCard", "AgentCost", "AgentNow", "Alert", "AtWork", "Band", "CallPage",
+    "CallStory", "Costs", "Effect", "Graph", "GraphLine", "Hits", "LedgerPage", "LedgerRow", "LedgerSums",
+    "Metrics", "ModelCost", "MoneyNow", "News", "PnlRow", "Purse", "QueueNow", "Record", "SessionNow", "Since",
+    "StageCost", "Step", "StoryUse", "Venture", "VentureCost", "Wanted", "agent_card", "agents_now",
+    "alerts_now", "attempt_costs", "call_page", "call_story", "causes_of", "closed_graphs", "costs_now",
+    "effects_of", "given_up", "graph_lines", "graphs_of", "has_worker", "ledger_page", "ledger_rows",
+    "ledger_sums", "metrics_now", "money_now", "news_since", "open_graphs", "own_costs", "product_pnl",
+    "queue_now", "search", "session_of", "stage_costs", "story_use", "ventures", "who_works",
 ]  # fmt: skip

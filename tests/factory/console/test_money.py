@@ -1,0 +1,172 @@
+"""Money: every view adds up, files keep the filter, limits and switches are for whom they are for."""
+
+import csv
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from agents.gateway.models import Provider
+from agents.roster.models import Agent
+from billing.models import Entry, Limit
+from billing.services import book_entry, factory_scope
+from core.ids import new_id
+from core.models import AuditRow
+from core.services import business_now
+from factory.insight.services import Wanted, costs_now, ledger_page, ledger_rows, ledger_sums
+from portfolio.models import Product
+from tests.factory.console.story import Story, a_story
+
+LINES = 130
+
+
+@pytest.fixture
+def story(stranger: Client) -> Story:
+    """Return a filled factory with a long ledger."""
+    story = a_story()
+    for number in range(LINES):
+        book_entry(
+            factory_scope(), kind="hosting" if number % 3 else "mail", ref=f"bill {number}", amount_microusd=1_000 + number,
+            at=business_now() - timedelta(minutes=number // 2), agent="Rex" if number % 2 else "",
+        )  # fmt: skip
+    return story
+
+
+def walk(wanted: Wanted) -> list[str]:
+    """Return the references of all rows, page by page."""
+    now, refs, before = business_now(), [], ""
+    while True:
+        page = ledger_page(wanted, now=now, before=before)
+        refs += [row.ref for row in page.rows]
+        if not page.older:
+            return refs
+        before = page.older
+
+
+@pytest.mark.parametrize(
+    "wanted", [Wanted(days="all"), Wanted(days="week", kind="mail"), Wanted(days="month", agent="Rex"), Wanted(days="all", kind="payment")]
+)  # fmt: skip
+def test_pages_together_are_all_rows_once_and_add_up_to_the_sums_above(story: Story, wanted: Wanted) -> None:
+    now = business_now()
+    rows = list(ledger_rows(wanted, now=now, at_most=10_000))
+    sums = ledger_sums(wanted, now=now)
+
+    assert walk(wanted) == [row.ref for row in rows]
+    assert len({row.ref for row in rows}) == len(rows) > 0
+    assert sum(row.amount_microusd for row in rows) == sums.left_microusd
+
+
+def test_a_ventures_view_holds_its_whole_story_and_nobody_elses(story: Story) -> None:
+    other = a_story("Leaf").product
+
+    for product in (story.product, other):
+        wanted = Wanted(days="all", product=product)
+        rows = list(ledger_rows(wanted, now=business_now(), at_most=10_000))
+        assert {row.label for row in rows} == {product.name}
+        assert (
+            sum(row.amount_microusd for row in rows) == ledger_sums(wanted, now=business_now()).left_microusd
+        )
+
+
+def test_a_cursor_that_cannot_be_read_is_the_first_page(story: Story) -> None:
+    now, first = business_now(), ledger_page(Wanted(days="all"), now=business_now())
+
+    for cursor in ("x", "2026-01-01~", "2026-01-01T00:00:00~1", f"2026-01-01T00:00:00~{new_id()}"):
+        assert ledger_page(Wanted(days="all"), now=now, before=cursor).rows[0].ref == first.rows[0].ref
+
+
+def test_the_file_holds_what_the_view_holds_in_dollars_with_six_places(story: Story, owner: Client) -> None:
+    book_entry(factory_scope(), kind="tools", ref="=SUM(A1:A9)", amount_microusd=1)
+
+    answer = owner.get(reverse("ledger_csv") + "?days=all&kind=mail")
+    all_rows = owner.get(reverse("ledger_csv") + "?days=all")
+
+    lines = list(csv.DictReader(StringIO(answer.content.decode())))
+    assert {line["kind"] for line in lines} == {"mail"}
+    assert len(lines) == Entry.objects.filter(kind="mail").count()
+    assert lines[0]["amount_usd"] == "-0.001000"
+    assert "'=SUM(A1:A9)" in all_rows.content.decode()
+
+
+def test_the_page_of_costs_tells_the_sums_of_the_ledger(story: Story) -> None:
+    now = business_now()
+    costs = costs_now(now)
+
+    day = Entry.objects.between(now - timedelta(hours=23), now)
+    assert sum(amount for _, amount in costs.hours) >= day.total_microusd() > 0
+    assert (
+        sum(one.cost_microusd for one in costs.models)
+        <= Entry.objects.filter(kind="model_call").total_microusd()
+    )
+    assert dict(costs.kinds) == {
+        kind: Entry.objects.filter(kind=kind).total_microusd() for kind in ("hosting", "mail")
+    }
+
+
+def limit() -> Limit:
+    """Return the limit of the factory's day."""
+    return Limit.objects.get(scope=factory_scope(), period="day")
+
+
+def test_an_operator_lowers_a_limit_and_only_the_owner_raises_it_with_a_reason(
+    story: Story, owner: Client, operator: Client, viewer: Client
+) -> None:
+    def ask(person: Client, usd: str, why: str = "") -> int:
+        return person.post(reverse("set_limit"), {"limit": limit().pk, "usd": usd, "why": why}).status_code
+
+    assert ask(viewer, "5") == 403
+    assert (ask(operator, "5"), limit().cap_microusd) == (303, 5_000_000)
+    assert (ask(operator, "6", "more"), limit().cap_microusd) == (403, 5_000_000)
+    assert (ask(owner, "6"), limit().cap_microusd) == (403, 5_000_000)
+    assert (ask(owner, "6.50", "a launch"), limit().cap_microusd) == (303, 6_500_000)
+    assert (ask(owner, "5000", "much"), ask(owner, "-1"), ask(owner, "x"), limit().cap_microusd) == (
+        422, 400, 400, 6_500_000,
+    )  # fmt: skip
+    assert AuditRow.objects.filter(verb="billing.set_limit", facts__why="a launch").exists()
+
+
+def test_switches_are_for_owner_and_operators_and_back_on_is_the_owners(
+    story: Story, owner: Client, operator: Client, viewer: Client
+) -> None:
+    product = reverse("switch_product", args=[story.product.pk])
+    maker = reverse("switch_provider", args=["northlight"])
+
+    def state() -> tuple[str, bool]:
+        return Product.objects.get(pk=story.product.pk).state, Provider.objects.get(
+            name="northlight"
+        ).is_enabled
+
+    assert [viewer.post(one, {"do": "pause"}).status_code for one in (product, maker)] == [403, 403]
+    assert [operator.post(one, {"do": "pause"}).status_code for one in (product, maker)] == [303, 303]
+    assert state() == ("frozen", False)
+    assert [operator.post(one, {"do": "resume"}).status_code for one in (product, maker)] == [403, 403]
+    assert [owner.post(one, {"do": "resume"}).status_code for one in (product, maker)] == [303, 303]
+    assert state() == ("launched", True)
+
+
+def test_an_agent_is_paused_switched_off_and_on_again_by_whom_it_may(
+    story: Story, owner: Client, operator: Client, viewer: Client
+) -> None:
+    address = reverse("switch_agent", args=["Rex"])
+
+    def status(person: Client, wish: str) -> tuple[int, str]:
+        code = person.post(address, {"do": wish}).status_code
+        return code, Agent.objects.get(name="Rex").status(is_busy=False, is_reachable=True)
+
+    assert status(viewer, "pause") == (403, "online")
+    assert status(operator, "pause") == (303, "draining")
+    assert status(operator, "resume") == (403, "draining")
+    assert status(owner, "resume") == (303, "online")
+    assert status(operator, "off") == (303, "disabled")
+    assert owner.post(reverse("switch_agent", args=["nobody"]), {"do": "off"}).status_code == 404
+
+
+def test_the_list_of_agents_adds_up_and_filters(story: Story, owner: Client) -> None:
+    everyone = owner.get(reverse("agents")).content.decode()
+    at_work = owner.get(reverse("agents") + "?who=work").content.decode()
+
+    assert everyone.count('class="rowlink"') == Agent.objects.count()
+    assert at_work.count('class="rowlink"') == 1
+    assert "Try to break it" in at_work
