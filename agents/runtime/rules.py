@@ -61,6 +61,9 @@ def opening(brief: str, *, upstream: Mapping[str, Json], told_error: str) -> str
     parts = [
         _said_before(key, result) for key, before in upstream.items() if (result := before.get("result"))
     ]
+    left_out = sorted(key for key, before in upstream.items() if before.get("left_out"))
+    if left_out:
+        parts.append(f"The owner left out: {', '.join(left_out)}. Go on without it.")
     if told_error:
         error = marked("last_attempt", f"\n{tail(told_error)}\n")
         parts.append(f"{error}\nThat attempt failed; do not repeat it.")

@@ -49,6 +49,12 @@ class PoisonedTask(FactoryError):
     code = "POISONED_TASK"
 
 
+class NothingStuck(FactoryError):
+    """Nothing is stuck behind this task: there is nothing to choose."""
+
+    code = "NOTHING_STUCK"
+
+
 class ScheduleRefused(FactoryError):
     """This schedule cannot be kept; nothing was stored."""
 

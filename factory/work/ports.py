@@ -65,6 +65,7 @@ class Taken:
     may_write: list[str]
     decisions: Json
     scopes: tuple[UUID, ...]
+    depth: int
     cap_microusd: int
     correlation_id: UUID | None
     is_first: bool

@@ -97,7 +97,7 @@ def _work(session: Session, assignment: Assignment, *, talk: Talk) -> Outcome:
 def _first_ask(session: Session, assignment: Assignment) -> Ask:
     brief = rules.opening(
         assignment.brief or assignment.title,
-        upstream=assignment.inputs.get("upstream", {}),
+        upstream={**assignment.inputs.get("upstream", {}), **assignment.inputs.get("children", {})},
         told_error=session.told_error,
     )
     return Ask(

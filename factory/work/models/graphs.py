@@ -225,6 +225,11 @@ class Task(models.Model):
         return self.question
 
     @property
+    def holds_up(self) -> bool:
+        """Whether what waits for it still has to."""
+        return self.state != self.State.COMPLETED and not self.is_left_out
+
+    @property
     def max_cost_microusd(self) -> int:
         """What it may cost in all; its scope says. No limit there means nothing."""
         limit = Limit.objects.filter(scope=self.scope_id, period=Period.LIFE).first()

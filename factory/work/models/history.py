@@ -32,6 +32,7 @@ class DeadLetter(models.Model):
         RETRIED = "retried"
         CHANGED = "changed", "changed and retried"
         CANCELLED = "cancelled"
+        LEFT_OUT = "left_out", "went on without it"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="dead_letters")

@@ -1,6 +1,7 @@
 """What is allowed, who is next, and what follows a failure: pure functions."""
 
 from core.registry import TaskSpec, Workspace
+from factory.work.rules.children import children_faults, may_be_childs, named_below, shares
 from factory.work.rules.effects import effect_key
 from factory.work.rules.graphs import (
     MAX_TASKS,
@@ -95,6 +96,7 @@ __all__ = [
     "TaskSpec",
     "Workspace",
     "backoff_s",
+    "children_faults",
     "due_boost",
     "edges_of",
     "effect_key",
@@ -107,9 +109,12 @@ __all__ = [
     "is_poison",
     "lifted_below",
     "limit_s",
+    "may_be_childs",
     "may_retry",
+    "named_below",
     "paths_behind",
     "rank",
+    "shares",
     "slot_after",
     "specs_of",
     "template_of",

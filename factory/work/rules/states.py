@@ -27,12 +27,13 @@ MOVES: Final[Moves] = MappingProxyType(
 """Source: R-04.1."""
 
 
-def graph_state(states: list[str], *, is_blocked: bool) -> str:
+def graph_state(states: list[str], *, is_blocked: bool, has_failed: bool = False) -> str:
     """Return where a graph stands.
 
     Args:
         states: those of all its tasks.
         is_blocked: a task waits behind one that was cancelled.
+        has_failed: something was given up, and none of the tasks that nobody waits for was completed.
 
     Source: R-04.4, R-04.5, R-04.25.
     """
@@ -40,7 +41,7 @@ def graph_state(states: list[str], *, is_blocked: bool) -> str:
     if seen <= {"cancelled"}:
         return "cancelled"
     if seen <= FINAL:
-        return "completed"
+        return "failed" if has_failed else "completed"
     if "dead_letter" in seen or is_blocked:
         return "stalled"
     return "pending" if seen <= {"created", "pending", "ready"} else "running"

@@ -138,9 +138,18 @@ def read_admission() -> Admission:
     )
 
 
+def ancestors_of(task: Task) -> list[UUID]:
+    """Return the ids of the scopes of the tasks it is a child of, the nearest first: children draw on them. Source: U-5."""
+    scopes, parent = [], task.parent
+    while parent is not None:
+        scopes.append(parent.scope_id)
+        parent = parent.parent
+    return scopes
+
+
 def payers_of(task: Task) -> tuple[UUID, ...]:
     """Return the ids of the scopes that pay for `task`, its own first, the factory's last."""
-    payers = [task.scope_id, task.dag.scope_id, task.dag.payer_id]
+    payers = [task.scope_id, *ancestors_of(task), task.dag.scope_id, task.dag.payer_id]
     if task.agent is not None:
         payers.append(task.agent.scope_id)
     return tuple(dict.fromkeys((*payers, factory_scope().pk)))

@@ -44,20 +44,30 @@ def check_size(result: Json) -> str:
 
 
 def inputs_of(task: Task, *, reader: Attempt) -> Json:
-    """Return what `reader` works with: accepted results and artifacts of the tasks before, and its arguments.
+    """Return what `reader` works with: what the tasks before came to, what its children came to, and its arguments.
 
-    What was handed over counts as read. Source: U-4.
+    Children stand apart under the names their parent gave them, so that upstream and arguments are those of the first
+    attempt, byte for byte. What was handed over counts as read. Source: U-4, U-12.
     """
-    before = Attempt.objects.filter(state=Attempt.State.DONE, task__dependents__task=task)
     upstream: Json = {}
-    for attempt in before.select_related("task").order_by("task__key"):
-        artifacts = list(attempt.artifacts.order_by("created_at", "id"))
-        reader.has_read.add(*artifacts)
-        upstream[attempt.task.key] = {
-            "result": attempt.result,
-            "artifacts": [_shown(artifact) for artifact in artifacts],
-        }
-    return {"upstream": upstream, "arguments": task.arguments}
+    children: Json = {}
+    for earlier in Task.objects.filter(dependents__task=task).order_by("key"):
+        place, key = (
+            (children, earlier.key.removeprefix(f"{task.key}."))
+            if earlier.parent_id == task.pk
+            else (upstream, earlier.key)
+        )
+        if earlier.is_left_out:
+            place[key] = {"result": None, "artifacts": [], "left_out": True}
+        elif attempt := earlier.attempts.filter(state=Attempt.State.DONE).first():
+            artifacts = list(attempt.artifacts.order_by("created_at", "id"))
+            reader.has_read.add(*artifacts)
+            place[key] = {
+                "result": attempt.result,
+                "artifacts": [_shown(artifact) for artifact in artifacts],
+            }
+    inputs = {"upstream": upstream, "arguments": task.arguments}
+    return {**inputs, "children": children} if children else inputs
 
 
 def _shown(artifact: Artifact) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from factory.work import rules
 from factory.work.errors import LeaseLost, OutcomeRefused
 from factory.work.models import Attempt, Task
 from factory.work.services.artifacts import store_artifacts
+from factory.work.services.children import spawn_children, wait_for_children
 from factory.work.services.failures import fail_task
+from factory.work.services.outages import note_outage
 from factory.work.services.questions import ask_for
 from factory.work.services.results import close_attempt, offer_result, refuse_unjudged
 from factory.work.services.tasks import change_task, lock_task, ready_task
@@ -71,8 +73,12 @@ def finish_attempt(assignment_id: UUID, outcome: Outcome) -> None:
     attempt = _held(assignment_id, state=Task.State.RUNNING)
     if outcome.kind == "done":
         _take_result(attempt, outcome)
+    elif outcome.kind == "failed" and outcome.misses:
+        _wait_for_service(attempt, outcome)
     elif outcome.kind == "failed":
         _take_failure(attempt, outcome)
+    elif outcome.kind == "wants_children":
+        _take_children(attempt, outcome)
     elif outcome.kind == "waiting":
         store_artifacts(attempt, outcome.artifacts)
         close_attempt(attempt, state=Attempt.State.WAITING)
@@ -103,6 +109,23 @@ def _take_failure(attempt: Attempt, outcome: Outcome) -> None:
         has_raised=outcome.error_class == "crash",
     )
     fail_task(attempt.task, error_class=outcome.error_class, error=outcome.error, actor=attempt.worker)
+
+
+def _take_children(attempt: Attempt, outcome: Outcome) -> None:
+    if outcome.waits_for_children:
+        wait_for_children(attempt, outcome)
+        return
+    spawn_children(attempt.pk, outcome.children)
+    _take_result(attempt, outcome)
+
+
+def _wait_for_service(attempt: Attempt, outcome: Outcome) -> None:
+    """A service that does not answer says nothing about the work, so it costs no attempt. Source: R-01.28."""
+    close_attempt(attempt, state=Attempt.State.STOPPED, error=outcome.error)
+    note_outage(outcome.misses, kind=attempt.task.kind, words=outcome.error)
+    reason = f"{outcome.misses} does not answer"
+    change_task(attempt.task, to=Task.State.WAITING, actor=attempt.worker, reason=reason)
+    ready_task(attempt.task, actor="work", reason=reason)
 
 
 def _give_back(attempt: Attempt) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -20,7 +21,7 @@ from factory.work.adapters.deadlocks import repeated
 from factory.work.adapters.line import the_line
 from factory.work.models import Attempt, Dag, Queue, Task
 from factory.work.ports import Taken, Wish
-from factory.work.services.admission import hold_back
+from factory.work.services.admission import hold_back, payers_of
 from factory.work.services.artifacts import inputs_of
 from factory.work.services.failures import fail_task, record_of
 from factory.work.services.outages import shut_kinds
@@ -132,7 +133,7 @@ def _assignment_of(taken: Taken) -> Assignment:
         answer_schema=taken.answer_schema,
         workspace=_workspace_of(taken),
         token=_token_for(taken, agent=agent, seconds=seconds),
-        scopes=taken.scopes,
+        scopes=_scopes_of(taken),
         limits=Limits(
             cost_microusd=taken.cap_microusd,
             seconds=seconds,
@@ -158,11 +159,22 @@ class _Past:
 
 
 def _inputs_of(taken: Taken) -> Json:
-    """What came before was read with the claim; artifacts, and whatever else is out of the ordinary, are looked up."""
-    if len(taken.before) == taken.waited_for and not any(one.made for one in taken.before):
+    """What came before was read with the claim; artifacts, and whatever else is out of the ordinary, are looked up.
+
+    A parent is out of the ordinary: its children's results stand apart.
+    """
+    is_plain = not any(one.made or rules.may_be_childs(one.key) for one in taken.before)
+    if len(taken.before) == taken.waited_for and is_plain:
         upstream: Json = {one.key: {"result": one.result, "artifacts": []} for one in taken.before}
         return {"upstream": upstream, "arguments": taken.arguments}
     return inputs_of(Task.objects.get(pk=taken.task_id), reader=Attempt.objects.get(pk=taken.attempt_id))
+
+
+def _scopes_of(taken: Taken) -> tuple[UUID, ...]:
+    """A child also draws on what its parents may spend."""
+    if not taken.depth:
+        return taken.scopes
+    return payers_of(Task.objects.select_related("dag", "agent").get(pk=taken.task_id))
 
 
 def _workspace_of(taken: Taken) -> RepoRef | None:

@@ -1,5 +1,7 @@
 """Ways out: what the owner does with a task that was given up, and cancelling, which always works."""
 
+from collections.abc import Sequence
+from itertools import chain
 from uuid import UUID
 
 from django.db import transaction
@@ -30,7 +32,7 @@ def retry_dead_letter(letter_id: UUID, *, by: str, note: str = "", brief: str = 
     if letter.is_poison and not brief:
         raise PoisonedTask(task=task.title)
     choice = DeadLetter.Resolution.CHANGED if brief else DeadLetter.Resolution.RETRIED
-    _resolve(task, choice=choice, by=by, note=note)
+    resolve_letter(task, choice=choice, by=by, note=note)
     changed = {"brief": brief} if brief else {}
     ready_task(task, actor=by, reason=note or choice.label, failures=0, unstarted=0, **changed)
     settle_graph(task.dag_id)
@@ -40,12 +42,14 @@ def retry_dead_letter(letter_id: UUID, *, by: str, note: str = "", brief: str = 
 def cancel_task(task_id: UUID, *, by: str, reason: str = "", with_dependents: bool = False) -> None:
     """End a task wherever it stands; its worker stops at the next look. Safe to run twice.
 
-    `with_dependents`, whatever waits for it, near or far, ends too; else it stays pending and visible.
+    Its children end with it. `with_dependents`, whatever waits for it, near or far, ends too; else it stays pending and
+    visible.
     """
     task = lock_task(pk=task_id)
     if task is None:
         raise NotFound(task=task_id)
-    for one in _with_all_behind(task) if with_dependents else [task]:
+    links = {"parent": True, "dependencies__depends_on": with_dependents}
+    for one in _reached_from(task, links=[name for name, is_followed in links.items() if is_followed]):
         _cancel(one, by=by, reason=reason)
     settle_graph(task.dag_id)
 
@@ -62,12 +66,14 @@ def cancel_graph(dag_id: UUID, *, by: str, reason: str = "") -> None:
     settle_graph(dag_id)
 
 
-def _with_all_behind(task: Task) -> list[Task]:
+def _reached_from(task: Task, *, links: Sequence[str]) -> list[Task]:
     """The graph's row is locked, so it does not grow during the walk."""
     reached, fresh = {task.pk}, {task.pk}
     while fresh:
-        behind = Task.objects.filter(dependencies__depends_on__in=fresh).values_list("pk", flat=True)
-        fresh = set(behind) - reached
+        behind = (
+            Task.objects.filter(**{f"{link}__in": fresh}).values_list("pk", flat=True) for link in links
+        )
+        fresh = set(chain.from_iterable(behind)) - reached
         reached |= fresh
     rows = Task.objects.select_for_update(of=("self",)).select_related("dag")
     return list(rows.filter(pk__in=reached).order_by("id"))
@@ -81,11 +87,12 @@ def _cancel(task: Task, *, by: str, reason: str) -> None:
     for attempt in task.attempts.filter(state=Attempt.State.OPEN).select_related("task__dag"):
         close_attempt(attempt, state=Attempt.State.CANCELLED)
     task.attempts.filter(state=Attempt.State.OFFERED).update(state=Attempt.State.CANCELLED)
-    _resolve(task, choice=DeadLetter.Resolution.CANCELLED, by=by, note=reason)
+    resolve_letter(task, choice=DeadLetter.Resolution.CANCELLED, by=by, note=reason)
     change_task(task, to=Task.State.CANCELLED, actor=by, reason=reason)
 
 
-def _resolve(task: Task, *, choice: str, by: str, note: str) -> None:
+def resolve_letter(task: Task, *, choice: str, by: str, note: str) -> None:
+    """Write down what the owner chose about the open letter of `task`, if there is one."""
     letters = task.dead_letters.filter(resolution="")
     resolved = {"resolution": choice, "resolved_by": by[:80], "resolved_at": timezone.now(), "note": note}
     if letters.update(**resolved):

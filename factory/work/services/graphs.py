@@ -14,7 +14,7 @@ from core.registry import is_job, post_of
 from core.services import audit, publish
 from factory.work import rules
 from factory.work.errors import CycleDetected, GraphRefused
-from factory.work.models import Dag, Dependency, Queue, Task
+from factory.work.models import Dag, DeadLetter, Dependency, Queue, Task
 from factory.work.rules import Edges, Origin, TaskSpec
 from factory.work.services.lanes import open_lanes
 from factory.work.services.pressure import require_room
@@ -177,10 +177,9 @@ def start_tasks(fresh: Iterable[Task]) -> None:
 def settle_graph(dag_id: UUID) -> None:
     """Compute where the graph stands from its tasks; whoever sees it close tells so, once."""
     tasks = Task.objects.filter(dag_id=dag_id)
-    state = rules.graph_state(
-        list(tasks.values_list("state", flat=True)), is_blocked=tasks.blocked().exists()
-    )
-    closed_at = timezone.now() if state in (Dag.State.COMPLETED, Dag.State.CANCELLED) else None
+    states = list(tasks.values_list("state", flat=True))
+    state = rules.graph_state(states, is_blocked=tasks.blocked().exists(), has_failed=has_failed(dag_id))
+    closed_at = timezone.now() if state in _OVER else None
     moved = Dag.objects.filter(pk=dag_id, closed_at=None).exclude(state=state)
     if moved.update(state=state, closed_at=closed_at) and state in _TOLD:
         dag = Dag.objects.get(pk=dag_id)
@@ -188,8 +187,17 @@ def settle_graph(dag_id: UUID) -> None:
             publish(_TOLD[state], dag_id=str(dag_id), state=state)
 
 
+def has_failed(dag_id: UUID) -> bool:
+    """Say whether something in a graph was given up and none of its ends is reached. Source: R-04.4."""
+    was_given_up = DeadLetter.objects.filter(task__dag_id=dag_id).exists()
+    ends = Task.objects.filter(dag_id=dag_id, dependents=None)
+    return was_given_up and not ends.filter(state=Task.State.COMPLETED).exists()
+
+
+_OVER = (Dag.State.COMPLETED, Dag.State.FAILED, Dag.State.CANCELLED)
 _TOLD: Mapping[str, str] = {
     Dag.State.COMPLETED: "work.graph_completed",
+    Dag.State.FAILED: "work.graph_failed",
     Dag.State.CANCELLED: "work.graph_cancelled",
     Dag.State.STALLED: "work.graph_stalled",
 }

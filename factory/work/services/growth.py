@@ -39,7 +39,7 @@ def extend_graph(dag: Dag, *, tasks: Sequence[TaskSpec], before: str = "") -> No
     check_circles(_edges_after(dag, fresh=fresh, more={before: ends} if before else {}))
     with story_of(dag.correlation_id):
         added = tasks_of(fresh, dag=dag, agents=agents, behind={})
-        _link(fresh, added=added, there=there)
+        link_tasks(fresh, added=added, there=there)
         if before:
             _hold_up(there[before], [added[key] for key in sorted(ends)])
         publish("work.graph_extended", dag_id=str(dag.pk), tasks=len(added))
@@ -67,12 +67,12 @@ def _edges_after(
     return {key: frozenset(waits_for) for key, waits_for in edges.items()}
 
 
-def _link(fresh: Sequence[TaskSpec], *, added: Mapping[str, Task], there: Mapping[str, Task]) -> None:
-    """Store the new tasks and what they wait for; what is completed already holds nobody up."""
+def link_tasks(fresh: Sequence[TaskSpec], *, added: Mapping[str, Task], there: Mapping[str, Task]) -> None:
+    """Store the new tasks and what they wait for; what is completed or left out already holds nobody up."""
     everyone = {**there, **added}
     for spec in fresh:
         earlier = [everyone[key] for key in set(spec.after)]
-        added[spec.key].open_dependencies = sum(task.state != Task.State.COMPLETED for task in earlier)
+        added[spec.key].open_dependencies = sum(task.holds_up for task in earlier)
     Task.objects.bulk_create(added.values())
     Dependency.objects.bulk_create(
         Dependency(task=added[spec.key], depends_on=everyone[key])

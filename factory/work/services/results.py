@@ -20,6 +20,7 @@ from factory.work.models import Attempt, Dag, Permit, Task
 from factory.work.ports import Done
 from factory.work.services.artifacts import check_size
 from factory.work.services.failures import fail_task
+from factory.work.services.graphs import has_failed
 from factory.work.services.tasks import change_task, lift_due, lock_task, tell
 
 
@@ -71,8 +72,7 @@ def complete(done: Sequence[Done]) -> tuple[str, ...]:
     for task in Task.objects.filter(pk__in=freed.due) if freed.due else ():
         lift_due(task)
     for dag in Dag.objects.filter(pk__in=freed.closed) if freed.closed else ():
-        with story_of(dag.correlation_id):
-            publish("work.graph_completed", dag_id=str(dag.pk), state=dag.state)
+        _tell_over(dag)
     announce("work", *{f"dag:{one.dag_id}" for one in done})
     if is_handled("work.attempt_finished"):
         for attempt in Attempt.objects.filter(pk__in=[one.attempt_id for one in done]).select_related(
@@ -86,6 +86,15 @@ def complete(done: Sequence[Done]) -> tuple[str, ...]:
                 error_class="",
             )
     return freed.queues
+
+
+def _tell_over(dag: Dag) -> None:
+    """The line calls a graph completed of which nothing is left; one that reached none of its ends has failed."""
+    if has_failed(dag.pk):
+        dag.state = Dag.State.FAILED
+        dag.save(update_fields=["state"])
+    with story_of(dag.correlation_id):
+        publish(f"work.graph_{dag.state}", dag_id=str(dag.pk), state=dag.state)
 
 
 def ring_for(queues: Iterable[str]) -> None:

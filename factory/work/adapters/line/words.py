@@ -21,7 +21,7 @@ RUNS_FOR_S = "case t.type {} else {} end".format(
 """Seconds that an attempt at the task may take."""
 
 COLUMNS = """t.id, t.dag_id, t.agent_id, t.fence, t.failures, t.kind, t.type, t.queue, t.title, t.brief, t.validator,
-  t.arguments, t.answer_schema, t.workspace, t.may_write, t.decisions, t.scope_id, d.scope_id as dag_scope, d.payer_id,
+  t.arguments, t.answer_schema, t.workspace, t.may_write, t.decisions, t.depth, t.scope_id, d.scope_id as dag_scope, d.payer_id,
   a.scope_id as agent_scope, d.correlation_id, d.state = 'pending' as is_first,
   (select l.cap_microusd from billing_limit l where l.scope_id = t.scope_id and l.period = 'life') as cap,
   (select s.id from billing_scope s where s.kind = 'factory' and s.ref = 'factory') as factory_scope,
@@ -33,7 +33,7 @@ def taken_of(row: Sequence[Any]) -> Taken:
     """Return the claimed task that a row of attempt, `COLUMNS` and what came before describes."""
     (
         attempt_id, task_id, dag_id, agent_id, fence, failures, kind, type_, queue, title, brief, validator, arguments,
-        answer_schema, workspace, may_write, decisions, scope, dag_scope, payer, agent_scope, correlation_id, is_first, cap,
+        answer_schema, workspace, may_write, decisions, depth, scope, dag_scope, payer, agent_scope, correlation_id, is_first, cap,
         factory_scope, waited_for, before,
     ) = row  # fmt: skip
     payers = (_uuid(one) for one in (scope, dag_scope, payer, agent_scope, factory_scope))
@@ -43,7 +43,7 @@ def taken_of(row: Sequence[Any]) -> Taken:
         arguments=_json(arguments), answer_schema=_json(answer_schema), workspace=_json(workspace),
         may_write=_json(may_write), decisions=_json(decisions),
         scopes=tuple(dict.fromkeys(one for one in payers if one)),
-        cap_microusd=cap or 0, correlation_id=_uuid(correlation_id), is_first=bool(is_first), waited_for=waited_for,
+        depth=depth, cap_microusd=cap or 0, correlation_id=_uuid(correlation_id), is_first=bool(is_first), waited_for=waited_for,
         before=tuple(Before(key=key, result=result, made=bool(made)) for key, result, made in _json(before) or ()),
     )  # fmt: skip
 
