@@ -279,4 +279,5 @@ def test_a_cancelled_parent_takes_its_children_along_and_a_cancelled_branch_its_
     cancel_task(other, by="owner:ada")
 
     assert set(Task.objects.filter(parent=other).values_list("state", flat=True)) == {"cancelled"}
-    assert Task.objects.get(pk=lost.parent_id).state == "cancelled"
+    assert lost.parent is not None
+    assert Task.objects.get(pk=lost.parent.pk).state == "cancelled"
