@@ -1,5 +1,5 @@
 # The factory's commands. A fresh machine needs Python 3.11 or newer and git; everything else is installed into .venv.
-.PHONY: demo run install install-dev test test-full drill e2e shots check
+.PHONY: demo run install install-dev test test-full drill e2e shots check api
 PY = .venv/bin/python
 # --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
 given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
@@ -33,6 +33,9 @@ e2e: install-dev ## every page before a real browser
 
 shots: install-dev ## pictures of every page in var/shots, and those of the README
 	@$(PY) scripts/shots
+
+api: install-dev ## the OpenAPI document, written down
+	@FACTORY_HOME=var/check $(PY) manage.py spectacular --validate --fail-on-warn --file docs/api.yaml
 
 check: install-dev ## style, types, the order of the house, deployment settings, migrations
 	@.venv/bin/ruff check .

@@ -127,6 +127,7 @@ WHOEVER_KEEPS_IT_RUNNING: Final = [
     "queues_pause",
     "schedules_pause",
     "tasks_cancel",
+    "tasks_priority",
 ]
 THE_OWNER: Final = [
     "agents_resume",

@@ -24,6 +24,7 @@ from factory.work.services import (
     as_read,
     cancel_graph,
     cancel_task,
+    change_priority,
     create_graph,
     pause_graph,
     summarize,
@@ -162,6 +163,12 @@ class CancelIn(Reason, Versioned):
     with_dependents = serializers.BooleanField(default=False)
 
 
+class PriorityIn(Versioned):
+    """From 0 (urgent) to 100."""
+
+    priority = serializers.IntegerField(min_value=0, max_value=100)
+
+
 def shown_tasks() -> QuerySet[Task]:
     """Return tasks with what is shown of them."""
     return Task.objects.select_related("agent").prefetch_related("dependencies")
@@ -196,6 +203,13 @@ class TaskDoor(Rows):
         """End it wherever it stands; its worker stops at the next look."""
         with as_read(pk, version=said["version"]):
             cancel_task(pk, by=caller.name, reason=said["reason"], with_dependents=said["with_dependents"])
+        return shown_tasks().get(pk=pk)
+
+    @verb(may=KEEPERS, takes=PriorityIn, gives=TaskOut)
+    def priority(self, caller: Caller, said: Told, pk: UUID) -> Task:
+        """Move it up or down the line."""
+        with as_read(pk, version=said["version"]):
+            change_priority(pk, priority=said["priority"], by=caller.name)
         return shown_tasks().get(pk=pk)
 
 
