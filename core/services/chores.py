@@ -3,7 +3,6 @@
 import logging
 from datetime import datetime, timedelta
 
-from django.db import close_old_connections
 from django.utils import timezone
 
 from core.models import DueChore
@@ -38,7 +37,6 @@ def _take(chore: Chore, due_at: datetime | None) -> bool:
 
 
 def _do(chore: Chore) -> None:
-    close_old_connections()
     try:
         chore.run()
     except Exception:
