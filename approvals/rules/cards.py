@@ -43,8 +43,17 @@ class Card:
     @property
     def worst_case_microusd(self) -> int | None:
         """What all of them can cost together; None: one of them is not known."""
-        known = [one.worst_case_microusd for one in self.items if one.worst_case_microusd is not None]
-        return sum(known) if len(known) == len(self.items) else None
+        return None if self.unknown else self.known_microusd
+
+    @property
+    def known_microusd(self) -> int:
+        """What those of them cost together that are known."""
+        return sum(one.worst_case_microusd or 0 for one in self.items)
+
+    @property
+    def unknown(self) -> int:
+        """Of how many the worst case is not known."""
+        return sum(one.worst_case_microusd is None for one in self.items)
 
     def urgency_at(self, now: datetime) -> float:
         """Return micro-dollars at stake per hour left at business time `now`; what is not known counts as much."""

@@ -147,6 +147,11 @@ def decide_together(
     ]  # fmt: skip
 
 
+def may_take_back(request: Request) -> bool:
+    """Say whether the yes to this question is unused and of a kind that can be held back."""
+    return request.state == Request.State.APPROVED and find_action(request.action).on_take_back is not None
+
+
 @transaction.atomic
 def take_back(request_id: UUID, *, by: User, channel: str = Decision.Channel.PAGE) -> Request:
     """Undo a yes that nothing was done with yet; the question is open again until its deadline.

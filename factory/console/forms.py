@@ -1,11 +1,14 @@
 """What people fill in."""
 
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
 
+from approvals.services import Answer
+from core.errors import BadArguments
 from core.models import User
 
 if TYPE_CHECKING:
@@ -43,12 +46,37 @@ class AnswerForm(forms.Form):
     digest = forms.CharField(max_length=64)
     why = forms.CharField(max_length=40, required=False)
     words = forms.CharField(max_length=WORDS_LIMIT, required=False)
+    seen = forms.CharField(max_length=10_000, required=False)
 
     @property
     def said(self) -> str:
         """The reason in one text: the one that was picked, then their own words."""
         parts = (self.cleaned_data["why"], self.cleaned_data["words"])
         return ". ".join(part.strip() for part in parts if part.strip())
+
+
+class TogetherForm(forms.Form):
+    """Answers to several questions: the same to all that were shown, or the marked ones."""
+
+    how = forms.ChoiceField(choices=[("approve", "all yes"), ("reject", "all no"), ("marked", "as marked")])
+    seen = forms.CharField(max_length=10_000, required=False)
+
+    def answers(self) -> list[Answer]:
+        """Return one answer to each question that was shown and marked, bound to what was shown."""
+        how, found = self.cleaned_data["how"], []
+        for name, digest in self.data.items():
+            kind, _, number = name.partition("-")
+            said = self.data.get(f"say-{number}", "") if how == "marked" else how
+            if kind == "shown" and said:
+                found.append(Answer(_uuid(number), said, str(digest)))
+        return found
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as strange:
+        raise BadArguments(at="shown", expected="questions of this page") from strange
 
 
 class IdeaForm(forms.Form):

@@ -16,6 +16,7 @@ from factory.console.views import (
     search,
     session,
     stop,
+    together,
     ventures,
     work,
 )
@@ -27,6 +28,8 @@ urlpatterns = [
     path("join/<str:token>/", people.join, name="join"),
     path("decisions/", decisions.decisions, name="decisions"),
     path("decisions/<uuid:request_id>/", decisions.decision, name="decision"),
+    path("decisions/<uuid:request_id>/take-back/", decisions.take_yes_back, name="take-back"),
+    path("decisions/<uuid:request_id>/together/", together.together, name="together"),
     path("ventures/", home.venture_list, name="ventures"),
     path("ventures/<slug:slug>/", ventures.venture, name="venture"),
     path("ideas/", ideas.ideas, name="ideas"),

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from agents.gateway.models import Call
 from approvals.models import Request
+from tests.factory.console.asks import equal_refunds
 from tests.factory.console.story import Story
 
 PAGES: dict[str, Callable[[Story], str]] = {
     "home": lambda story: "/",
     "decisions": lambda story: "/decisions/",
     "decision": lambda story: f"/decisions/{story.waiting[0].pk}/",
+    "together": lambda story: f"/decisions/{equal_refunds(story)[0].pk}/together/",
     "ventures": lambda story: "/ventures/",
     "venture": lambda story: f"/ventures/{story.product.slug}/",
     "decision over": lambda story: f"/decisions/{_answered()}/",

@@ -44,7 +44,7 @@ class Owner(Visitor):
         return sum(self._answer(path, answer, more) for path in open_ones)
 
     def _waiting(self) -> str:
-        return self.get("/decisions/").text.partition('id="history"')[0]
+        return self.get("/decisions/?split=1").text.partition('id="history"')[0]
 
     def _answer(self, path: str, answer: str, more: dict[str, str]) -> bool:
         shown = DIGEST.search(self.get(path).text)

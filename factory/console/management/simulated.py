@@ -54,7 +54,7 @@ class Owner:
     def _run(self) -> None:
         while not self._over.wait(LOOK_S):
             try:
-                for path in dict.fromkeys(DECISION.findall(self._pages.get("/decisions/").text)):
+                for path in dict.fromkeys(DECISION.findall(self._pages.get("/decisions/?split=1").text)):
                     self._answer(path)
             except httpx.TransportError:
                 continue  # the factory restarts: look again

@@ -12,9 +12,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from approvals.models import Request
+from approvals.rules import Card
 from core.money import in_words, to_usd
 from factory.console import rules
 from factory.console.rules import Promise
+from factory.console.rules.decisions import CHANNEL_WORDS, ask_in_words
 from factory.insight.services import Alert
 from portfolio.models import Opportunity
 from portfolio.rules.opportunity import PASSING_POINTS
@@ -159,8 +161,20 @@ def _range_of(idea: Opportunity, *, width: float) -> rules.RangeMarks:
     )
 
 
+@register.filter
+def channel_words(channel: str) -> str:
+    """Return through which door an answer came: `on a page`."""
+    return CHANNEL_WORDS.get(channel, channel)
+
+
+@register.filter
+def ask_words(action: str) -> str:
+    """Return what an action is called."""
+    return ask_in_words(action)
+
+
 @register.simple_tag(takes_context=True)
-def seconds_left(context: RequestContext, request: Request) -> float:
+def seconds_left(context: RequestContext, request: Request | Card) -> float:
     """Return how long the owner still has, in seconds of business time, never below 0."""
     now: datetime = context["frame"].now
     return max(0.0, (request.deadline - now).total_seconds())

@@ -8,18 +8,23 @@ from uuid import UUID
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from approvals.errors import AlreadyDecided, RequestOver, Stale
+from approvals.errors import AlreadyDecided, NotTakenBack, RequestOver, Stale
 from approvals.models import Decision, Request
-from approvals.services import decide_request
-from core.errors import BadArguments, FactoryError
+from approvals.services import decide_request, gate_records, may_take_back, record_of, take_back
+from core.errors import BadArguments, FactoryError, NotFound
 from core.models import User
 from factory.console.forms import AnswerForm
-from factory.console.views.frame import Page, frame_now, go_to, require_role, show
-from factory.insight.services import Effect, effects_of
+from factory.console.rules.decisions import load_of
+from factory.console.views.cards import cards_now, one_by_one, shown
+from factory.console.views.frame import Page, frame_now, go_to, later, require_role, show
+from factory.console.views.seen import looked_for, note_of
+from factory.insight.services import Effect, effects_of, parked_behind
 
 PER_PAGE: Final = 30
+AT_WORK: Final = 20
+"""So many of the last answers are looked through for an effect that moves or failed."""
 FILTERS: Final = {
     "all": ("All", tuple(Request.State.values)),
     "yes": ("Yes", (Request.State.APPROVED, Request.State.USED)),
@@ -29,6 +34,9 @@ FILTERS: Final = {
 }
 TRACK: Final = ("Yes", "Waits", "Doing", "Done")
 _REACHED: Final = {"waits": 1, "doing": 2, "done": 3, "failed": 2}
+_BOXES: Final = ("answer", "answer-phone", "bar")
+_WORSTS: Final = ("worst", "worst-phone")
+_YES: Final = ("yes", "yes-phone")
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,16 @@ class Answered:
     request: Request
     decision: Decision | None
     effect: Effect | None
+
+    @property
+    def is_void(self) -> bool:
+        """Whether a yes was not used in time."""
+        return self.decision is not None and self.request.state == Request.State.EXPIRED
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether its effect is still to come."""
+        return self.effect is not None and self.effect.step in {"waits", "doing"}
 
     @property
     def seconds(self) -> float | None:
@@ -67,30 +85,34 @@ class Answered:
 def decisions(request: HttpRequest) -> HttpResponse:
     """Show what waits, the most money per hour left first, and what followed earlier answers."""
     frame = frame_now()
-    waiting = Request.objects.pressing_first(frame.now)
+    cards = cards_now(frame.now)
+    if "split" in request.GET:
+        cards = one_by_one(cards, now=frame.now)
     chosen = request.GET.get("answer", "all")
     if chosen not in FILTERS:
         chosen = "all"
+    page: Page = {
+        "frame": frame,
+        "cards": (waiting := Paginator(cards, PER_PAGE).get_page(request.GET.get("waiting"))),
+        "shown": later(lambda: shown(list(waiting))),
+        "is_split": "split" in request.GET,
+        "at_worst": sum(card.known_microusd for card in cards),
+        "unknown": sum(card.unknown for card in cards),
+        "at_work": later(answers_at_work),
+        "load": later(lambda: load_of(gate_records(frame.now))),
+        "leaf": (leaf := later(lambda: _history(chosen, request.GET.get("page")))),
+        "history": later(lambda: answered_of(leaf)),
+        "chosen": chosen,
+        "filters": [(name, words) for name, (words, _) in FILTERS.items()],
+        "parts": ("waiting", "doing"),
+    }
+    return show(request, "console/decisions.html", page, place="decisions")
+
+
+def _history(chosen: str, page: str | None) -> Iterable[Request]:
     over = Request.objects.exclude(state=Request.State.PENDING).filter(state__in=FILTERS[chosen][1])
-    leaf = Paginator(over.select_related("decision__by").order_by("-asked_at", "-pk"), PER_PAGE).get_page(
-        request.GET.get("page")
-    )
-    return show(
-        request,
-        "console/decisions.html",
-        {
-            "frame": frame,
-            "waiting": waiting,
-            "at_worst": sum(one.worst_case_microusd or 0 for one in waiting),
-            "unknown": sum(one.worst_case_microusd is None for one in waiting),
-            "history": answered_of(list(leaf)),
-            "leaf": leaf,
-            "chosen": chosen,
-            "filters": [(name, words) for name, (words, _) in FILTERS.items()],
-            "parts": ("waiting",),
-        },
-        place="decisions",
-    )
+    rows = over.select_related("decision__by").order_by("-asked_at", "-pk")
+    return Paginator(rows, PER_PAGE).get_page(page)
 
 
 def answered_of(requests: Iterable[Request]) -> list[Answered]:
@@ -98,6 +120,13 @@ def answered_of(requests: Iterable[Request]) -> list[Answered]:
     requests = list(requests)
     effects = effects_of(requests)
     return [Answered(one, getattr(one, "decision", None), effects.get(one.pk)) for one in requests]
+
+
+def answers_at_work() -> list[Answered]:
+    """Return the last answers whose effect is still to come, or failed."""
+    last = Request.objects.filter(state__in=FILTERS["yes"][1]).select_related("decision__by")
+    answered = answered_of(last.order_by("-asked_at", "-pk")[:AT_WORK])
+    return [one for one in answered if one.effect is not None and one.effect.step != "done"]
 
 
 @never_cache
@@ -116,7 +145,10 @@ def _answer(request: HttpRequest, request_id: UUID) -> HttpResponse:
         return _show_decision(request, request_id, refused="This answer is not complete.", status=400)
     told = form.cleaned_data
     try:
-        decide_request(request_id, answer=told["answer"], by=person, digest=told["digest"], words=form.said)
+        decide_request(
+            request_id, answer=told["answer"], by=person, digest=told["digest"], words=form.said,
+            looked_s=looked_for(told["seen"], [request_id]),
+        )  # fmt: skip
     except Stale:
         return _show_decision(request, request_id, is_stale=True, status=Stale.http_status)
     except (AlreadyDecided, RequestOver) as over:
@@ -131,6 +163,20 @@ def _answer(request: HttpRequest, request_id: UUID) -> HttpResponse:
     return go_to(request, "decision", request_id)
 
 
+@require_POST
+def take_yes_back(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """Open a question again whose yes nobody acted on yet."""
+    person = require_role(request, User.Role.OWNER)
+    try:
+        take_back(request_id, by=person)
+    except NotFound as nothing:
+        raise Http404 from nothing
+    except NotTakenBack as refusal:
+        words = "Its effect has begun, so it cannot be taken back any more."
+        return _show_decision(request, request_id, refused=words, status=refusal.http_status)
+    return go_to(request, "decision", request_id, say="Your yes is taken back. The question is open again.")
+
+
 def _show_decision(
     request: HttpRequest,
     request_id: UUID,
@@ -140,32 +186,32 @@ def _show_decision(
     refused: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    ask = Request.objects.select_related("decision__by").filter(pk=request_id).first()
+    ask = Request.objects.select_related("decision__by", "follows__decision").filter(pk=request_id).first()
     if ask is None:
         raise Http404
     frame = frame_now()
-    waiting = [one.pk for one in Request.objects.pressing_first(frame.now)]
+    order = [one.id for card in cards_now(frame.now) for one in card.items]
+    is_over = ask.state != Request.State.PENDING or ask.deadline <= frame.now
+    answered = None if ask.state == Request.State.PENDING else answered_of([ask])[0]
     page: Page = {
         "frame": frame,
         "ask": ask,
-        "answered": None if ask.state == Request.State.PENDING else answered_of([ask])[0],
-        "number": waiting.index(ask.pk) + 1 if ask.pk in waiting else None,
-        "next_one": next((pk for pk in waiting if pk != ask.pk), None),
+        "answered": answered,
+        "may_take_back": answered and answered.effect and answered.effect.step == "waits" and may_take_back(ask),
+        "number": order.index(ask.pk) + 1 if ask.pk in order else None,
+        "next_one": next((pk for pk in order if pk != ask.pk), None),
         "seconds_left": max(0.0, (ask.deadline - frame.now).total_seconds()),
-        "is_over": ask.state != Request.State.PENDING or ask.deadline <= frame.now,
+        "reminders": ask.reminders_at(frame.now),
+        "is_over": is_over,
         "is_stale": is_stale,
         "is_late": is_late,
         "refused": refused,
+        "seen": note_of([ask.pk]),
         "diff": ask.diff.splitlines(),
-        "record": _record_of(ask.asked_by),
-        "parts": ("answer", "answer-phone", "yes", "yes-phone"),
+        "record": later(lambda: record_of(ask)),
+        "parked": 0 if is_over else later(lambda: parked_behind(ask)),
+        "asked_anew": ask.followers.order_by("pk").first() if ask.state == Request.State.CHANGED else None,
+        "parts": (*_YES, *(_BOXES if is_over else _WORSTS)),
         "is_ready": "ready" in request.GET,
-    }
+    }  # fmt: skip
     return show(request, "console/decision.html", page, place="decisions", status=status)
-
-
-def _record_of(asker: str) -> dict[str, int]:
-    """Return how often this asker was answered, and how often with a yes."""
-    states = Request.objects.filter(asked_by=asker, decision__isnull=False).values_list("state", flat=True)
-    said_yes = [state for state in states if state in FILTERS["yes"][1]]
-    return {"answered": len(states), "yes": len(said_yes)}

@@ -13,7 +13,7 @@ from factory.insight.services.costs import (
     VentureCost,
     costs_now,
 )
-from factory.insight.services.effects import Effect, effects_of
+from factory.insight.services.effects import Effect, effects_of, parked_behind
 from factory.insight.services.graphs import (
     Graph,
     GraphLine,
@@ -57,6 +57,6 @@ __all__ = [
     "StageCost", "Step", "StoryUse", "Venture", "VentureCost", "Wanted", "agent_card", "agents_now",
     "alerts_now", "attempt_costs", "call_page", "call_story", "causes_of", "closed_graphs", "costs_now",
     "effects_of", "given_up", "graph_lines", "graphs_of", "has_worker", "ledger_page", "ledger_rows",
-    "ledger_sums", "metrics_now", "money_now", "news_since", "open_graphs", "own_costs", "product_pnl",
+    "ledger_sums", "metrics_now", "money_now", "news_since", "open_graphs", "own_costs", "parked_behind", "product_pnl",
     "queue_now", "search", "session_of", "stage_costs", "story_use", "ventures", "who_works",
 ]  # fmt: skip

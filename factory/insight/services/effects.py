@@ -1,5 +1,6 @@
 """What became of an answer: read from what it was bound to, never from the answer itself."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +9,7 @@ from django.db.models import OuterRef, Subquery
 
 from approvals.models import Request
 from factory.delivery.models import Release
-from factory.work.models import Attempt, Task
+from factory.work.models import Attempt, Dependency, Task
 
 _RELEASE_STEPS = {
     Release.State.ASKED: "waits",
@@ -37,6 +38,9 @@ _TASK_STEPS = {
 }
 
 
+_FINAL = (Task.State.COMPLETED, Task.State.CANCELLED)
+
+
 @dataclass(frozen=True)
 class Effect:
     """How far the effect of a yes is: `waits`, `doing`, `done` or `failed`, and why it stands there."""
@@ -51,6 +55,22 @@ def effects_of(requests: Iterable[Request]) -> dict[UUID, Effect]:
     releases = _releases(_named(approved, "release_id"))
     tasks = _tasks(_named(approved, "task_id"))
     return {one.pk: _effect(one, releases=releases, tasks=tasks) for one in approved}
+
+
+def parked_behind(request: Request) -> int:
+    """Return how many steps of work wait, spending nothing, until this question is answered. Source: U-10."""
+    asking = Task.objects.filter(question=request.pk).first()
+    if asking is None:
+        return 0
+    behind = defaultdict(set)
+    open_edges = Dependency.objects.filter(task__dag=asking.dag_id).exclude(task__state__in=_FINAL)
+    for step, before in open_edges.values_list("task", "depends_on"):
+        behind[before].add(step)
+    reached, fresh = {asking.pk}, {asking.pk}
+    while fresh:
+        fresh = set().union(*(behind[one] for one in fresh)) - reached
+        reached |= fresh
+    return len(reached)
 
 
 def _named(requests: list[Request], name: str) -> set[str]:

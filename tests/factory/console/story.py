@@ -418,7 +418,10 @@ def some_questions(product: Product, releases: tuple[Release, ...], *, owner: Us
     decide_request(
         refused.pk, answer="reject", by=owner, digest=refused.digest, words="Not before 50 customers."
     )
-    changed = a_request(**card, title="Write to 10 shift planners?", worst_case_microusd=0)
+    posts = {**card, "asked_by": "agent:Blaze"}
+    unknown = a_request(**posts, title="Ask 40 people whether they would pay?", worst_case_microusd=None)
+    Request.objects.filter(pk=unknown.pk).update(asked_at=unknown.asked_at - timedelta(minutes=5))
+    changed = a_request(**posts, title="Write to 10 shift planners?", worst_case_microusd=0)
     decide_request(
         changed.pk, answer="change", by=owner, digest=changed.digest, words="Shorter, and no price yet."
     )
@@ -429,5 +432,4 @@ def some_questions(product: Product, releases: tuple[Release, ...], *, owner: Us
         on_no="Nothing changes for users.\nThe version and its code are kept.",
         diff='- version = "2"\n+ version = "3"\n+ payments = "live"\n  plans = 3',
     )  # fmt: skip
-    unknown = a_request(**card, title="Ask 40 people whether they would pay?", worst_case_microusd=None)
     return opens, unknown

@@ -1,16 +1,23 @@
 """The owner's one answer, over plain forms."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from approvals.models import Decision, Request
 from approvals.services import expire_requests
+from core.ids import new_id
 from core.models import AuditRow
 from core.services import advance_to
+from factory.console.views.seen import note_of
 from factory.delivery.models import Release
+from tests.builders import a_request
+from tests.factory.console.asks import a_bundle, equal_refunds
 from tests.factory.console.story import Story, a_story
 
 pytestmark = pytest.mark.django_db
@@ -180,7 +187,7 @@ def test_with_scripts_a_yes_waits_three_seconds_and_without_it_does_not(owner: C
     assert 'value="approve"' in then
 
 
-def test_an_answered_question_asks_again_for_its_effect_only_while_it_moves(
+def test_an_answered_question_hears_of_work_only_while_its_effect_moves(
     owner: Client, story: Story, ask: Request
 ) -> None:
     Release.objects.filter(version=1).update(state="trying")
@@ -190,8 +197,8 @@ def test_an_answered_question_asks_again_for_its_effect_only_while_it_moves(
 
     still = owner.get(reverse("decision", args=[ask.pk])).content.decode()
 
-    assert "every 2s" in moving
-    assert "every 2s" not in still
+    assert 'data-live="decisions work home"' in moving.partition('id="answer"')[2][:60]
+    assert 'data-live="decisions"' in still.partition('id="answer"')[2][:60]
 
 
 def test_most_money_per_hour_left_comes_first(owner: Client, story: Story) -> None:
@@ -217,3 +224,161 @@ def test_history_is_filtered_by_answer(
 @pytest.mark.parametrize("query", ["answer=nonsense", "page=999999", "page=x"])
 def test_a_strange_filter_is_the_whole_list(owner: Client, story: Story, query: str) -> None:
     assert owner.get(f"{reverse('decisions')}?{query}").status_code == 200
+
+
+def answer_together(client: Client, asks: Sequence[Request], **form: str) -> tuple[int, str]:
+    """Send the form of a card with several questions as a browser without scripts does; return status and page."""
+    shown = {f"shown-{ask.pk}": ask.digest for ask in asks}
+    got = client.post(reverse("together", args=[asks[0].pk]), {**shown, **form}, follow=True)
+    return got.status_code, got.content.decode()
+
+
+def test_eight_equal_asks_are_one_row_and_can_be_split(owner: Client, story: Story) -> None:
+    refunds = equal_refunds(story)
+    links = [f'href="{reverse("decision", args=[refund.pk])}"' for refund in refunds]
+
+    together, split = (
+        owner.get(reverse("decisions"), said).content.decode() for said in ({}, {"split": "1"})
+    )
+
+    assert "8 equal asks: Refund a customer $7.00?" in together
+    assert "$56.00" in together
+    assert [link in together for link in links] == [False] * 8
+    assert [link in split for link in links] == [True] * 8
+
+
+def test_one_yes_answers_all_eight(owner: Client, story: Story) -> None:
+    refunds = equal_refunds(story)
+
+    status, page = answer_together(owner, refunds, how="approve")
+
+    assert status == 200
+    assert "Answered 8 of them" in page
+    assert Decision.objects.filter(request__in=refunds, answer="approve").count() == 8
+
+
+def test_in_a_bundle_only_what_is_marked_is_answered(owner: Client, story: Story) -> None:
+    first, second, third = asks = a_bundle(story)
+    marked = {f"say-{first.pk}": "approve", f"say-{third.pk}": "reject"}
+
+    page = owner.get(reverse("together", args=[first.pk])).content.decode()
+    answer_together(owner, asks, how="marked", **marked)
+
+    assert " checked" not in page, "nothing is marked beforehand"
+    said = dict(Decision.objects.filter(request__in=asks).values_list("request", "answer"))
+    assert said == {first.pk: "approve", third.pk: "reject"}
+    assert Request.objects.get(pk=second.pk).state == "pending"
+
+
+@pytest.mark.parametrize("form", [{"how": "marked"}, {"how": "perhaps"}, {"how": "approve", "shown-x": "y"}])
+def test_an_answer_that_is_not_complete_takes_none(owner: Client, story: Story, form: dict[str, str]) -> None:
+    asks = a_bundle(story)
+
+    status, page = answer_together(owner, asks, **form)
+
+    assert status == 400
+    assert "Not taken." in page
+    assert not Decision.objects.filter(request__in=asks).exists()
+
+
+def test_when_one_of_them_was_answered_meanwhile_none_is_taken(owner: Client, story: Story) -> None:
+    refunds = equal_refunds(story)
+    answer(owner, refunds[5], answer="reject")
+
+    status, page = answer_together(owner, refunds, how="approve")
+
+    assert status == 409
+    assert "None of your answers was taken" in page
+    assert Decision.objects.filter(request__in=refunds).count() == 1
+
+
+@pytest.mark.parametrize("role", ["operator", "viewer"])
+def test_only_the_owner_answers_together_and_takes_back(
+    role: str, story: Story, request: pytest.FixtureRequest
+) -> None:
+    refunds, client = equal_refunds(story), request.getfixturevalue(role)
+
+    assert answer_together(client, refunds, how="approve")[0] == 403
+    assert client.post(reverse("take-back", args=[refunds[0].pk])).status_code == 403
+    assert not Decision.objects.filter(request__in=refunds).exists()
+
+
+def test_a_card_that_is_gone_leads_to_what_became_of_it(owner: Client, ask: Request) -> None:
+    alone = owner.get(reverse("together", args=[ask.pk]))
+    nothing = owner.get(reverse("together", args=[new_id()]))
+
+    assert (alone.status_code, alone["Location"]) == (303, reverse("decision", args=[ask.pk]))
+    assert nothing.status_code == 404
+
+
+def test_a_decision_shows_all_it_was_asked_with(owner: Client, story: Story) -> None:
+    parts = [{"words": "3 refunds", "microusd": 21_000_000}, {"words": "Hosting", "microusd": 2_400_000}]
+    whole = a_request(
+        action="story.go", worst_case_microusd=23_400_000, worst_case_parts=parts, is_reversible=True,
+        undo="Can be undone in about a minute", alternatives=[{"name": "Smaller", "words": "The waiting list only"}],
+    )  # fmt: skip
+
+    page = owner.get(reverse("decision", args=[whole.pk])).content.decode()
+
+    for words in ("3 refunds", "$21.00", "$2.40", "$23.40", "Can be undone in about a minute", "Smaller"):
+        assert words in page
+    assert "The waiting list only" in page
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.1, "left.</b> No answer by"), (0.5, "Half of the time is gone."), (0.9, "Last reminder")],
+)
+def test_a_decision_says_when_its_time_runs_out(
+    owner: Client, ask: Request, share: float, words: str
+) -> None:
+    advance_to(ask.asked_at + share * (ask.deadline - ask.asked_at))
+
+    assert words in owner.get(reverse("decision", args=[ask.pk])).content.decode()
+
+
+def test_an_answer_keeps_how_long_its_page_was_looked_at(owner: Client, ask: Request) -> None:
+    page = owner.get(reverse("decision", args=[ask.pk])).content.decode()
+    seen = page.partition('name="seen" value="')[2].partition('"')[0]
+
+    with time_machine.travel(timezone.now() + timedelta(seconds=34), tick=False):
+        answer(owner, ask, answer="approve", seen=seen)
+
+    assert Decision.objects.get(request=ask).looked_s == pytest.approx(34, abs=5)
+
+
+@pytest.mark.parametrize("seen", ["", "made up", note_of([new_id()])])
+def test_a_note_of_another_page_says_nothing(owner: Client, ask: Request, seen: str) -> None:
+    answer(owner, ask, answer="approve", seen=seen)
+
+    assert Decision.objects.get(request=ask).looked_s is None
+
+
+def test_open_pages_fetch_only_what_does_not_disturb_an_answer(owner: Client, ask: Request) -> None:
+    path, wanted = (
+        reverse("decision", args=[ask.pk]),
+        {"X-Parts": "answer,answer-phone,bar,worst,worst-phone"},
+    )
+    open_one = owner.get(path, headers=wanted).content.decode()
+    answer(owner, ask, answer="approve")
+    over = owner.get(path, headers=wanted).content.decode()
+
+    assert 'id="worst"' in open_one
+    assert 'name="answer"' not in open_one
+    assert "Your answer" in over
+    assert 'id="bar"' in over
+
+
+def test_the_gates_are_counted_on_the_decisions_page(owner: Client, ask: Request) -> None:
+    answer(owner, ask, answer="approve")
+
+    page = owner.get(reverse("decisions")).content.decode()
+
+    assert "Your time with decisions" in page
+    assert "Go, Forge asks" in page
+
+
+def test_a_decision_page_weighs_little(owner: Client, ask: Request) -> None:
+    pages = [owner.get(reverse("decision", args=[ask.pk])), owner.get(reverse("decisions"))]
+
+    assert max(len(page.content) for page in pages) < 50_000

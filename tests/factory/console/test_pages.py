@@ -22,7 +22,7 @@ MOST_QUERIES = {
     "home": 46,
     "venture": 51,
     "decision": 19,
-    "decisions": 19,
+    "decisions": 22,
     "ventures": 23,
     "ideas": 15,
     "idea": 15,

@@ -55,7 +55,7 @@ def an_approved_task(owner: User) -> tuple[Task, Request]:
     )
     finish_attempt(assignment.id, Outcome(kind="waiting", question=question))
     task.refresh_from_db()
-    request = Request.objects.get(pk=task.question)
+    request = Request.objects.get(pk=str(task.question))
     decide_request(request.pk, answer="approve", by=owner, digest=request.digest)
     return task, request
 
