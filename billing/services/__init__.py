@@ -21,10 +21,11 @@ from billing.services.scopes import (
     open_windows,
     rename_scope,
     set_limit,
+    start_small,
 )
 
 __all__ = [
     "book_entry", "call_cap", "cap_scopes", "capture_hold", "change_limit", "expire_holds", "factory_scope",
     "give_limits", "lose_hold", "open_scope", "open_scopes", "open_windows", "place_hold",
-    "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans",
+    "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans", "start_small",
 ]  # fmt: skip

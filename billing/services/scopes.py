@@ -92,6 +92,13 @@ def factory_scope() -> Scope:
 
 
 @transaction.atomic
+def start_small() -> None:
+    """Let a fresh factory spend no more than the first day's limit until its owner says how much. Source: U-6."""
+    if not Scope.objects.filter(kind=Scope.Kind.FACTORY).exists():
+        give_limits(factory_scope(), row="first_day")
+
+
+@transaction.atomic
 def give_limits(scope: Scope, *, row: str) -> None:
     """Give `scope` the limits of a row of the table, e.g. `live_product` once a product is live. Safe to run twice."""
     for period, cap_microusd in start_caps(row, ref=scope.ref).items():

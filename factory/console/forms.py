@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
 
+from agents.roster.models import Agent
 from approvals.services import Answer
 from core.errors import BadArguments
 from core.models import User
@@ -18,6 +19,11 @@ else:
 
 FILE_LIMIT_BYTES: Final = 50 * 1024 * 1024
 WORDS_LIMIT: Final = 4_000
+
+
+def time_zones() -> list[str]:
+    """Return the names of all time zones, in order."""
+    return sorted(available_timezones())
 
 
 class JoinForm(NewUserForm):
@@ -33,7 +39,7 @@ class JoinForm(NewUserForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["time_zone"].choices = [(zone, zone) for zone in sorted(available_timezones())]  # type: ignore[attr-defined]
+        self.fields["time_zone"].choices = [(zone, zone) for zone in time_zones()]  # type: ignore[attr-defined]
         self.fields["username"].help_text = ""
         self.fields["password1"].help_text = "At least 10 characters."
         self.fields["password2"].help_text = ""
@@ -97,3 +103,37 @@ class LimitForm(forms.Form):
     limit = forms.UUIDField()
     usd = forms.DecimalField(min_value=0, max_digits=9, decimal_places=2)
     why = forms.CharField(max_length=300, required=False)
+
+
+class SettingForm(forms.Form):
+    """One setting, its new value, and the version that was shown."""
+
+    key = forms.CharField(max_length=60)
+    value = forms.CharField(max_length=60)
+    version = forms.IntegerField(min_value=0)
+    why = forms.CharField(max_length=300, required=False)
+
+
+class InviteForm(forms.Form):
+    """What somebody new may do."""
+
+    role = forms.ChoiceField(choices=User.Role.choices)
+
+
+class DeviceForm(forms.Form):
+    """One device of one person."""
+
+    name = forms.CharField(max_length=60)
+
+
+class FirstDayForm(forms.Form):
+    """How much a day, in which time zone, and who is on."""
+
+    cap = forms.DecimalField(min_value=0, max_value=3_000, max_digits=7, decimal_places=2)
+    time_zone = forms.CharField(max_length=60)
+    on = forms.MultipleChoiceField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = Agent.objects.order_by("name").values_list("name", flat=True)
+        self.fields["on"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]

@@ -25,6 +25,8 @@ PAGES: dict[str, Callable[[Story], str]] = {
     "call": lambda story: f"/money/calls/{Call.objects.filter(agent='Rex').latest('started_at').pk}/",
     "agents": lambda story: "/agents/",
     "agent": lambda story: "/agents/Rex/",
+    "settings": lambda story: "/settings/",
+    "first day": lambda story: "/first-day/",
     "health": lambda story: "/health/",
     "stop": lambda story: "/stop/",
     "work": lambda story: "/work/",

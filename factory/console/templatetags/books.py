@@ -7,9 +7,12 @@ from typing import Any, Final
 from django import template
 from django.template.context import RequestContext
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from agents.gateway.models import Call
 from billing.models import Hold
+from core.registry import Setting
 from factory.console import rules
 from factory.console.rules.plots import Plot
 
@@ -69,3 +72,32 @@ def took(call: Call) -> float | None:
 def held_total(holds: Iterable[Hold]) -> int:
     """Return what these holds keep aside together."""
     return sum(hold.bound_microusd for hold in holds)
+
+
+@register.filter
+def as_commands(words: str) -> SafeString:
+    """Return a sentence whose `commands` stand in the type of commands."""
+    parts = words.split("`")
+    return format_html_join(
+        "",
+        "{}",
+        ((part if n % 2 == 0 else format_html("<code>{}</code>", part),) for n, part in enumerate(parts)),
+    )
+
+
+@register.filter
+def slug_of(key: str) -> str:
+    """Return a name that may stand as an id."""
+    return key.replace(".", "-").replace("_", "-")
+
+
+@register.simple_tag
+def setting_words(setting: Setting, value: int | str) -> str:
+    """Return a value of a setting as people read it."""
+    return setting.in_words(value)
+
+
+@register.filter
+def who_sets(actor: str) -> str:
+    """Return who changed a setting: `ada` of `owner:ada`."""
+    return actor.rpartition(":")[2]

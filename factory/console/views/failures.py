@@ -34,4 +34,9 @@ def broken(request: HttpRequest) -> HttpResponse:
     raw = "".join(secrets.choice(_LETTERS) for _ in range(7))
     number = f"{raw[:3]}-{raw[3:6]}-{raw[6:]}"
     logger.error("console.page_failed", extra={"support_number": number, "path": request.path})
-    return render(request, "console/error_broken.html", {"number": number, "now": timezone.now()}, status=500)
+    return render(
+        request,
+        "console/error_broken.html",
+        {"number": number, "now": timezone.now(), "path": request.path},
+        status=500,
+    )

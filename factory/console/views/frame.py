@@ -19,6 +19,7 @@ from approvals.models import Request
 from billing.models import Entry
 from core.clock import end_of_day
 from core.models import Installation, Mode, User
+from core.services import setting
 from factory.insight.services import Alert, alerts_now
 
 Page = dict[str, Any]
@@ -76,6 +77,7 @@ class Frame:
     waiting: int
     alerts: tuple[Alert, ...]
     last_entry_at: datetime | None
+    theme: str = "system"
     entries: tuple[Place, ...] = (_HOME, _DECISIONS, _VENTURES, _AGENTS, _MONEY, _WORK)
     tabs: tuple[Place, ...] = (_HOME, _DECISIONS, _VENTURES, _MONEY)
     more: tuple[Place, ...] = _MORE
@@ -104,6 +106,7 @@ def frame_now() -> Frame:
         waiting=Request.objects.waiting().count(),
         alerts=alerts_now(now),
         last_entry_at=Entry.objects.order_by("-at").values_list("at", flat=True).first(),
+        theme=str(setting("theme")),
     )
 
 

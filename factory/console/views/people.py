@@ -1,6 +1,7 @@
 """Coming in and going out."""
 
 from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,8 +11,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.errors import NotFound
+from core.models import User
 from core.services import accept_invitation, is_invitation_open
 from factory.console.forms import JoinForm
+from factory.console.views.first_day import is_set_up
 from factory.console.views.frame import SEE_OTHER
 
 
@@ -68,6 +71,11 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     user = authenticate(request, username=told["username"], password=told["password1"])
     if user is not None:
         login(request, user)
-    answer = redirect("home")
+    answer = redirect("first_day" if user is not None and is_first_owner(user) else "home")
     answer.status_code = SEE_OTHER
     return answer
+
+
+def is_first_owner(user: AbstractBaseUser) -> bool:
+    """Say whether this person has the questions of the first day before them."""
+    return isinstance(user, User) and user.is_owner and not is_set_up()

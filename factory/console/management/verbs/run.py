@@ -18,7 +18,7 @@ from agents.gateway.services import sync_prices
 from agents.roster.services import sync_agents
 from agents.runtime.services import carry_out
 from billing.adapters.pay_secret import pay_secret
-from billing.services import settle_orphans
+from billing.services import settle_orphans, start_small
 from core.adapters.database import only_one
 from core.models import Process, User
 from core.registry import QUEUES
@@ -131,6 +131,8 @@ def prepare() -> None:
         if is_behind():
             call_command("migrate", verbosity=0, interactive=False)
         found_installation(settings.MODE)
+        if settings.MODE == "real":
+            start_small()
         check_settings()
         pay_secret()
         sync_prices(settings.DATA_DIR / "prices.yaml")
