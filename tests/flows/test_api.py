@@ -44,11 +44,11 @@ def worker(owner: Client) -> Client:
     return device_of(a_user(role=User.Role.OPERATOR), role="worker")
 
 
-TWO = [
+TWO: list[dict[str, Any]] = [
     {"key": "look", "title": "Look", "kind": "api.check"},
     {"key": "write", "title": "Write", "assignee": "Rex", "type": "write", "after": ["look"], "priority": 5},
 ]
-QUESTION = {
+QUESTION: dict[str, Any] = {
     "action": "api.go", "arguments": {}, "title": "Go?", "reason": "It is ready.", "on_yes": "It goes.", "on_no": "It stays.",
     "worst_case_microusd": 0,
 }  # fmt: skip
@@ -167,7 +167,7 @@ def test_an_agent_asks_the_owner_answers_once_and_the_effect_comes_with_the_answ
     a_task(agent="Rex")
     rex = bearer(call(worker, "tasks/claim").json()["token"])
     question = call(rex, "approvals", **QUESTION).json()
-    answer = {"answer": "approve", "digest": question["digest"]}
+    answer: dict[str, Any] = {"answer": "approve", "digest": question["digest"]}
 
     own = call(rex, f"approvals/{question['id']}/resolve", **answer)
     stale = call(owner, f"approvals/{question['id']}/resolve", answer="approve", digest="0" * 64)
