@@ -1,10 +1,17 @@
-"""REST doors of money: all to read, nothing to write."""
+"""REST doors of money: all to read; what may be changed by hand is a limit."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
-from billing.models import Entry, Hold, Limit, Overage, RevenueEvent, Scope, Window
+from billing.models import Entry, Hold, Limit, Overage, Period, RevenueEvent, Scope, Window
+from billing.services import change_limit
+from core.api.callers import KEEPERS, OWNERS, Caller
+from core.api.reading import Said
 from core.api.routes import Doors
-from core.api.rows import Row, Rows
+from core.api.rows import Row, Rows, verb
 
 
 class ScopeOut(Row[Scope]):
@@ -17,14 +24,6 @@ class ScopeOut(Row[Scope]):
         fields = ("id", "kind", "ref", "label", "correlation_id", "mode", "opened_at")
 
 
-class ScopeDoor(Rows):
-    """Whose money it is."""
-
-    serializer_class = ScopeOut
-    queryset = Scope.objects.all()
-    filterset_fields = ("kind", "ref", "correlation_id")
-
-
 class LimitOut(Row[Limit]):
     """What a scope may spend in each period of a kind."""
 
@@ -33,6 +32,27 @@ class LimitOut(Row[Limit]):
 
         model = Limit
         fields = ("id", "scope", "period", "cap_microusd")
+
+
+class LimitIn(Said):
+    """The new cap of a limit that exists, and why."""
+
+    period = serializers.ChoiceField(choices=Period.choices)
+    cap_microusd = serializers.IntegerField(min_value=0, max_value=10**15)
+    why = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
+
+
+class ScopeDoor(Rows):
+    """Whose money it is."""
+
+    serializer_class = ScopeOut
+    queryset = Scope.objects.all()
+    filterset_fields = ("kind", "ref", "correlation_id")
+
+    @verb(may=KEEPERS, takes=LimitIn, gives=LimitOut)
+    def limit(self, caller: Caller, said: Mapping[str, Any], pk: UUID) -> Limit:
+        """Lower a limit; the owner may also raise it, and says why."""
+        return change_limit(self.get_object(), **said, by=caller.name, may_raise=caller.role in OWNERS)
 
 
 class LimitDoor(Rows):

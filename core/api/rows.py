@@ -129,7 +129,7 @@ class Door(Ground, GenericViewSet[Any]):
     """Whatever stands behind a REST address; who may, says `may`, or the verb itself."""
 
     pagination_class: type[Pages] | None = Pages
-    filter_backends = (DjangoFilterBackend,)
+    filter_backends: Sequence[Any] = (DjangoFilterBackend,)
     lookup_value_converter = "uuid"
     may: ClassVar[Roles] = READERS
     noun: ClassVar[str] = ""

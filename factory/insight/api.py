@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -13,7 +13,7 @@ from approvals.models import Request as Question
 from core.api.routes import Doors
 from core.api.rows import Door
 from core.services import business_now
-from factory.insight.services import effects_of, metrics_now, money_now, product_pnl
+from factory.insight.services import AgentNow, agents_now, effects_of, metrics_now, money_now, product_pnl
 from portfolio.models import Product
 
 
@@ -145,7 +145,56 @@ class EffectDoor(Door):
         return Response({"step": effect.step if effect else "none", "words": effect.words if effect else ""})
 
 
+class AgentNowOut(serializers.Serializer[Any]):
+    """One agent as it stands; statistics since the month began. Source: R-03.15, R-03.16."""
+
+    name = serializers.CharField(source="agent.name")
+    role = serializers.CharField(source="agent.role")
+    status = serializers.CharField(help_text="online, busy, draining, offline, quarantined or disabled.")
+    capabilities = serializers.ListField(
+        child=serializers.CharField(), source="agent.definition.capabilities"
+    )
+    doing = serializers.SerializerMethodField(help_text="Titles of what it works on now.")
+    waiting = serializers.IntegerField(help_text="Its questions that wait for the owner.")
+    today = PurseOut()
+    month_microusd = serializers.IntegerField()
+    completed = serializers.IntegerField(source="record.accepted")
+    failed = serializers.IntegerField(source="record.failed")
+    override_share = serializers.FloatField(source="record.override_share", allow_null=True)
+    mean_s = serializers.FloatField(source="record.mean_s", allow_null=True)
+    idle_since = serializers.DateTimeField(allow_null=True)
+
+    def get_doing(self, one: AgentNow) -> list[str]:
+        """Return what it works on now."""
+        return [work.title for work in one.work]
+
+
+class AgentsNowDoor(Door):
+    """The staff as it stands now."""
+
+    serializer_class = AgentNowOut
+    pagination_class = None
+    filter_backends = ()
+    questions = frozenset({"status", "role", "capability"})
+
+    @extend_schema(
+        responses=AgentNowOut(many=True), parameters=[OpenApiParameter(name) for name in sorted(questions)]
+    )
+    def read(self, request: Request) -> Response:
+        """Give every agent with its status, money and record."""
+        wanted = request.query_params
+        shown = [
+            one
+            for one in agents_now(business_now())
+            if wanted.get("status", one.status) == one.status
+            and wanted.get("role", one.agent.role) == one.agent.role
+            and (not wanted.get("capability") or wanted["capability"] in one.agent.definition.capabilities)
+        ]
+        return Response(AgentNowOut(shown, many=True).data)
+
+
 DOORS: Doors = {
+    "agents-now": AgentsNowDoor,
     "money": MoneyDoor,
     "metrics": MetricsDoor,
     "products": ProductNumbersDoor,

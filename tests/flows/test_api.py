@@ -12,7 +12,7 @@ from core.models import AuditRow, User
 from core.registry import Assignment, Outcome, Stop, register_action, register_job
 from core.services import audit, found_installation
 from factory.work.models import Attempt, Task
-from tests.builders import a_task, a_user, an_agent
+from tests.builders import a_factory_limit, a_task, a_user, an_agent
 from tests.callers import ask, asked, bearer, call, device_of
 
 pytestmark = pytest.mark.django_db
@@ -209,6 +209,53 @@ def test_only_whoever_asked_or_the_owner_takes_a_question_back(owner: Client, wo
         "withdrawn",
         "REQUEST_OVER",
     )
+
+
+def test_a_stuck_branch_has_three_ways_on(owner: Client, worker: Client) -> None:
+    tasks = [{"key": key, "title": key, "assignee": "Rex", "type": "write"} for key in ("a", "b", "c")]
+    behind = [{**TWO[1], "key": f"{one['key']}2", "after": [one["key"]]} for one in tasks]
+    call(owner, "graphs", title="Three branches", tasks=[*tasks, *behind])
+    for _ in tasks:
+        job = call(worker, "tasks/claim").json()
+        call(worker, f"attempts/{job['id']}/start")
+        call(worker, f"attempts/{job['id']}/fail", error="no", error_class="permanent")
+    stuck = {one["key"]: one["id"] for one in asked(owner, "tasks?state=dead_letter")["results"]}
+
+    call(owner, f"tasks/{stuck['a']}/cancel-branch", note="not needed")
+    call(owner, f"tasks/{stuck['b']}/continue-without")
+    call(owner, f"tasks/{stuck['c']}/replace", result={"text": "by hand"})
+
+    states = {one["key"]: one["state"] for one in asked(owner, "tasks")["results"]}
+    assert states == {
+        "a": "cancelled", "a2": "cancelled", "b": "cancelled", "b2": "ready", "c": "ready", "c2": "pending",
+    }  # fmt: skip
+
+
+def test_an_agent_gives_its_task_children_once(owner: Client, worker: Client) -> None:
+    task = a_task(agent="Rex")
+    job = call(worker, "tasks/claim").json()
+    rex = bearer(job["token"])
+    call(rex, f"attempts/{job['id']}/start")
+    parts = [
+        {"key": "part", "title": "A part", "assignee": "Rex", "type": "write", "max_cost_microusd": 1_000}
+    ]
+
+    made = call(rex, f"attempts/{job['id']}/subtasks", tasks=parts)
+    again = call(rex, f"attempts/{job['id']}/subtasks", tasks=parts)
+
+    assert (made.status_code, again.json()) == (201, made.json())
+    assert [one["parent"] for one in made.json()] == [str(task.pk)]
+
+
+def test_an_operator_lowers_a_limit_and_only_the_owner_raises_it(owner: Client) -> None:
+    operator = device_of(a_user(role=User.Role.OPERATOR))
+    scope = str(a_factory_limit(day=5_000_000).pk)
+
+    lower = call(operator, f"scopes/{scope}/limit", period="day", cap_microusd=4_000_000)
+    higher = call(operator, f"scopes/{scope}/limit", period="day", cap_microusd=6_000_000, why="more")
+    raised = call(owner, f"scopes/{scope}/limit", period="day", cap_microusd=6_000_000, why="more")
+
+    assert [one.status_code for one in (lower, higher, raised)] == [200, 403, 200]
 
 
 def test_pauses_bind_and_the_owner_ends_them(owner: Client, worker: Client) -> None:

@@ -26,6 +26,7 @@ PEOPLE_READ: Final = [
     "agents_list",
     "agents_retrieve",
     "agents_card",
+    "agents_now_read",
     "advice_list",
     "advice_retrieve",
     "approvals_list",
@@ -126,6 +127,7 @@ WHOEVER_KEEPS_IT_RUNNING: Final = [
     "products_pause",
     "queues_pause",
     "schedules_pause",
+    "scopes_limit",
     "tasks_cancel",
     "tasks_priority",
 ]
@@ -147,9 +149,19 @@ THE_OWNER: Final = [
     "settings_change",
     "settings_revert",
     "tasks_create",
+    "tasks_cancel_branch",
+    "tasks_continue_without",
+    "tasks_replace",
 ]
 WORKERS: Final = ["claims_create"]
-WHO_CARRIES_OUT: Final = ["attempts_complete", "attempts_fail", "attempts_heartbeat", "attempts_start"]
+WHO_CARRIES_OUT: Final = [
+    "attempts_complete",
+    "attempts_fail",
+    "attempts_heartbeat",
+    "attempts_start",
+    "attempts_subtasks",
+    "attempts_wait_for_children",
+]
 
 NODES: Final = ["nodes_beat", "nodes_fetch", "nodes_finish"]
 

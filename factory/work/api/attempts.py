@@ -21,6 +21,7 @@ from core.api.rows import Bytes, Door, Rows, verb
 from core.errors import NotYours
 from core.registry import ArtifactDraft, Assignment, Outcome
 from core.services import read_blob
+from factory.work.api.graphs import GraphTaskIn, shown_tasks, spec_of
 from factory.work.api.shown import (
     ArtifactOut,
     AssignmentOut,
@@ -28,9 +29,11 @@ from factory.work.api.shown import (
     DeadLetterOut,
     QueueOut,
     TaskEventOut,
+    TaskOut,
 )
-from factory.work.models import Artifact, Attempt, DeadLetter, Queue, TaskEvent
+from factory.work.models import Artifact, Attempt, DeadLetter, Queue, Task, TaskEvent
 from factory.work.rules import ERROR_CLASSES
+from factory.work.rules.children import MAX_CHILDREN
 from factory.work.services import (
     cancel_task,
     claim_task,
@@ -38,6 +41,7 @@ from factory.work.services import (
     heartbeat,
     pause_queue,
     retry_dead_letter,
+    spawn_children,
     start_attempt,
     unpause_queue,
 )
@@ -81,6 +85,18 @@ class FailedIn(Said):
 
     error = serializers.CharField(max_length=20_000)
     error_class = serializers.ChoiceField(choices=sorted(ERROR_CLASSES - {"rejected"}))
+
+
+class ChildrenIn(Said):
+    """Up to 20 tasks below the one that is carried out; their budgets come out of its own."""
+
+    tasks = serializers.ListField(child=GraphTaskIn(), min_length=1, max_length=MAX_CHILDREN)
+
+
+class Children(serializers.ListSerializer[Any]):
+    """Tasks, as many as were asked for."""
+
+    child = TaskOut()
 
 
 class AttemptDoor(Rows):
@@ -129,6 +145,21 @@ class AttemptDoor(Rows):
         """End it without a result."""
         _check_mine(caller, pk)
         finish_attempt(pk, Outcome(kind="failed", error=said["error"], error_class=said["error_class"]))
+        return _shown(pk)
+
+    @verb(may=DOERS, takes=ChildrenIn, gives=Children, status=201)
+    def subtasks(self, caller: Caller, said: Told, pk: UUID) -> list[Task]:
+        """Give its task children that it does not wait for; the same keys again are the same children."""
+        _check_mine(caller, pk)
+        made = spawn_children(pk, [spec_of(one, key=one["key"]) for one in said["tasks"]])
+        return list(shown_tasks().filter(pk__in=[one.pk for one in made]).order_by("pk"))
+
+    @verb(may=DOERS, takes=ChildrenIn, gives=AttemptOut)
+    def wait_for_children(self, caller: Caller, said: Told, pk: UUID) -> Attempt:
+        """End it; the task's next attempt begins with the results of these children."""
+        _check_mine(caller, pk)
+        children = tuple(spec_of(one, key=one["key"]) for one in said["tasks"])
+        finish_attempt(pk, Outcome(kind="wants_children", children=children))
         return _shown(pk)
 
 

@@ -22,11 +22,14 @@ from factory.work.models import Dag, Task
 from factory.work.rules import MAX_TASKS, Origin, TaskSpec
 from factory.work.services import (
     as_read,
+    cancel_branch,
     cancel_graph,
     cancel_task,
     change_priority,
+    continue_without,
     create_graph,
     pause_graph,
+    replace_task,
     summarize,
     unpause_graph,
 )
@@ -163,6 +166,20 @@ class CancelIn(Reason, Versioned):
     with_dependents = serializers.BooleanField(default=False)
 
 
+class BranchIn(Versioned):
+    """A note for the record."""
+
+    note = serializers.CharField(max_length=2_000, required=False, default="", allow_blank=True)
+
+
+class InsteadIn(BranchIn):
+    """What stands in its place: a new brief, another assignee, or a result."""
+
+    brief = serializers.CharField(max_length=100_000, required=False, default="", allow_blank=True)
+    assignee = serializers.CharField(max_length=40, required=False, default="", allow_blank=True)
+    result = serializers.DictField(required=False, default=None, allow_null=True)
+
+
 class PriorityIn(Versioned):
     """From 0 (urgent) to 100."""
 
@@ -204,6 +221,34 @@ class TaskDoor(Rows):
         with as_read(pk, version=said["version"]):
             cancel_task(pk, by=caller.name, reason=said["reason"], with_dependents=said["with_dependents"])
         return shown_tasks().get(pk=pk)
+
+    @verb(may=OWNERS, takes=BranchIn, gives=TaskOut)
+    def cancel_branch(self, caller: Caller, said: Told, pk: UUID) -> Task:
+        """It is stuck: end it and everything that waits for it."""
+        with as_read(pk, version=said["version"]):
+            cancel_branch(pk, by=caller.name, note=said["note"])
+        return shown_tasks().get(pk=pk)
+
+    @verb(may=OWNERS, takes=BranchIn, gives=TaskOut)
+    def continue_without(self, caller: Caller, said: Told, pk: UUID) -> Task:
+        """It is stuck: whatever waits for it counts it as done, and is told that it was left out."""
+        with as_read(pk, version=said["version"]):
+            continue_without(pk, by=caller.name, note=said["note"])
+        return shown_tasks().get(pk=pk)
+
+    @verb(may=OWNERS, takes=InsteadIn, gives=TaskOut)
+    def replace(self, caller: Caller, said: Told, pk: UUID) -> Task:
+        """It is stuck: put a new brief, another assignee or a result in its place; return what stands there now."""
+        with as_read(pk, version=said["version"]):
+            stands = replace_task(
+                pk,
+                by=caller.name,
+                brief=said["brief"],
+                agent=said["assignee"],
+                result=said["result"],
+                note=said["note"],
+            )
+        return shown_tasks().get(pk=stands.pk)
 
     @verb(may=KEEPERS, takes=PriorityIn, gives=TaskOut)
     def priority(self, caller: Caller, said: Told, pk: UUID) -> Task:

@@ -37,7 +37,7 @@ class TaskOut(Row[Task]):
             "id", "graph", "scope", "key", "kind", "type", "assignee", "title", "brief", "arguments", "answer_schema", "validator",
             "state", "version", "changed_at", "after", "open_dependencies", "priority", "behind", "queue", "held", "ready_at",
             "due_at", "not_before", "fence", "lease", "leased_to", "leased_until", "failures", "unstarted", "question",
-            "decisions", "source", "created_by", "created_at",
+            "decisions", "parent", "is_left_out", "source", "created_by", "created_at",
         )  # fmt: skip
 
     def get_after(self, task: Task) -> list[str]:
