@@ -70,10 +70,10 @@ def set_permits(scope: str, *, places: int, reserved: int = 0) -> None:
         permit.n: permit for permit in Permit.objects.select_for_update().filter(scope=scope).order_by("n")
     }
     wanted = {n: n > places for n in range(1, size + 1)}
-    Permit.objects.bulk_create(
-        [Permit(scope=scope, n=n, is_reserved=kept) for n, kept in wanted.items() if n not in rows],
-        ignore_conflicts=True,
-    )
+    fresh = [Permit(scope=scope, n=n, is_reserved=kept) for n, kept in wanted.items() if n not in rows]
+    if not size and not rows:
+        fresh = [Permit(scope=scope, n=1, is_open=False)]
+    Permit.objects.bulk_create(fresh, ignore_conflicts=True)
     for n, row in rows.items():
         if (row.is_open, row.is_reserved) != (n in wanted, wanted.get(n, False)):
             Permit.objects.filter(pk=row.pk).update(is_open=n in wanted, is_reserved=wanted.get(n, False))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import psycopg
@@ -31,7 +31,9 @@ with recursive ground as materialized (
 ), limited as (
   select p.queue, p.lane, s.scope, exists (
       select 1 from work_permit w where w.scope = s.scope and w.holder is null and w.is_open
-        and (not w.is_reserved or p.rank < {URGENT_RANK})) as is_free
+        and (not w.is_reserved or p.rank < {URGENT_RANK})) and (
+      select count(*) filter (where w.holder is not null) < count(*) filter (where w.is_open)
+      from work_permit w where w.scope = s.scope) as is_free
   from present p join work_lane l on l.name = p.lane
   cross join lateral (values ('agent:' || p.lane), ('model:' || l.model), ('queue:' || p.queue)) s(scope)
   where exists (select 1 from work_permit w where w.scope = s.scope)
@@ -172,10 +174,12 @@ union all select 'closed', c.id, '', false from closed c
 class PostgresLine:
     """Row locks that skip locked rows; statements are prepared once per connection."""
 
+    statements: ClassVar[Mapping[str, str]] = {"take": TAKE, "hold": HOLD, "complete": COMPLETE}
+
     def take(self, wish: Wish) -> Take:
         """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
         rows = _rows(
-            TAKE,
+            self.statements["take"],
             {
                 "queues": list(wish.queues), "shut": list(wish.shut_kinds), "now": wish.now, "worker": wish.worker,
                 "leased_until": wish.leased_until, "at_most": wish.at_most, "moves": 2 if wish.is_begun else 1,
@@ -190,12 +194,12 @@ class PostgresLine:
     def hold(self, done: Sequence[Done]) -> set[UUID]:
         """Lock the graphs and tasks of these attempts; return the attempts that still run."""
         facts = {"dags": [one.dag_id for one in done], "attempts": [one.attempt_id for one in done]}
-        return {lease for (lease,) in _rows(HOLD, facts)}
+        return {lease for (lease,) in _rows(self.statements["hold"], facts)}
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
         """Let the tasks of these attempts be done, count down what waits for them, close graphs of which nothing is left."""
         rows = _rows(
-            COMPLETE,
+            self.statements["complete"],
             {
                 "tasks": [one.task_id for one in done], "attempts": [one.attempt_id for one in done],
                 "results": [one.result for one in done], "workers": [one.worker for one in done],

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -40,7 +40,8 @@ where t.queue in (select value from json_each(%(queues)s)) and not q.is_paused a
   and (l.agent_id is null or (a.is_enabled and 'agent' not in (select value from json_each(%(shut)s))))
   and not exists (
     select 1 from work_permit w where w.scope in ('agent:' || t.lane, 'model:' || l.model, 'queue:' || t.queue)
-    group by w.scope having sum(w.holder is null and w.is_open and (not w.is_reserved or t.rank < {URGENT_RANK})) = 0)
+    group by w.scope having sum(w.holder is null and w.is_open and (not w.is_reserved or t.rank < {URGENT_RANK})) = 0
+      or sum(w.holder is not null) >= sum(w.is_open))
 order by t.rank, t.id limit 1
 """
 
@@ -126,11 +127,15 @@ returning id
 class SqliteLine:
     """One writer at a time, so every step sees what the one before it wrote."""
 
+    statements: ClassVar[Mapping[str, str]] = {"head": HEAD, "hold": HOLD, "result": RESULT, "permit": PERMIT}
+
     def take(self, wish: Wish) -> Take:
         """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
         common = {"queues": json.dumps(wish.queues), "shut": json.dumps(wish.shut_kinds)}
         below = URGENT_RANK if wish.is_urgent_only else float("inf")
-        for queue, lane, rank, agent_id, model, limits in _rows(HEAD, {**common, "below": below}):
+        for queue, lane, rank, agent_id, model, limits in _rows(
+            self.statements["head"], {**common, "below": below}
+        ):
             place = {**common, "queue": queue, "lane": lane, "rank": rank, "model": model}
             place["at_most"] = 1 if agent_id or limits or lane != "quick" else wish.at_most
             place["business"] = _moment(wish.now, ahead_ms=_ahead_ms() if agent_id else 0)
@@ -145,7 +150,10 @@ class SqliteLine:
 
     def hold(self, done: Sequence[Done]) -> set[UUID]:
         """Return the attempts that still run; nobody else writes until this transaction ends."""
-        return {UUID(lease) for (lease,) in _rows(HOLD, {"attempts": _ids(one.attempt_id for one in done)})}
+        return {
+            UUID(lease)
+            for (lease,) in _rows(self.statements["hold"], {"attempts": _ids(one.attempt_id for one in done)})
+        }
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
         """Let the tasks of these attempts be done, count down what waits for them, close graphs of which nothing is left."""
@@ -155,8 +163,8 @@ class SqliteLine:
             "dags": _ids({one.dag_id for one in done})
         }  # fmt: skip
         _rows(COMPLETED, facts)
-        _many(RESULT, [(at, one.result, one.attempt_id.hex) for one in done])
-        _rows(PERMIT, facts)
+        _many(self.statements["result"], [(at, one.result, one.attempt_id.hex) for one in done])
+        _rows(self.statements["permit"], facts)
         if any(one.has_agent for one in done):
             _rows(TOKEN, facts)
         behind = _rows(BEHIND, facts)

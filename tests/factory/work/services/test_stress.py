@@ -1,0 +1,111 @@
+"""What must hold under many workers holds, and the run fails when a known fault is put back."""
+
+import threading
+from collections.abc import Iterator, Mapping
+
+import pytest
+from django.db import connection, connections, transaction
+
+from core.registry import Outcome
+from factory.work.adapters import line
+from factory.work.adapters.line import postgresql, sqlite
+from factory.work.rules import TaskSpec
+from factory.work.services import extend_graph, finish_attempt
+from factory.work.services.tasks import lock_graph
+from tests.builders import a_graph
+from tests.factory.work.hands import states_of, take
+from tests.factory.work.stress import Stress
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PG = postgresql.PostgresLine.statements
+LITE = sqlite.SqliteLine.statements
+
+Changes = Mapping[str, list[tuple[str, str]]]
+FAULTS: Mapping[str, Mapping[str, Changes]] = {
+    "the fence is used twice": {
+        "postgresql": {"take": [("fence = t.fence + 1", "fence = 1")]},
+    },
+    "limits are read, and no place is taken": {
+        "postgresql": {
+            "take": [("and not x.is_free)", "and false)"), ("(select count(*) from need)\n)", "0 or true\n)")]
+        },
+        "sqlite": {"head": [(") = 0\n      or sum(w.holder is not null) >= sum(w.is_open))", ") < 0)")]},
+    },
+    "the end keeps its permit": {
+        "postgresql": {"complete": [("where holder = any(%(attempts)s)", "where false")]},
+        "sqlite": {"permit": [("where holder in", "where false and holder in")]},
+    },
+    "the end leaves the attempt open": {
+        "postgresql": {"complete": [("where x.id = o.attempt_id", "where false")]},
+        "sqlite": {"result": [("where id = %s", "where false and id = %s")]},
+    },
+}
+PUT_BACK = [(words, vendor) for words, vendors in FAULTS.items() for vendor in vendors]
+
+
+@pytest.fixture
+def put_back() -> Iterator[dict[str, line.Line]]:
+    """Lend the table of lines, and put it right again."""
+    before = dict(line.LINES)
+    yield line.LINES
+    line.LINES.update(before)
+
+
+def faulty(vendor: str, words: str) -> line.Line:
+    """Return the line of this database with a known fault in a statement."""
+    kind: type[postgresql.PostgresLine] | type[sqlite.SqliteLine]
+    kind = {"postgresql": postgresql.PostgresLine, "sqlite": sqlite.SqliteLine}[vendor]  # type: ignore[assignment]
+    changed = dict(kind.statements)
+    for name, pairs in FAULTS[words][vendor].items():
+        for right, wrong in pairs:
+            assert right in changed[name]
+            changed[name] = changed[name].replace(right, wrong)
+    made: line.Line = type("Faulty", (kind,), {"statements": changed})()
+    return made
+
+
+def test_every_promise_holds_while_work_fails_vanishes_grows_and_is_cancelled() -> None:
+    assert Stress(seed=1, tasks=40).run() == []
+
+
+@pytest.mark.parametrize(("words", "vendor"), PUT_BACK)
+def test_a_known_fault_that_is_put_back_breaks_a_promise(
+    words: str, vendor: str, put_back: dict[str, line.Line]
+) -> None:
+    if vendor != connection.vendor:
+        pytest.skip(f"only in {vendor}")
+    put_back[vendor] = faulty(vendor, words)
+
+    assert Stress(seed=2, tasks=30, enough_s=20).run() != []
+
+
+def end_while_the_graph_grows() -> str:
+    """Let a task be done while a new one that waits for it is being added; return where the new one stands."""
+    dag = a_graph(TaskSpec(key="a", title="A", kind="test.nothing"))
+    assignment = take()
+    assert assignment is not None
+    ended = threading.Event()
+
+    def end() -> None:
+        finish_attempt(assignment.id, Outcome(kind="done"))
+        ended.set()
+        connections.close_all()
+
+    ender = threading.Thread(target=end)
+    with transaction.atomic():
+        lock_graph(dag.pk)
+        ender.start()
+        ended.wait(0.5)
+        extend_graph(dag, tasks=[TaskSpec(key="b", title="B", kind="test.nothing", after=("a",))])
+    ender.join(30)
+    return states_of(dag)["b"]
+
+
+def test_an_edge_that_comes_while_an_end_waits_for_its_graph_is_seen_by_the_end() -> None:
+    assert end_while_the_graph_grows() == "ready"
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("seed", range(100))
+def test_every_promise_holds_over_a_hundred_seeds(seed: int) -> None:
+    assert Stress(seed=seed, tasks=120, workers=6).run() == []
