@@ -65,5 +65,6 @@ urlpatterns = [
     path("first-day/", first_day.first_day, name="first_day"),
     path("health/", health.health, name="health"),
     path("stop/", stop.stop, name="stop"),
+    path("stop/ventures/<slug:slug>/", stop.stop_venture, name="stop-venture"),
     path("stop/start/", stop.start, name="start"),
 ]

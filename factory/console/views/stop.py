@@ -1,13 +1,16 @@
-"""Stop everything: the first tap opens this page, the second one stops."""
+"""Stop everything, or one venture: the first tap opens this page, the second one stops."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from core.errors import IllegalMove
 from core.models import User
 from core.services import start_again, stop_everything
 from factory.console.views.frame import actor_of, go_to, require_role, show
 from factory.insight.services import who_works
+from portfolio.models import Product
+from portfolio.services import freeze_product, thaw_product
 
 
 @never_cache
@@ -18,7 +21,12 @@ def stop(request: HttpRequest) -> HttpResponse:
         person = require_role(request, User.Role.OWNER, User.Role.OPERATOR)
         stop_everything(by=actor_of(person), reason="by hand, on the stop page")
         return go_to(request, "stop")
-    return show(request, "console/stop.html", {"workers": who_works()}, place="stop")
+    return _show_stop(request)
+
+
+def _show_stop(request: HttpRequest, *, refused: str = "", status: int = 200) -> HttpResponse:
+    page = {"workers": who_works(), "products": Product.objects.order_by("name"), "refused": refused}
+    return show(request, "console/stop.html", page, place="stop", status=status)
 
 
 @require_POST
@@ -26,3 +34,20 @@ def start(request: HttpRequest) -> HttpResponse:
     """Let work go on; only the owner may."""
     start_again(by=actor_of(require_role(request, User.Role.OWNER)))
     return go_to(request, "home", say="Work goes on.")
+
+
+@require_POST
+def stop_venture(request: HttpRequest, slug: str) -> HttpResponse:
+    """Freeze one venture's money and new work, or let it go on; only the owner lets go on. Source: R-12.33."""
+    goes_on = request.POST.get("do") == "go-on"
+    person = require_role(request, User.Role.OWNER, *([] if goes_on else [User.Role.OPERATOR]))
+    product = Product.objects.filter(slug=slug).first()
+    if product is None:
+        raise Http404
+    change = thaw_product if goes_on else freeze_product
+    try:
+        change(product, reason=f"by {actor_of(person)}, on the stop page")
+    except IllegalMove:
+        words = f"{product.name} {'works' if goes_on else 'rests'} already."
+        return _show_stop(request, refused=words, status=IllegalMove.http_status)
+    return go_to(request, "stop", say=f"{product.name} {'goes on' if goes_on else 'rests'}.")

@@ -10,6 +10,7 @@ from django.db.models import OuterRef, Subquery
 from approvals.models import Request
 from factory.delivery.models import Release
 from factory.work.models import Attempt, Dependency, Task
+from factory.work.models import Effect as Deed
 
 _RELEASE_STEPS = {
     Release.State.ASKED: "waits",
@@ -38,6 +39,14 @@ _TASK_STEPS = {
 }
 
 
+_DEED_STEPS = {
+    Deed.State.INTENT: "waits",
+    Deed.State.DOING: "doing",
+    Deed.State.DONE: "done",
+    Deed.State.FAILED: "failed",
+    Deed.State.UNKNOWN: "failed",
+}
+_WORST_FIRST = ("failed", "doing", "waits", "done")
 _FINAL = (Task.State.COMPLETED, Task.State.CANCELLED)
 
 
@@ -54,7 +63,8 @@ def effects_of(requests: Iterable[Request]) -> dict[UUID, Effect]:
     approved = [one for one in requests if one.state in (Request.State.APPROVED, Request.State.USED)]
     releases = _releases(_named(approved, "release_id"))
     tasks = _tasks(_named(approved, "task_id"))
-    return {one.pk: _effect(one, releases=releases, tasks=tasks) for one in approved}
+    deeds = _deeds(approved)
+    return {one.pk: _effect(one, releases=releases, tasks=tasks, deed=deeds.get(one.pk)) for one in approved}
 
 
 def parked_behind(request: Request) -> int:
@@ -97,10 +107,25 @@ def _tasks(ids: set[str]) -> dict[str, tuple[str, str]]:
     }
 
 
+def _deeds(approved: list[Request]) -> dict[UUID | None, Effect]:
+    """Return what was written down to be done outside because of each request: of several, the one that stands worst."""
+    found: dict[UUID | None, list[Effect]] = defaultdict(list)
+    for deed in Deed.objects.filter(request__in=approved):
+        words = deed.words or (deed.get_state_display() if deed.state == Deed.State.UNKNOWN else deed.title)
+        found[deed.request_id].append(Effect(_DEED_STEPS[Deed.State(deed.state)], words))
+    return {pk: min(each, key=lambda one: _WORST_FIRST.index(one.step)) for pk, each in found.items()}
+
+
 def _effect(
-    request: Request, *, releases: Mapping[str, tuple[str, str]], tasks: Mapping[str, tuple[str, str]]
+    request: Request,
+    *,
+    releases: Mapping[str, tuple[str, str]],
+    tasks: Mapping[str, tuple[str, str]],
+    deed: Effect | None,
 ) -> Effect:
-    """A release says most; a task is next; what is bound to neither was done together with the answer."""
+    """What is done outside says most, then a release, then a task; what is bound to none was done with the answer."""
+    if deed:
+        return deed
     release = releases.get(str(request.arguments.get("release_id")))
     if release:
         return Effect(_RELEASE_STEPS[Release.State(release[0])], release[1])

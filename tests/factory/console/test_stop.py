@@ -1,0 +1,76 @@
+"""The way to stop everything, or one venture, over plain forms."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from core.models import Installation
+from portfolio.models import Product
+from tests.factory.console.story import Story, a_story
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def story(stranger: Client) -> Story:
+    """Return a factory with one venture."""
+    return a_story()
+
+
+def press(client: Client, name: str, *args: str, **form: str) -> int:
+    """Press a button of the page; return the status."""
+    return client.post(reverse(name, args=args), form).status_code
+
+
+def life_of(story: Story) -> str:
+    """Return how the venture stands."""
+    return Product.objects.get(pk=story.product.pk).state
+
+
+@pytest.mark.parametrize(("role", "status"), [("owner", 303), ("operator", 303), ("viewer", 403)])
+def test_owner_and_operator_stop_everything_in_two_taps(
+    role: str, status: int, story: Story, request: pytest.FixtureRequest
+) -> None:
+    client: Client = request.getfixturevalue(role)
+
+    home = client.get("/").content.decode()
+    got = press(client, "stop")
+
+    assert 'href="/stop/"' in home
+    assert (got, Installation.objects.get().stopped_at is not None) == (status, status == 303)
+
+
+def test_only_the_owner_starts_again(story: Story, owner: Client, operator: Client) -> None:
+    press(operator, "stop")
+
+    assert (press(operator, "start"), Installation.objects.get().stopped_at is None) == (403, False)
+    assert (press(owner, "start"), Installation.objects.get().stopped_at is None) == (303, True)
+
+
+@pytest.mark.parametrize(("role", "status"), [("owner", 303), ("operator", 303), ("viewer", 403)])
+def test_owner_and_operator_stop_one_venture(
+    role: str, status: int, story: Story, request: pytest.FixtureRequest
+) -> None:
+    got = press(request.getfixturevalue(role), "stop-venture", story.product.slug, do="stop")
+
+    assert (got, life_of(story) == "frozen") == (status, status == 303)
+    assert Installation.objects.get().stopped_at is None
+
+
+def test_only_the_owner_lets_a_venture_go_on(story: Story, owner: Client, operator: Client) -> None:
+    press(owner, "stop-venture", story.product.slug, do="stop")
+
+    assert press(operator, "stop-venture", story.product.slug, do="go-on") == 403
+    assert "Let Nightwatch go on" not in operator.get("/stop/").content.decode()
+    assert life_of(story) == "frozen"
+    assert press(owner, "stop-venture", story.product.slug, do="go-on") == 303
+    assert life_of(story) == "launched"
+
+
+def test_a_venture_that_rests_already_is_not_stopped_again(story: Story, owner: Client) -> None:
+    press(owner, "stop-venture", story.product.slug, do="stop")
+
+    again = owner.post(reverse("stop-venture", args=[story.product.slug]), {"do": "stop"})
+
+    assert (again.status_code, "rests already" in again.content.decode()) == (409, True)
+    assert press(owner, "stop-venture", "nobody", do="stop") == 404
