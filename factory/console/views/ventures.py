@@ -27,7 +27,7 @@ from factory.insight.services import (
     product_pnl,
     stage_costs,
     story_use,
-    ventures,
+    venture_of,
 )
 from factory.quality.models import Finding, Verdict
 from factory.work.models import Artifact
@@ -116,7 +116,7 @@ def _show_venture(
     page: Page = {
         "frame": frame_now(),
         "product": product,
-        "summary": later(lambda: next(one for one in ventures() if one.product.pk == product.pk)),
+        "summary": later(lambda: venture_of(product)),
         "stages": later(lambda: stage_costs(product)),
         "now": under_way,
         "drawings": later(lambda: [drawing_of(one) for one in under_way]),

@@ -1,17 +1,17 @@
 """What a product cost and earned, by day, by stage, by attempt."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from django.db.models import Max, Q, Sum
-from django.db.models.functions import TruncDate, TruncMonth
+from django.db.models import Max, Min, Q, Sum
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
-from agents.gateway.models import Call, CallQuerySet
-from billing.models import CostHour, Entry, EntryQuerySet, RevenueEvent, Scope
+from agents.gateway.models import CallQuerySet
+from billing.models import CostHour, Entry, EntryQuerySet, Period, RevenueEvent, Window
 from core.clock import end_of_month
 from factory.insight import rules
 from factory.insight.rules import PnlRow
@@ -49,29 +49,36 @@ def _revenue(product: Product) -> Iterator[tuple[date, str, int]]:
 
 
 def _shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
-    stories = Product.objects.values("correlation_id")
-    shared = CostHour.objects.exclude(scope__kind=Scope.Kind.PRODUCT).exclude(correlation_id__in=stories)
-    by_month = shared.annotate(month=TruncMonth("day")).values_list("month")
-    sums = by_month.annotate(total=Sum("amount_microusd"), last=Max("day")).order_by("month")
-    for month, total, last in sums:
-        share = rules.split_shared(total, direct=_direct_costs(month)).get(product.pk, 0)
-        yield last, rules.SHARED, -share
+    first = CostHour.objects.order_by("day").values_list("day", flat=True).first()
+    month = first.replace(day=1) if first else None
+    last = CostHour.objects.order_by("-day").values_list("day", flat=True).first()
+    products = list(Product.objects.order_by("opened_at", "pk"))
+    while month and last and month <= last:
+        ends = end_of_month(datetime(month.year, month.month, 1, tzinfo=UTC))
+        yield from _shares_of_month(product, products=products, first=month, ends=ends)
+        month = ends.date()
 
 
-def _direct_costs(month: date) -> dict[UUID, int]:
-    """Return what each product that stood in the month of this first day cost in it by itself."""
-    end = end_of_month(datetime(month.year, month.month, 1, tzinfo=UTC))
-    products = list(Product.objects.filter(opened_at__lt=end).order_by("opened_at", "pk"))
-    by_scope = {product.scope_id: product.pk for product in products}
-    by_story = {product.correlation_id: product.pk for product in products}
-    costs = dict.fromkeys(by_scope.values(), 0)
-    hours = CostHour.objects.filter(day__gte=month, day__lt=end.date())
-    groups = hours.values_list("scope_id", "correlation_id")
-    for scope, story, total in groups.annotate(total=Sum("amount_microusd")):
+def _shares_of_month(
+    product: Product, *, products: Sequence[Product], first: date, ends: datetime
+) -> Iterator[tuple[date, str, int]]:
+    """Give the product's share of what no product caused in this month, on the last day on which there was such a cost."""
+    by_scope = {one.scope_id: one.pk for one in products}
+    by_story = {one.correlation_id: one.pk for one in products}
+    direct = {one.pk: 0 for one in products if one.opened_at < ends}
+    hours = CostHour.objects.filter(day__gte=first, day__lt=ends.date()).order_by()
+    groups = hours.values_list("scope_id", "correlation_id").annotate(
+        total=Sum("amount_microusd"), last=Max("day")
+    )
+    shared, last = 0, first
+    for scope, story, total, day in groups:
         owner = by_scope.get(scope) or by_story.get(story)
-        if owner is not None:
-            costs[owner] += total
-    return costs
+        if owner is None:
+            shared, last = shared + total, max(last, day)
+        elif owner in direct:
+            direct[owner] += total
+    if shared:
+        yield last, rules.SHARED, -rules.split_shared(shared, direct=direct).get(product.pk, 0)
 
 
 @dataclass(frozen=True)
@@ -91,24 +98,26 @@ class StageCost:
 
 def stage_costs(product: Product) -> tuple[StageCost, ...]:
     """Return the five stages in order; their costs add up to what the product cost by itself."""
-    spans: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
-    stage_of: dict[UUID, str] = {}
-    attempts = Attempt.objects.filter(task__dag__correlation_id=product.correlation_id)
-    for attempt, stage, began, ended in attempts.values_list(
-        "pk", "task__arguments__stage", "started_at", "ended_at"
-    ):
-        name = str(stage).lower()
-        if name in STAGES:
-            stage_of[attempt] = name
-            spans[name] += [(began, ended or timezone.now())] if began else []
-    costs = _cost_by_stage(product, stage_of)
-    seconds = {name: _length(spans[name]) for name in STAGES}
+    spans = _spans(product)
+    costs = _cost_by_stage(product)
+    seconds = {name: spans.get(name) for name in STAGES}
     seconds[Product.Stage.SCAN] = _scan_s(product)
     here = STAGES.index(product.stage)
     return tuple(
         StageCost(name, _state_of(index, here), seconds[name], costs[name])
         for index, name in enumerate(STAGES)
     )
+
+
+def _spans(product: Product) -> dict[str, float]:
+    """How long each stage's attempts took, from the first start to the last end, or to now while one is open."""
+    attempts = Attempt.objects.filter(
+        task__dag__correlation_id=product.correlation_id, started_at__isnull=False
+    )
+    rows = attempts.order_by().values_list("task__arguments__stage").annotate(
+        began=Min("started_at"), ended=Max(Coalesce("ended_at", timezone.now()))
+    )  # fmt: skip
+    return {str(stage).lower(): (ended - began).total_seconds() for stage, began, ended in rows}
 
 
 def _scan_s(product: Product) -> float | None:
@@ -121,33 +130,37 @@ def _state_of(index: int, here: int) -> str:
     return "done" if index < here else "on" if index == here else "later"
 
 
-def _length(spans: list[tuple[datetime, datetime]]) -> float | None:
-    if not spans:
-        return None
-    return (max(end for _, end in spans) - min(start for start, _ in spans)).total_seconds()
+def _cost_by_stage(product: Product) -> dict[str, int]:
+    """A step's cost belongs to the stage of the step, by its own window; other kinds of cost to the stage of their hour.
 
-
-def _cost_by_stage(product: Product, stage_of: Mapping[UUID, str]) -> dict[str, int]:
-    """A cost belongs to the stage of the task that caused it; one without a task to the stage of its moment."""
-    attempt_of = dict(Call.objects.of_story(product.correlation_id).values_list("pk", "assignment_id"))
-    changes = StageChange.objects.filter(product=product, new__in=STAGES).values_list("at", "new")
-    steps = list(changes.order_by("at", "id"))
+    Calls outside any step were made before there was a plan: they belong to the search.
+    """
     costs = dict.fromkeys(STAGES, 0)
-    for call, at, amount in own_costs(product).values_list("call_id", "at", "amount_microusd"):
-        attempt = attempt_of.get(call) if call else None
-        stage = stage_of.get(attempt) if attempt else None
-        costs[stage or _stage_at(at, steps)] += amount
+    windows = Window.objects.filter(
+        period=Period.LIFE, scope__task__dag__correlation_id=product.correlation_id
+    )
+    steps = (
+        windows.order_by().values_list("scope__task__arguments__stage").annotate(spent=Sum("spent_microusd"))
+    )
+    for stage, spent in steps:
+        if (name := str(stage).lower()) in costs:
+            costs[name] += spent
+    changes = list(
+        StageChange.objects.filter(product=product, new__in=STAGES)
+        .order_by("at", "id")
+        .values_list("at", "new")
+    )
+    own = CostHour.objects.filter(Q(scope=product.scope_id) | Q(correlation_id=product.correlation_id))
+    others = own.exclude(kind=Entry.Kind.MODEL_CALL).order_by().values_list("day", "hour")
+    for day, hour, amount in others.annotate(total=Sum("amount_microusd")):
+        costs[_stage_at(datetime(day.year, day.month, day.day, hour, tzinfo=UTC), changes)] += amount
+    costs[STAGES[0]] += own.total_microusd() - sum(costs.values())
     return costs
 
 
 def _stage_at(moment: datetime, steps: list[tuple[datetime, str]]) -> str:
     """Before it was opened, everything was a search."""
     return next((new for at, new in reversed(steps) if at <= moment), STAGES[0])
-
-
-def attempt_costs(correlation_id: UUID) -> dict[UUID, int]:
-    """Return what each attempt of a story cost so far, by its id; one without calls is left out."""
-    return cost_by_attempt(Call.objects.of_story(correlation_id))
 
 
 def cost_by_attempt(calls: CallQuerySet) -> dict[UUID, int]:

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 
 from agents.roster.models import Agent
 from factory.work.models import DeadLetter, Queue, Task
@@ -15,6 +15,16 @@ from factory.work.services import read_admission
 BANDS: Final = (("Urgent", 10), ("High", 30), ("Normal", 60), ("Low", 80), ("Background", 101))
 """Priorities by name: each band reaches to below its number."""
 MOST_NAMES: Final = 3
+_KINDS: Final = {
+    Task.State.PENDING: "steps",
+    Task.State.WAITING: "children",
+    Task.State.VALIDATING: "judge",
+    Task.State.RETRYING: "retry",
+}
+_WAITING: Final = tuple(_KINDS)
+_ORDER: Final = ("you", "steps", "cut", "children", "judge", "retry")
+Group = tuple[Any, ...]
+"""Name of a venture, how many, since when, and for the next try until when."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +120,36 @@ def _bands() -> tuple[Band, ...]:
 
 
 def _waits_by_state() -> list[Wait]:
-    """What waits by its state alone; the names of the ventures come with the counts."""
-    tasks, cut = Task.objects.open(), Task.objects.blocked().order_by()
-    sorts = (
-        ("you", tasks.filter(state=Task.State.WAITING, question__isnull=False)),
-        ("steps", tasks.filter(state=Task.State.PENDING).exclude(pk__in=cut.values("pk"))),
-        ("cut", Task.objects.filter(pk__in=cut.values("pk"))),
-        ("children", tasks.filter(state=Task.State.WAITING, question=None)),
-        ("judge", tasks.filter(state=Task.State.VALIDATING)),
-        ("retry", tasks.filter(state=Task.State.RETRYING)),
+    """What waits by its state alone: one count of everything that is not over, one of what cannot start."""
+    waiting = Task.objects.open().filter(state__in=_WAITING).order_by()
+    groups = waiting.annotate(asks=Q(question__isnull=False)).values_list(
+        "state", "asks", "dag__product__name"
     )
-    return [wait for kind, rows in sorts for wait in _summed(kind, rows.order_by().values_list("dag__product__name").annotate(
+    rows: dict[str, list[Group]] = defaultdict(list)
+    for state, asks, name, *numbers in groups.annotate(
         n=Count("pk"), since=Min("changed_at"), until=Min("not_before")
-    ))]  # fmt: skip
+    ):
+        rows["you" if asks else _KINDS[state]].append((name, *numbers))
+    rows["cut"] = _cut()
+    blocked = {name: number for name, number, *_ in rows["cut"]}
+    rows["steps"] = [
+        (name, left, *rest)
+        for name, number, *rest in rows["steps"]
+        if (left := number - blocked.get(name, 0))
+    ]
+    return [wait for kind in _ORDER for wait in _summed(kind, rows[kind])]
 
 
-def _summed(kind: str, groups: Iterable[tuple[str | None, int, datetime, datetime | None]]) -> list[Wait]:
-    rows = sorted(groups, key=lambda row: -row[1])
+def _cut() -> list[Group]:
+    found = Task.objects.blocked().order_by().values_list("pk", "dag__product__name", "changed_at")
+    by_name: dict[str | None, list[datetime]] = defaultdict(list)
+    for _, name, since in found:
+        by_name[name].append(since)
+    return [(name, len(moments), min(moments), None) for name, moments in by_name.items()]
+
+
+def _summed(kind: str, groups: Iterable[Group]) -> list[Wait]:
+    rows = sorted(groups, key=lambda row: -int(row[1]))
     if not rows:
         return []
     return [

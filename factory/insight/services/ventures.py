@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from approvals.models import Request
 from billing.models import CostHour, Limit, Period, RevenueEvent
@@ -39,7 +39,15 @@ class Venture:
 
 def ventures() -> tuple[Venture, ...]:
     """Return all products, the newest first."""
-    products = list(Product.objects.select_related("scope").order_by("-opened_at", "-pk"))
+    return _shown(list(Product.objects.select_related("scope").order_by("-opened_at", "-pk")))
+
+
+def venture_of(product: Product) -> Venture:
+    """Return one product as the line shows it."""
+    return _shown([product])[0]
+
+
+def _shown(products: list[Product]) -> tuple[Venture, ...]:
     questions = Counter(Request.objects.waiting().values_list("correlation_id", flat=True))
     workers: dict[str, list[str]] = defaultdict(list)
     for one in who_works():
@@ -48,7 +56,7 @@ def ventures() -> tuple[Venture, ...]:
     releases = _releases()
     costs = _costs(products)
     caps = dict(
-        Limit.objects.filter(scope__product__isnull=False, period=Period.LIFE).values_list(
+        Limit.objects.filter(scope__in=[one.scope_id for one in products], period=Period.LIFE).values_list(
             "scope_id", "cap_microusd"
         )
     )
@@ -88,7 +96,10 @@ def _costs(products: list[Product]) -> dict[UUID, int]:
     by_scope = {product.scope_id: product.pk for product in products}
     by_story = {product.correlation_id: product.pk for product in products}
     costs = dict.fromkeys(by_scope.values(), 0)
-    groups = CostHour.objects.values_list("scope_id", "correlation_id").annotate(total=Sum("amount_microusd"))
+    hours = CostHour.objects.order_by()
+    if len(products) == 1:
+        hours = hours.filter(Q(scope__in=by_scope) | Q(correlation_id__in=by_story))
+    groups = hours.values_list("scope_id", "correlation_id").annotate(total=Sum("amount_microusd"))
     for scope, story, total in groups:
         owner = by_scope.get(scope) or by_story.get(story)
         if owner is not None:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from agents.gateway.models import Call
-from billing.models import Entry
+from billing.models import CostHour, Entry
 from factory.insight.services.products import cost_by_attempt
 from factory.work.models import Attempt, Task
 
@@ -52,30 +52,34 @@ def _at_work(attempt: Attempt, *, cost_microusd: int) -> AtWork:
 
 @dataclass(frozen=True)
 class StoryUse:
-    """What one story used of models; tokens are those the providers told, None when none did.
+    """What one story used of models.
 
     Attributes:
-        calls: attempts of calls, failed ones too.
+        calls: settled calls in the ledger.
         lost_microusd: part of the cost that was booked at its bound, because the real cost is unknown.
     """
 
     calls: int
     open_calls: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
     cost_microusd: int
     lost_microusd: int
 
 
 def story_use(correlation_id: UUID) -> StoryUse:
-    """Return what the story used so far."""
-    calls = Call.objects.of_story(correlation_id).aggregate(
-        calls=Count("pk"),
-        open_calls=Count("pk", filter=Q(status=Call.Status.OPEN)),
-        prompt_tokens=Sum("prompt_tokens"),
-        completion_tokens=Sum("completion_tokens"),
+    """Return what the story used so far; open and lost calls are few, so all of them are read."""
+    hours = CostHour.objects.filter(correlation_id=correlation_id)
+    booked = hours.aggregate(
+        cost=Sum("amount_microusd"), calls=Sum("entries", filter=Q(kind=Entry.Kind.MODEL_CALL))
     )
-    entries = Entry.objects.of_story(correlation_id)
+    rare = Call.objects.filter(status__in=[Call.Status.OPEN, Call.Status.LOST]).order_by()
+    mine = [
+        (status, cost or 0)
+        for status, story, cost in rare.values_list("status", "correlation_id", "cost_microusd")
+        if story == correlation_id
+    ]
     return StoryUse(
-        **calls, cost_microusd=entries.total_microusd(), lost_microusd=entries.lost().total_microusd()
+        calls=booked["calls"] or 0,
+        open_calls=sum(status == Call.Status.OPEN for status, _ in mine),
+        cost_microusd=booked["cost"] or 0,
+        lost_microusd=sum(cost for status, cost in mine if status == Call.Status.LOST),
     )
