@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db.models import Count, Min, Q
 
 from agents.roster.models import Agent
-from factory.work.models import DeadLetter, Queue, Task
+from factory.work.models import Dag, DeadLetter, Queue, Task
 from factory.work.services import read_admission
 
 BANDS: Final = (("Urgent", 10), ("High", 30), ("Normal", 60), ("Low", 80), ("Background", 101))
@@ -87,7 +87,9 @@ class QueueNow:
 
 def queue_now() -> QueueNow:
     """Return what the queue looks like; the number of queries does not grow with the tasks."""
-    at_work = Task.objects.leased().aggregate(all=Count("pk"), agents=Count("agent", distinct=True))
+    at_work = Task.objects.filter(lease__isnull=False).aggregate(
+        all=Count("pk"), agents=Count("agent", distinct=True)
+    )
     bands = _bands()
     waits = (*_waits_by_state(), *_held(), *_shut_lanes(), *_paused_queues())
     states = [wait for wait in waits if wait.kind not in ("agent", "queue")]
@@ -141,7 +143,13 @@ def _waits_by_state() -> list[Wait]:
 
 
 def _cut() -> list[Group]:
-    found = Task.objects.blocked().order_by().values_list("pk", "dag__product__name", "changed_at")
+    stalled = list(Dag.objects.filter(state=Dag.State.STALLED).values_list("pk", flat=True))
+    found = (
+        Task.objects.blocked()
+        .filter(dag__in=stalled)
+        .order_by()
+        .values_list("pk", "dag__product__name", "changed_at")
+    )
     by_name: dict[str | None, list[datetime]] = defaultdict(list)
     for _, name, since in found:
         by_name[name].append(since)
