@@ -139,13 +139,13 @@ def call_nodes() -> bool:
     return True
 
 
-def test_nodes(*, by: str) -> Task:
-    """Queue one small job for whichever node is there; its result says what the node is and how fast it counts."""
-    spec = TaskSpec(key="test", title="Test of a node", kind="node.test")
+def queue_node_test(*, by: str, seconds: float = 1) -> Task:
+    """Queue a job of some seconds for whichever node is there; its result says what the node is and how fast it counts."""
+    spec = TaskSpec(key="test", title="Test of a node", kind="node.test", arguments={"seconds": seconds})
     dag = create_graph(
         product=None, title="Test of a node", tasks=[spec], scope=factory_scope(), correlation_id=new_id(), key=f"node-test:{new_id()}"
     )  # fmt: skip
-    audit(actor=by, verb="work.test_nodes", subject=str(dag.pk))
+    audit(actor=by, verb="work.queue_node_test", subject=str(dag.pk))
     return dag.tasks.get()
 
 

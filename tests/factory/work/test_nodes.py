@@ -21,13 +21,11 @@ from factory.work.models import Artifact, Node, Task
 from factory.work.services import (
     admit_node,
     claim_task,
+    queue_node_test,
     read_admission,
     reap_leases,
     revoke_node,
     rotate_node_key,
-)
-from factory.work.services import (
-    test_nodes as queue_test,
 )
 from tests.builders import a_task, a_user
 from tests.callers import bearer, call, device_of
@@ -292,7 +290,7 @@ def test_a_result_that_is_no_result_is_refused_and_changes_nothing(key: str) -> 
 
 
 def test_the_owner_has_a_node_tested(key: str) -> None:
-    task = queue_test(by="owner:ada")
+    task = queue_node_test(by="owner:ada")
 
     carry_out_one(a_line(key), stop=Stop())
 

@@ -4,13 +4,15 @@ import sys
 from typing import Annotated
 
 import typer
+from django.conf import settings
 from django.utils import timezone
 
 from factory.console.management.find import As, actor_of
 from factory.console.management.show import AsJson, print_json, say, show_rows
-from factory.console.management.verbs.entry import app
+from factory.console.management.verbs.entry import USAGE, app, stop
+from factory.console.management.verbs.run import celery
 from factory.work.models import Node
-from factory.work.services import admit_node, revoke_node, rotate_node_key, test_nodes
+from factory.work.services import admit_node, queue_node_test, revoke_node, rotate_node_key
 
 node = typer.Typer(
     help="Admit, change and revoke the key of a host of the gpu queue; test whichever is there."
@@ -62,10 +64,23 @@ def revoke(name: Name, *, by: As = "", is_json: AsJson = False) -> None:
 
 
 @node.command(name="test")
-def queue_test(*, by: As = "", is_json: AsJson = False) -> None:
+def queue_test(
+    *,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long it counts.")] = 1,
+    by: As = "",
+    is_json: AsJson = False,
+) -> None:
     """Queue a small job for whichever node is there; its result says what the node is."""
-    task = test_nodes(by=actor_of(by))
+    task = queue_node_test(by=actor_of(by), seconds=seconds)
     say(f"Queued; `factory task {task.pk.hex[-8:]}` tells what came of it.", is_json=is_json, task=task.pk)
+
+
+@node.command()
+def serve() -> None:
+    """On the host itself: carry out gpu jobs, one at a time. Needs its key and two addresses, and no database."""
+    if not settings.NODE_KEY:
+        stop("Set FACTORY_NODE_KEY, FACTORY_NODE_URL and FACTORY_REDIS_URL first.", code=USAGE)
+    celery("worker", "-Q", "gpu", "-c", "1", "--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 def _tell_key(name: str, key: str, *, is_json: bool) -> None:
