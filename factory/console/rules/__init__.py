@@ -114,6 +114,7 @@ DAG_LOOKS: Final[Mapping[str, Look]] = {
     "pending": Look("queue", "", "Has not begun"),
     "running": Look("live", "live", "Under way"),
     "stalled": Look("park", "need", "Waits for your choice"),
+    "failed": Look("fail", "harm", "Failed"),
     "completed": Look("done", "good", "Done"),
     "cancelled": Look("off", "", "Ended"),
 }
@@ -351,6 +352,36 @@ class Promise:
     feature: str
     words: str
     has_held: bool | None
+
+
+_DAYS: Final = (
+    "Sundays",
+    "Mondays",
+    "Tuesdays",
+    "Wednesdays",
+    "Thursdays",
+    "Fridays",
+    "Saturdays",
+    "Sundays",
+)
+
+
+def cron_in_words(cron: str) -> str:
+    """Return `daily 05:00`, `hourly at :10`, `Mondays 08:00`; what has no short words as it is written."""
+    fields = cron.split()
+    if len(fields) != 5 or not fields[0].isdecimal() or fields[3] != "*":
+        return f"by “{cron}”"
+    minute, hour, day, _, weekday = fields
+    if (hour, day, weekday) == ("*", "*", "*"):
+        return f"hourly at :{int(minute):02}"
+    if not hour.isdecimal():
+        return f"by “{cron}”"
+    clock = f"{int(hour):02}:{int(minute):02}"
+    if (day, weekday) == ("*", "*"):
+        return f"daily {clock}"
+    if day == "*" and weekday.isdecimal() and int(weekday) < len(_DAYS):
+        return f"{_DAYS[int(weekday)]} {clock}"
+    return f"monthly on day {day}, {clock}" if day.isdecimal() and weekday == "*" else f"by “{cron}”"
 
 
 _TOPIC: Final = re.compile(r"(home|decisions|money|work)|(dag|session):[0-9a-f-]{36}")

@@ -13,6 +13,7 @@ from factory.console.rules.transcript import Line
 from factory.console.templatetags.console import icon
 from factory.insight.services import Step
 from factory.insight.services.queue import BANDS, Wait
+from factory.work.models import Schedule
 
 register = template.Library()
 _LINE_ICONS: Final = {
@@ -73,7 +74,20 @@ def queue_name(queue: str) -> str:
 @register.filter
 def priority_name(priority: int) -> str:
     """Return what a priority is called, with its number."""
-    return f"{next((name for name, below in BANDS if priority < below), BANDS[-1][0])} ({priority})"
+    return f"{band_of(priority)} ({priority})"
+
+
+@register.filter
+def band_of(priority: int) -> str:
+    """Return what a priority is called."""
+    return next((name for name, below in BANDS if priority < below), BANDS[-1][0])
+
+
+@register.simple_tag
+def cron_words(schedule: Schedule) -> str:
+    """Return when something runs, in words where there are some."""
+    words = rules.cron_in_words(schedule.cron)
+    return f"{words}, time of {schedule.zone}" if schedule.zone else words
 
 
 @register.simple_tag

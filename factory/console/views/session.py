@@ -1,6 +1,7 @@
 """One step of work, its attempts as they went, and what they made."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,11 +16,12 @@ from core.registry import find_tool, tool_names
 from core.services import read_blob
 from factory.console.rules.transcript import Line, Teller, changed_files, pretty
 from factory.console.views.frame import Page, actor_of, go_to, require_role, show
-from factory.insight.services import SessionNow, graphs_of, session_of
+from factory.insight.services import SessionNow, Step, graphs_of, session_of
 from factory.work.models import Artifact, Attempt, Task
-from factory.work.services import cancel_task
+from factory.work.services import cancel_task, change_priority
 
 MOST_PREVIEW_BYTES: Final = 64 * 1024
+PLACES: Final = (("Urgent", 5), ("High", 20), ("Normal", 50), ("Low", 70), ("Background", 90))
 KEEPERS: Final = (User.Role.OWNER, User.Role.OPERATOR)
 
 
@@ -31,19 +33,23 @@ def task(request: HttpRequest, task_id: UUID) -> HttpResponse:
     if found is None:
         raise Http404
     if request.method == "POST":
-        return _stop(request, found)
+        return _change(request, found)
     return _show_task(request, found)
 
 
-def _stop(request: HttpRequest, found: Task) -> HttpResponse:
-    person = require_role(request, *KEEPERS)
+def _change(request: HttpRequest, found: Task) -> HttpResponse:
+    actor = actor_of(require_role(request, *KEEPERS))
+    what, place = request.POST.get("what"), request.POST.get("priority", "")
     try:
-        cancel_task(
-            found.pk, by=actor_of(person), reason="ended by hand", with_dependents="behind" in request.POST
-        )
+        if what == "priority" and place.isdecimal():
+            change_priority(found.pk, priority=int(place), by=actor)
+            return go_to(request, "task", found.pk, say="It has another place in line.")
+        if what == "end":
+            cancel_task(found.pk, by=actor, reason="ended by hand", with_dependents="behind" in request.POST)
+            return go_to(request, "task", found.pk, say="It is ended; a worker on it stops at its next look.")
     except FactoryError as refusal:
         return _show_task(request, found, refused=refusal.sentence, status=refusal.http_status)
-    return go_to(request, "task", found.pk, say="It is ended; a worker on it stops at its next look.")
+    return _show_task(request, found, refused="Nothing was chosen.", status=400)
 
 
 def _show_task(request: HttpRequest, found: Task, *, refused: str = "", status: int = 200) -> HttpResponse:
@@ -60,12 +66,21 @@ def _show_task(request: HttpRequest, found: Task, *, refused: str = "", status: 
         "results": Artifact.objects.filter(attempt__task=found)
         .select_related("attempt", "blob")
         .order_by("-created_at"),
+        "is_stuck": is_stuck(found, behind=behind),
+        "places": PLACES,
         "letter": found.dead_letters.filter(resolution="").first(),
         "events": found.events.order_by("-sequence")[:50],
         "refused": refused,
         "parts": ("tries", "facts"),
     }
     return show(request, "console/task.html", page, place="work", status=status)
+
+
+def is_stuck(task: Task, *, behind: Sequence[Step]) -> bool:
+    """Whether somebody has to choose: it gave up, or it was ended and others still wait for it."""
+    if task.state == Task.State.DEAD_LETTER:
+        return True
+    return task.state == Task.State.CANCELLED and any(one.is_cut for one in behind)
 
 
 @never_cache

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -14,8 +14,15 @@ from core.models import User
 from factory.console.views.frame import Page, actor_of, go_to, later, require_role, show
 from factory.insight.services import Step, given_up, graphs_of, queue_now
 from factory.insight.services.queue import QUEUES
-from factory.work.models import DeadLetter
-from factory.work.services import cancel_task, retry_dead_letter
+from factory.work.models import DeadLetter, Schedule, Task
+from factory.work.services import (
+    cancel_branch,
+    continue_without,
+    pause_schedule,
+    replace_task,
+    resume_schedule,
+    retry_dead_letter,
+)
 
 KEEPERS = (User.Role.OWNER, User.Role.OPERATOR)
 MOST_STORIES = 10
@@ -64,29 +71,60 @@ def _show_work(request: HttpRequest, *, refused: str = "", status: int = 200) ->
         "queue": later(queue_now),
         "queues": QUEUES,
         "stories": later(stories),
+        "schedules": later(
+            lambda: list(Schedule.objects.select_related("product", "last_dag").order_by("next_at", "pk"))
+        ),
         "refused": refused,
-        "parts": ("counts", "wait", "gone", "depth"),
+        "parts": ("counts", "wait", "gone", "depth", "sched"),
     }
     return show(request, "console/work.html", page, place="work", status=status)
 
 
 @require_POST
-def gave_up(request: HttpRequest, letter_id: UUID) -> HttpResponse:
-    """Take one way out of a step that gave up."""
-    person = require_role(request, *KEEPERS)
-    actor, what = actor_of(person), request.POST.get("what", "")
+def choose(request: HttpRequest, task_id: UUID) -> HttpResponse:
+    """Take one way on with a step that gave up or was ended; what is left out or replaced is the owner's to say."""
+    what, brief = request.POST.get("what", ""), request.POST.get("brief", "").strip()
+    roles = (User.Role.OWNER,) if what in ("without", "replace") else KEEPERS
+    actor = actor_of(require_role(request, *roles))
+    found = Task.objects.filter(pk=task_id).first()
+    if found is None:
+        raise Http404
     try:
-        if what == "retry":
-            retry_dead_letter(letter_id, by=actor)
-            return go_to(request, "work", say="It is tried again.")
-        if what == "change" and (brief := request.POST.get("brief", "").strip()):
-            retry_dead_letter(letter_id, by=actor, brief=brief)
-            return go_to(request, "work", say="It is tried again with the new words.")
-        if what in ("drop", "drop_all") and (letter := DeadLetter.objects.filter(pk=letter_id).first()):
-            cancel_task(
-                letter.task_id, by=actor, reason="dropped by hand", with_dependents=what == "drop_all"
-            )
-            return go_to(request, "work", say="It is dropped.")
+        said = _do(what, found, actor=actor, brief=brief)
     except FactoryError as refusal:
         return _show_work(request, refused=refusal.sentence, status=refusal.http_status)
-    return _show_work(request, refused="Nothing was changed: say what should be different.", status=400)
+    if not said:
+        return _show_work(request, refused="Nothing was chosen, or nothing was said anew.", status=400)
+    return go_to(request, "graph", found.dag_id, say=said)
+
+
+def _do(what: str, task: Task, *, actor: str, brief: str) -> str:
+    """Carry out one choice and say what was done; empty: it is no choice."""
+    if what in ("retry", "change"):
+        letter = task.dead_letters.filter(resolution="").first()
+        if letter is None or (what == "change" and not brief):
+            return ""
+        retry_dead_letter(letter.pk, by=actor, brief=brief if what == "change" else "")
+        return f"“{task.title}” is tried again."
+    if what == "without":
+        continue_without(task.pk, by=actor)
+        return f"The work goes on without “{task.title}”."
+    if what == "replace" and brief:
+        replace_task(task.pk, by=actor, brief=brief)
+        return f"Another step stands in the place of “{task.title}”."
+    if what == "drop":
+        cancel_branch(task.pk, by=actor)
+        return f"“{task.title}” and what waited for it are ended."
+    return ""
+
+
+@require_POST
+def schedule(request: HttpRequest, schedule_id: UUID) -> HttpResponse:
+    """Pause a schedule, or let it go on; only the owner does the latter."""
+    is_resumed = request.POST.get("what") == "resume"
+    person = require_role(request, *((User.Role.OWNER,) if is_resumed else KEEPERS))
+    try:
+        (resume_schedule if is_resumed else pause_schedule)(schedule_id, by=actor_of(person))
+    except FactoryError as refusal:
+        return _show_work(request, refused=refusal.sentence, status=refusal.http_status)
+    return go_to(request, "work", say="It goes on." if is_resumed else "It is paused.")

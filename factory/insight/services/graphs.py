@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +10,8 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from agents.gateway.models import Call
-from factory.work.models import Attempt, Dag, Dependency, Task
+from billing.models import Limit, Period
+from factory.work.models import Attempt, Dag, DeadLetter, Dependency, Task
 from portfolio.models import Product
 
 MOST_GRAPHS: Final = 20
@@ -157,10 +157,15 @@ def _tries(tasks: Mapping[UUID, Task]) -> dict[UUID, list[Try]]:
     return tries
 
 
+def holds_up(task: Task) -> bool:
+    """Whether whatever waits for this task waits in vain."""
+    return task.state in _CUT and not task.is_left_out
+
+
 def _graph(
     dag: Dag, tasks: list[Task], *, needs: Mapping[UUID, list[UUID]], tries: Mapping[UUID, list[Try]]
 ) -> Graph:
-    state_of = {task.pk: task.state for task in tasks}
+    by_id = {task.pk: task for task in tasks}
     numbers = {task.pk: number for number, task in enumerate(tasks, start=1)}
     steps = tuple(
         Step(
@@ -168,7 +173,7 @@ def _graph(
             task=task,
             needs=tuple(before := [one for one in needs.get(task.pk, ()) if one in numbers]),
             after=", ".join(str(number) for number in sorted(numbers[one] for one in before)),
-            is_cut=task.state == Task.State.PENDING and any(state_of[one] in _CUT for one in before),
+            is_cut=task.state == Task.State.PENDING and any(holds_up(by_id[one]) for one in before),
             tries=tuple(tries.get(task.pk, ())),
         )
         for task in tasks[:MOST_STEPS]
@@ -215,10 +220,17 @@ def _graphs(product: Product | None) -> QuerySet[Dag]:
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a graph stands still: a step that gave up or was ended, and what it blocks."""
+    """Why a graph stands still: a step that gave up or was ended, and what it blocks.
+
+    Attributes:
+        letter: of a step that gave up; None: it was ended.
+        cap_microusd: what the step may cost in all; None: no such limit.
+    """
 
     step: Step
     blocks: tuple[Step, ...]
+    letter: DeadLetter | None
+    cap_microusd: int | None
 
 
 def causes_of(graph: Graph) -> tuple[Cause, ...]:
@@ -227,13 +239,14 @@ def causes_of(graph: Graph) -> tuple[Cause, ...]:
     blocked: dict[UUID, list[Step]] = defaultdict(list)
     for step in graph.cut:
         for before in step.needs:
-            if before in by_id and by_id[before].task.state in _CUT:
+            if before in by_id and holds_up(by_id[before].task):
                 blocked[before].append(step)
     held = [one for one in graph.steps if one.task.pk in blocked or one.task.state == Task.State.DEAD_LETTER]
-    return tuple(Cause(one, tuple(blocked[one.task.pk])) for one in held)
-
-
-def began_at(graph: Graph) -> datetime | None:
-    """Return when its first attempt began, in machine time; None: none has."""
-    moments = [one.attempt.started_at for step in graph.steps for one in step.tries if one.attempt.started_at]
-    return min(moments, default=None)
+    tasks = [one.task for one in held]
+    letters = {one.task_id: one for one in DeadLetter.objects.filter(task__in=tasks, resolution="")}
+    limits = Limit.objects.filter(scope__in=[task.scope_id for task in tasks], period=Period.LIFE)
+    caps = dict(limits.values_list("scope", "cap_microusd"))
+    return tuple(
+        Cause(one, tuple(blocked[one.task.pk]), letters.get(one.task.pk), caps.get(one.task.scope_id))
+        for one in held
+    )

@@ -143,10 +143,10 @@ def _waits_by_state() -> list[Wait]:
 
 
 def _cut() -> list[Group]:
-    stalled = list(Dag.objects.filter(state=Dag.State.STALLED).values_list("pk", flat=True))
+    under_way = list(Dag.objects.filter(closed_at=None).values_list("pk", flat=True))
     found = (
         Task.objects.blocked()
-        .filter(dag__in=stalled)
+        .filter(dag__in=under_way)
         .order_by()
         .values_list("pk", "dag__product__name", "changed_at")
     )
