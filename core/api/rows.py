@@ -100,10 +100,12 @@ class Row(serializers.ModelSerializer[M]):
     """A row as it is read."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Return the fields, for reading alone."""
+        """Return the fields, for reading alone: what a database could not hold is no part of the promise."""
         fields = super().get_fields()
         for one in fields.values():
-            one.read_only = True
+            one.read_only, one.validators = True, []
+            if isinstance(one, serializers.IntegerField):
+                one.min_value = one.max_value = None
         return fields
 
 
