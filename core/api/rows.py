@@ -30,7 +30,7 @@ from core.api.reading import Body, Nothing, Said, check_size
 from core.api.schema import KEY_HEADER
 from core.errors import BadArguments
 from core.ids import digest_of
-from core.services.replies import Reply, count_call, reply_once
+from core.services.replies import Reply, count_call, reply_again, reply_once
 
 M = TypeVar("M", bound=models.Model)
 
@@ -172,6 +172,7 @@ class Rows(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
 
 Verb = Callable[..., Any]
+Keeper = Callable[..., tuple[Reply, bool]]
 
 
 def verb(  # noqa: PLR0913 (what comes in, what goes out and who may: each verb says all of it)
@@ -183,6 +184,7 @@ def verb(  # noqa: PLR0913 (what comes in, what goes out and who may: each verb 
     status: int = 200,
     is_secret: bool = False,
     may_be_none: bool = False,
+    is_repeatable: bool = False,
 ) -> Callable[[Verb], Verb]:
     """Make a method the POST of its name: it calls one service and returns what is to be shown.
 
@@ -194,6 +196,7 @@ def verb(  # noqa: PLR0913 (what comes in, what goes out and who may: each verb 
         status: of the answer.
         is_secret: its answer is told once and never kept.
         may_be_none: None as a result is an answer too (204).
+        is_repeatable: its service takes long and gives the same when called again: no transaction is held meanwhile.
     """
 
     def make(do: Verb) -> Verb:
@@ -209,7 +212,7 @@ def verb(  # noqa: PLR0913 (what comes in, what goes out and who may: each verb 
                 body = _plain(gives(instance=result, context={"request": request}).data)
                 return Reply(status, body, is_secret=is_secret)
 
-            return _answer(request, caller, act)
+            return _answer(request, caller, act, keep=reply_again if is_repeatable else reply_once)
 
         door.__name__, door.__doc__ = do.__name__, do.__doc__
         door.may = may  # type: ignore[attr-defined] # a viewset reads it from its method
@@ -231,7 +234,7 @@ def _plain(shown: Any) -> Any:
     return json.loads(JSONRenderer().render(shown))
 
 
-def _answer(request: Request, caller: Caller, act: Callable[[], Reply]) -> Response:
+def _answer(request: Request, caller: Caller, act: Callable[[], Reply], *, keep: Keeper) -> Response:
     """Do it, or tell again what was answered to the same key."""
     key = request.headers.get(KEY_HEADER, "")
     if not key:
@@ -240,6 +243,6 @@ def _answer(request: Request, caller: Caller, act: Callable[[], Reply]) -> Respo
         if not key.isprintable() or len(key) > 200:
             raise BadArguments(at=KEY_HEADER, expected="1 to 200 printable characters")
         digest = digest_of([request.method, request.path, request.data])
-        reply, is_kept = reply_once(caller.key, key=key, digest=digest, do=act)
+        reply, is_kept = keep(caller.key, key=key, digest=digest, do=act)
     headers = {"Idempotent-Replayed": "true"} if is_kept else {}
     return Response(reply.body, status=reply.status, headers=headers)

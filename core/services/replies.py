@@ -68,6 +68,25 @@ def reply_once(caller: str, *, key: str, digest: str, do: Callable[[], Reply]) -
     return Reply(known.status, known.body), True
 
 
+def reply_again(caller: str, *, key: str, digest: str, do: Callable[[], Reply]) -> tuple[Reply, bool]:
+    """Do it and keep the reply, for a deed that takes long and gives the same when it is done again.
+
+    No transaction is open meanwhile; after a death the same key does it again. Say whether the reply was kept.
+
+    Raises:
+        KeyOfAnotherRequest: something else was asked under this key.
+    """
+    KeptReply.objects.filter(caller=caller, key=key, at__lt=timezone.now() - KEPT_FOR).delete()
+    kept, _ = KeptReply.objects.get_or_create(caller=caller, key=key, defaults={"digest": digest})
+    if kept.digest != digest:
+        raise KeyOfAnotherRequest(key=key)
+    if kept.status:
+        return Reply(kept.status, kept.body), True
+    reply = do()
+    KeptReply.objects.filter(pk=kept.pk).update(status=reply.status, body=reply.body)
+    return reply, False
+
+
 class _Known(Exception):
     """Somebody came under this key before."""
 

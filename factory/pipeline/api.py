@@ -40,7 +40,7 @@ class IdeaDoor(Door):
 
     serializer_class = BegunOut
 
-    @verb(may=OWNERS, takes=IdeaIn, gives=BegunOut, status=201)
+    @verb(may=OWNERS, takes=IdeaIn, gives=BegunOut, status=201, is_repeatable=True)
     def create(self, caller: Caller, said: Told) -> Product:
         """Begin a venture now; you are asked before anything is built."""
         return start_from_idea(said["text"], name=said["name"], by=caller.name)

@@ -7,9 +7,10 @@ from typing import TypeVar
 import pytest
 from django.db import connection
 
+from core.errors import KeyOfAnotherRequest
 from core.models import AuditRow, CallCount, KeptReply
 from core.services import audit, found_installation
-from core.services.replies import Reply, count_call, reply_once
+from core.services.replies import Reply, count_call, reply_again, reply_once
 from tests.builders import a_user
 from tests.callers import call, device_of
 
@@ -51,6 +52,20 @@ def test_a_deed_that_fails_leaves_its_key_free() -> None:
         reply_once("test", key="k", digest="d", do=fails)
 
     assert (AuditRow.objects.count(), KeptReply.objects.count()) == (0, 0)
+
+
+def test_a_long_deed_is_done_again_after_a_death_and_told_again_after_that() -> None:
+    def dies() -> Reply:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        reply_again("test", key="k", digest="d", do=dies)
+    done = reply_again("test", key="k", digest="d", do=lambda: Reply(201, {"n": 1}))
+    told = reply_again("test", key="k", digest="d", do=dies)
+
+    assert (done[1], told) == (False, (Reply(201, {"n": 1}), True))
+    with pytest.raises(KeyOfAnotherRequest):
+        reply_again("test", key="k", digest="other", do=dies)
 
 
 def test_no_call_is_overlooked_by_the_count() -> None:

@@ -258,6 +258,37 @@ def test_an_operator_lowers_a_limit_and_only_the_owner_raises_it(owner: Client) 
     assert [one.status_code for one in (lower, higher, raised)] == [200, 403, 200]
 
 
+def test_a_wish_under_the_same_key_is_one_and_can_be_given_up(owner: Client) -> None:
+    wish = {"text": "Tell me when a nightly job is silent", "budget_microusd": 2_000_000}
+
+    one, again = (call(owner, "objectives", **{**wish, "key": "w1"}).json() for _ in range(2))
+    unclear = call(owner, "ideas", text="x")
+    gone = call(owner, f"objectives/{one['id']}/cancel", reason="changed my mind")
+
+    assert one["id"] == again["id"]
+    assert (one["created_by"], one["state"]) == ("owner:ada on phone", "received")
+    assert (unclear.status_code, unclear.json()["code"]) == (400, "IDEA_UNCLEAR")
+    assert (gone.json()["state"], gone.json()["changes"][0]["actor"]) == ("cancelled", "owner:ada on phone")
+
+
+def test_a_schedule_is_kept_paused_and_forgotten(owner: Client) -> None:
+    week = {
+        "name": "weekly",
+        "cron": "0 9 * * 1",
+        "zone": "Pacific/Auckland",
+        "tasks": [{**TWO[1], "after": []}],
+    }
+
+    kept = call(owner, "schedules", **week).json()
+    paused = call(owner, f"schedules/{kept['id']}/pause").json()
+    wrong = call(owner, "schedules", **{**week, "cron": "never"})
+    removed = call(owner, f"schedules/{kept['id']}/remove")
+
+    assert (kept["created_by"], paused["is_paused"]) == ("owner:ada on phone", True)
+    assert (wrong.status_code, removed.status_code) == (400, 204)
+    assert asked(owner, "schedules")["results"] == []
+
+
 def test_pauses_bind_and_the_owner_ends_them(owner: Client, worker: Client) -> None:
     task = a_task(agent="Rex")
 
