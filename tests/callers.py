@@ -39,7 +39,7 @@ def asked(client: Client, address: str) -> Any:
     return answer.json()
 
 
-def call(client: Client, address: str, /, *, key: str = "", **said: Any) -> Any:
-    """Return the answer to a verb."""
-    headers = {"Idempotency-Key": key} if key else {}
+def call(client: Client, address: str, /, *, once: str = "", **said: Any) -> Any:
+    """Return the answer to a verb; `once`: its idempotency key."""
+    headers = {"Idempotency-Key": once} if once else {}
     return client.post(f"/api/v1/{address}/", said, content_type="application/json", headers=headers)

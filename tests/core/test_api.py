@@ -74,8 +74,8 @@ def test_a_secret_is_told_once_and_stored_nowhere() -> None:
     browser = Client()
     browser.force_login(a_user())
 
-    made = call(browser, "tokens", name="phone", key="k1")
-    again = call(browser, "tokens", name="phone", key="k1")
+    made = call(browser, "tokens", name="phone", once="k1")
+    again = call(browser, "tokens", name="phone", once="k1")
 
     secret = made.json()["secret"]
     assert (made.status_code, again.status_code, again.json()["code"]) == (201, 409, "ALREADY_TOLD")
@@ -130,9 +130,9 @@ def test_who_says_in_the_body_who_he_is_gets_nothing_but_an_audit_row() -> None:
 def test_a_repeat_under_the_same_key_is_answered_and_does_nothing() -> None:
     phone = device_of(a_user())
 
-    first = call(phone, "installation/stop", key="k", reason="one")
-    call(phone, "installation/start", key="other")
-    again = call(phone, "installation/stop", key="k", reason="one")
+    first = call(phone, "installation/stop", once="k", reason="one")
+    call(phone, "installation/start", once="other")
+    again = call(phone, "installation/stop", once="k", reason="one")
 
     assert again.json() == first.json()
     assert (first.headers.get("Idempotent-Replayed"), again["Idempotent-Replayed"]) == (None, "true")
@@ -141,12 +141,12 @@ def test_a_repeat_under_the_same_key_is_answered_and_does_nothing() -> None:
 
 def test_a_key_belongs_to_one_request_of_one_caller_for_a_day() -> None:
     phone, other = device_of(a_user()), device_of(a_user())
-    call(phone, "installation/stop", key="k", reason="one")
+    call(phone, "installation/stop", once="k", reason="one")
 
-    refused = call(phone, "installation/stop", key="k", reason="two")
-    theirs = call(other, "installation/stop", key="k", reason="two")
+    refused = call(phone, "installation/stop", once="k", reason="two")
+    theirs = call(other, "installation/stop", once="k", reason="two")
     KeptReply.objects.update(at=timezone.now() - timedelta(hours=25))
-    later = call(phone, "installation/stop", key="k", reason="two")
+    later = call(phone, "installation/stop", once="k", reason="two")
 
     assert (refused.status_code, refused.json()["code"]) == (409, "KEY_OF_ANOTHER_REQUEST")
     assert "Idempotent-Replayed" not in theirs.headers
@@ -156,9 +156,9 @@ def test_a_key_belongs_to_one_request_of_one_caller_for_a_day() -> None:
 def test_a_refusal_is_not_kept() -> None:
     phone = device_of(a_user())
 
-    first = call(phone, "agents/Rex/pause", key="k")
+    first = call(phone, "agents/Rex/pause", once="k")
     an_agent("Rex")
-    again = call(phone, "agents/Rex/pause", key="k")
+    again = call(phone, "agents/Rex/pause", once="k")
 
     assert (first.status_code, again.status_code) == (404, 200)
 

@@ -78,7 +78,7 @@ def test_a_verb_called_at_once_under_one_key_is_done_once() -> None:
     found_installation("rehearsal")
     phone = device_of(a_user())
 
-    statuses = at_once(lambda _: call(phone, "installation/stop", key="k").status_code, times=8)
+    statuses = at_once(lambda _: call(phone, "installation/stop", once="k").status_code, times=8)
 
     assert statuses == [200] * 8
     assert AuditRow.objects.filter(verb="core.stop_everything").count() == 1

@@ -110,8 +110,8 @@ def test_nothing_to_do_is_an_answer(worker: Client) -> None:
 def test_the_same_claim_twice_under_one_key_takes_one_task(owner: Client, worker: Client) -> None:
     a_task(agent="Rex"), a_task(agent="Rex")
 
-    first = call(worker, "tasks/claim", key="k")
-    again = call(worker, "tasks/claim", key="k")
+    first = call(worker, "tasks/claim", once="k")
+    again = call(worker, "tasks/claim", once="k")
 
     assert (first.status_code, again.json()["code"]) == (200, "ALREADY_TOLD")
     assert Attempt.objects.count() == 1
@@ -171,8 +171,8 @@ def test_an_agent_asks_the_owner_answers_once_and_the_effect_comes_with_the_answ
 
     own = call(rex, f"approvals/{question['id']}/resolve", **answer)
     stale = call(owner, f"approvals/{question['id']}/resolve", answer="approve", digest="0" * 64)
-    yes = call(owner, f"approvals/{question['id']}/resolve", key="k", **answer)
-    replayed = call(owner, f"approvals/{question['id']}/resolve", key="k", **answer)
+    yes = call(owner, f"approvals/{question['id']}/resolve", once="k", **answer)
+    replayed = call(owner, f"approvals/{question['id']}/resolve", once="k", **answer)
     twice = call(owner, f"approvals/{question['id']}/resolve", **answer)
 
     assert question["asked_by"] == "agent:Rex"
@@ -259,7 +259,7 @@ def test_an_operator_lowers_a_limit_and_only_the_owner_raises_it(owner: Client) 
 
 
 def test_a_wish_under_the_same_key_is_one_and_can_be_given_up(owner: Client) -> None:
-    wish = {"text": "Tell me when a nightly job is silent", "budget_microusd": 2_000_000}
+    wish: dict[str, Any] = {"text": "Tell me when a nightly job is silent", "budget_microusd": 2_000_000}
 
     one, again = (call(owner, "objectives", **{**wish, "key": "w1"}).json() for _ in range(2))
     unclear = call(owner, "ideas", text="x")
@@ -272,7 +272,7 @@ def test_a_wish_under_the_same_key_is_one_and_can_be_given_up(owner: Client) -> 
 
 
 def test_a_schedule_is_kept_paused_and_forgotten(owner: Client) -> None:
-    week = {
+    week: dict[str, Any] = {
         "name": "weekly",
         "cron": "0 9 * * 1",
         "zone": "Pacific/Auckland",
