@@ -1,0 +1,208 @@
+"""How fast pages are with a past behind them: 10,000 tasks, 1,000 approvals, a million costs.
+
+    make bench-web                  on SQLite, and on PostgreSQL when FACTORY_DATABASE_URL is set
+
+Times are the server's: from the request to the whole answer, as one signed-in owner, pages cold to nobody. Beside wall
+time stands CPU time, which a busy machine does not blur. Prints a table and one line of JSON.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+HOME: Final = ROOT / "var" / "bench-web"
+ROUNDS: Final = 40
+TARGETS: Final = {"p95_ms": 50, "first_load_kb": 60, "cold_start_s": 5, "idle_rss_mb": 250}
+PAGES: Final = (
+    "home",
+    "venture",
+    "work",
+    "ledger",
+    "ledger, all days",
+    "money",
+    "approvals",
+    "agents",
+    "calls",
+)
+
+
+def main() -> int:
+    """Measure each database in a process of its own, then a fresh factory; print what was found."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument(
+        "--here", action="store_true", help="measure the database of this environment, print JSON"
+    )
+    asked.add_argument("--rounds", type=int, default=ROUNDS)
+    told = asked.parse_args()
+    if told.here:
+        sys.stdout.write(json.dumps(measure_pages(rounds=told.rounds)) + "\n")
+        return 0
+    found: dict[str, Any] = {"sqlite": child(told.rounds, home=HOME / "sqlite", url="")}
+    if url := os.environ.get("FACTORY_DATABASE_URL", ""):
+        found["postgresql"] = child(told.rounds, home=HOME / "postgresql", url=url)
+    found["start"] = measure_start(HOME / "start")
+    report(found)
+    return 0
+
+
+def child(rounds: int, *, home: Path, url: str) -> dict[str, Any]:
+    """Fill a home once, measure it in a fresh process, and return what it found."""
+    environment = environment_of(home, url=url)
+    if not (home / "filled").exists():
+        run([*MANAGE, "factory", "seed"], environment)
+        (home / "filled").touch()
+    run([*MANAGE, "factory", "prepare"], environment)
+    said = run([sys.executable, __file__, "--here", "--rounds", str(rounds)], environment)
+    answer: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return answer
+
+
+MANAGE: Final = (sys.executable, str(ROOT / "manage.py"))
+
+
+def environment_of(home: Path, *, url: str) -> dict[str, str]:
+    """Return an environment for a rehearsal in this home; the database is the one of `url`, or a file."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FACTORY_")}
+    home.mkdir(parents=True, exist_ok=True)
+    said = {"FACTORY_MODE": "rehearsal", "FACTORY_HOME": str(home), "FACTORY_LOG_LEVEL": "ERROR"}
+    return {**kept, **said, **({"FACTORY_DATABASE_URL": url} if url else {})}
+
+
+def run(command: list[str], environment: dict[str, str]) -> str:
+    """Run one command to its end and return what it printed."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603 (our own)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return done.stdout
+
+
+def measure_pages(*, rounds: int) -> dict[str, Any]:
+    """Return for each page its times, queries and size."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factory.settings")
+    sys.path.insert(0, str(ROOT))
+    import django  # noqa: PLC0415 (only the process that measures has a database)
+
+    django.setup()
+    from django.conf import settings  # noqa: PLC0415
+    from django.contrib.staticfiles import finders  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+    from django.test import Client  # noqa: PLC0415
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+
+    from core.models import User  # noqa: PLC0415
+    from portfolio.models import Product  # noqa: PLC0415
+
+    settings.ALLOWED_HOSTS = ["testserver"]
+    client = Client()
+    client.force_login(User.objects.filter(role=User.Role.OWNER).earliest("date_joined"))
+    slug = Product.objects.filter(stage="grow").earliest("opened_at").slug
+    addresses = dict(
+        zip(PAGES, ("/", f"/ventures/{slug}/", "/work/", "/money/ledger/", "/money/ledger/?days=all", "/money/", "/decisions/", "/agents/", "/money/calls/"), strict=True)
+    )  # fmt: skip
+    pages = {}
+    for name, address in addresses.items():
+        body = client.get(address).content
+        with CaptureQueriesContext(connection) as seen:
+            client.get(address)
+        queries = len(seen)
+        pages[name] = {
+            **times(lambda address=address: client.get(address), rounds=rounds),  # type: ignore[misc]
+            "queries": queries,
+            "html_gz_kb": round(len(gzip.compress(body)) / 1024, 1),
+        }
+    assets = [
+        Path(str(finders.find(name)))
+        for name in ("tokens.css", "app.css", "live.js", "favicon.svg", "django_htmx/htmx.min.js")
+    ]
+    first = [client.get("/").content, *(path.read_bytes() for path in assets if path.is_file())]
+    return {"pages": pages, "first_load_kb": round(sum(len(gzip.compress(one)) for one in first) / 1024, 1)}  # fmt: skip
+
+
+def times(get: Callable[[], object], *, rounds: int) -> dict[str, float]:
+    """Return the middle and the slowest twentieth of these rounds, in milliseconds of wall and of CPU time."""
+    wall, cpu = [], []
+    for _ in range(rounds):
+        began, used = time.perf_counter(), time.process_time()
+        get()
+        wall.append(1000 * (time.perf_counter() - began))
+        cpu.append(1000 * (time.process_time() - used))
+    return {
+        "p50_ms": round(quantiles(wall, n=20)[9], 1),
+        "p95_ms": round(quantiles(wall, n=20)[18], 1),
+        "cpu_p50_ms": round(quantiles(cpu, n=20)[9], 1),
+        "cpu_p95_ms": round(quantiles(cpu, n=20)[18], 1),
+    }
+
+
+def measure_start(home: Path) -> dict[str, float]:
+    """Return how long a prepared factory takes to answer its first page, and what it holds in memory when idle."""
+    environment = environment_of(home, url="")
+    run([*MANAGE, "factory", "prepare"], environment)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    began = time.perf_counter()
+    command = [*MANAGE, "factory", "run", "--quiet", "--port", str(port)]
+    factory = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)  # noqa: S603 (our own)
+    try:
+        while not answers(port):
+            if factory.poll() is not None or time.perf_counter() - began > 60:
+                sys.exit("the factory did not start")
+            time.sleep(0.02)
+        took = time.perf_counter() - began
+        time.sleep(8)
+        return {"cold_start_s": round(took, 2), "idle_rss_mb": round(rss_mb(factory.pid), 1)}
+    finally:
+        factory.send_signal(signal.SIGTERM)
+        factory.wait(timeout=60)
+        run([*MANAGE, "factory", "close"], environment)
+
+
+def answers(port: int) -> bool:
+    """Say whether the sign-in page is there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as door:
+            door.sendall(b"GET /login/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return door.recv(15).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def rss_mb(pid: int) -> float:
+    """Return what a process holds in memory."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def report(found: dict[str, Any]) -> None:
+    """Print the table and the line."""
+    sys.path.insert(0, str(ROOT))
+    from rich.console import Console  # noqa: PLC0415 (the measuring process needs no tables)
+    from rich.table import Table  # noqa: PLC0415
+
+    columns = ("p50_ms", "p95_ms", "cpu_p50_ms", "cpu_p95_ms", "queries", "html_gz_kb")
+    for database in [name for name in ("sqlite", "postgresql") if name in found]:
+        table = Table("page", *columns, title=f"{database}, load {os.getloadavg()[0]:.1f}", box=None)
+        for name, row in found[database]["pages"].items():
+            table.add_row(name, *(str(row[column]) for column in columns))
+        Console().print(table)
+    start, first = found["start"], found["sqlite"]["first_load_kb"]
+    sys.stdout.write(
+        f"first load {first} KB gzipped; cold start {start['cold_start_s']} s; idle {start['idle_rss_mb']} MB; targets {TARGETS}\n"
+    )
+    sys.stdout.write(json.dumps({"bench": "web", "targets": TARGETS, **found}) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
