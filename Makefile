@@ -1,5 +1,5 @@
 # The factory's commands. A fresh machine needs Python 3.11 or newer and git; everything else is installed into .venv.
-.PHONY: demo run install install-dev test test-full drill e2e shots check api
+.PHONY: bench-web demo run install install-dev test test-full drill e2e shots check api
 PY = .venv/bin/python
 # --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
 given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
@@ -36,6 +36,9 @@ shots: install-dev ## pictures of every page in var/shots, and those of the READ
 
 api: install-dev ## the OpenAPI document, written down
 	@FACTORY_HOME=var/check $(PY) manage.py spectacular --validate --fail-on-warn --file docs/api.yaml
+
+bench-web: install-dev ## server time of every page with a long past behind it
+	@$(PY) bench/web.py
 
 check: install-dev ## style, types, the order of the house, deployment settings, migrations
 	@.venv/bin/ruff check .

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Max, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 
 from agents.gateway.models import Call
@@ -26,6 +26,8 @@ from factory.work.models import Attempt, Task
 QUEUES: Final = frozenset({"cloud", "build"})
 """Where agents' work waits."""
 RECENT: Final = 12
+MEAN_OF: Final = 100
+"""The last results of the month, of which the mean length is taken."""
 TURNED_DOWN: Final = ("rejected", "changed")
 
 
@@ -36,7 +38,7 @@ class Record:
     Attributes:
         tried: attempts that are over; those that were never begun or ended by others count nothing.
         overruled, answered: questions of it that the owner answered with a no or a change, and all answered ones.
-        mean_s: mean length of accepted attempts in machine time; None: there were none, or nobody asked.
+        mean_s: mean length of the last accepted attempts in machine time; None: there were none, or nobody asked.
     """
 
     accepted: int = 0
@@ -183,15 +185,13 @@ def agent_card(name: str, *, now: datetime) -> AgentCard | None:
 
 
 def _whole_record(agent: Agent, record: Record, *, since: datetime) -> Record:
-    worked = ExpressionWrapper(F("ended_at") - F("started_at"), output_field=DurationField())
-    done = Attempt.objects.filter(
-        agent=agent, state=Attempt.State.DONE, claimed_at__gte=since, started_at__isnull=False
-    )
-    mean: timedelta | None = done.aggregate(mean=Avg(worked))["mean"]
+    done = Attempt.objects.filter(agent=agent, state=Attempt.State.DONE, claimed_at__gte=since)
+    spans = done.order_by("-claimed_at").values_list("started_at", "ended_at")[:MEAN_OF]
+    worked = [(ended - began).total_seconds() for began, ended in spans if began and ended]
     asked = Request.objects.filter(asked_by=f"agent:{agent.name}", decision__isnull=False)
     answers = asked.aggregate(all=Count("pk"), no=Count("pk", filter=Q(state__in=TURNED_DOWN)))
     return Record(
-        record.accepted, record.failed, overruled=answers["no"], answered=answers["all"], mean_s=mean.total_seconds() if mean else None
+        record.accepted, record.failed, overruled=answers["no"], answered=answers["all"], mean_s=sum(worked) / len(worked) if worked else None
     )  # fmt: skip
 
 

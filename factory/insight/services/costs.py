@@ -1,15 +1,17 @@
 """Where the money of the last days went: by hour, agent, model, band, venture and kind."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db.models import Sum
+
 from agents.gateway.models import ModelEntry
 from agents.roster.models import Agent
-from billing.models import CostHour, Entry, Limit, Period, Window
+from billing.models import CostHour, CostHourQuerySet, Entry, Limit, Period, Window
 from core.clock import start_of_month
 from factory.insight.services.money import Purse
 from portfolio.models import Product
@@ -86,75 +88,45 @@ class Costs:
         return sum(one.calls for one in self.models)
 
 
-@dataclass(frozen=True)
-class _Hour:
-    """One row of the sums."""
-
-    at: datetime
-    scope_id: UUID
-    kind: str
-    agent: str
-    item: str
-    amount: int
-    entries: int
-
-
 def costs_now(now: datetime) -> Costs:
     """Return the costs as of business time `now`, from the sums of the last eight days and today's windows."""
     today = now.astimezone(UTC).date()
-    rows = _rows(today - timedelta(days=USUAL_DAYS), today)
-    of_today = [row for row in rows if row.at.date() == today]
-    calls = [row for row in rows if row.kind == Entry.Kind.MODEL_CALL]
-    week = [row for row in calls if row.at.date() > today - timedelta(days=USUAL_DAYS)]
+    week = CostHour.objects.between(today - timedelta(days=USUAL_DAYS - 1), today)
     return Costs(
-        hours=_hours(rows, now=now),
-        agents=_agents(rows, now=now),
-        models=_models(row for row in calls if row.at.date() == today),
+        hours=_hours(now),
+        agents=_agents(now),
+        models=_models(CostHour.objects.between(today, today)),
         bands=_bands(_models(week)),
-        ventures=_ventures(of_today, now=now),
+        ventures=_ventures(now),
         kinds=_kinds(now),
         last_minutes_microusd=Entry.objects.between(now - timedelta(minutes=5), now).total_microusd(),
     )
 
 
-def _rows(first: date, last: date) -> list[_Hour]:
-    found = CostHour.objects.between(first, last).values_list(
-        "day", "hour", "scope_id", "kind", "agent", "item", "amount_microusd", "entries"
-    )
-    return [
-        _Hour(
-            datetime(day.year, day.month, day.day, hour, tzinfo=UTC),
-            scope,
-            kind,
-            agent,
-            item,
-            amount,
-            entries,
-        )
-        for day, hour, scope, kind, agent, item, amount, entries in found
-    ]
-
-
-def _hours(rows: Iterable[_Hour], *, now: datetime) -> tuple[tuple[datetime, int], ...]:
-    sums: Counter[datetime] = Counter()
-    for row in rows:
-        sums[row.at] += row.amount
+def _hours(now: datetime) -> tuple[tuple[datetime, int], ...]:
     last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    rows = CostHour.objects.between((last - timedelta(hours=HOURS_SHOWN)).date(), last.date()).order_by()
+    sums = {
+        datetime(day.year, day.month, day.day, hour, tzinfo=UTC): total
+        for day, hour, total in rows.values_list("day", "hour").annotate(total=Sum("amount_microusd"))
+    }
     shown = [last - timedelta(hours=back) for back in range(HOURS_SHOWN - 1, -1, -1)]
-    return tuple((hour, sums[hour]) for hour in shown)
+    return tuple((hour, sums.get(hour, 0)) for hour in shown)
 
 
-def _agents(rows: Iterable[_Hour], *, now: datetime) -> tuple[AgentCost, ...]:
-    today, before, calls = now.astimezone(UTC).date(), Counter[str](), Counter[str]()
-    for row in rows:
-        if row.at.date() != today:
-            before[row.agent] += row.amount
-        elif row.kind == Entry.Kind.MODEL_CALL:
-            calls[row.agent] += row.entries
-    agents = list(Agent.objects.select_related("version").order_by("name"))
+def _agents(now: datetime) -> tuple[AgentCost, ...]:
+    today = now.astimezone(UTC).date()
+    rows = CostHour.objects.order_by()
+    calls = rows.between(today, today).filter(kind=Entry.Kind.MODEL_CALL).values_list("agent")
+    called = dict(calls.annotate(total=Sum("entries")))
+    before = rows.between(today - timedelta(days=USUAL_DAYS), today - timedelta(days=1)).values_list("agent")
+    usual = dict(before.annotate(total=Sum("amount_microusd")))
+    agents = list(Agent.objects.order_by("name"))
     purses = purses_of([agent.scope_id for agent in agents], period=Period.DAY, now=now)
     found = [
-        AgentCost(agent, purses[agent.scope_id], before[agent.name] // USUAL_DAYS, calls[agent.name])
+        AgentCost(
+            agent, purses[agent.scope_id], usual.get(agent.name, 0) // USUAL_DAYS, called.get(agent.name, 0)
+        )
         for agent in agents
     ]
     return tuple(sorted(found, key=lambda one: (-one.purse.spent_microusd, one.agent.name)))
@@ -174,14 +146,13 @@ def purses_of(scopes: Iterable[UUID], *, period: str, now: datetime) -> dict[UUI
     return purses  # fmt: skip
 
 
-def _models(rows: Iterable[_Hour]) -> tuple[ModelCost, ...]:
-    calls, costs = Counter[str](), Counter[str]()
-    for row in rows:
-        calls[row.item] += row.entries
-        costs[row.item] += row.amount
-    tiers = dict(ModelEntry.objects.filter(name__in=list(calls)).values_list("name", "tier"))
+def _models(hours: CostHourQuerySet) -> tuple[ModelCost, ...]:
+    rows = hours.filter(kind=Entry.Kind.MODEL_CALL).order_by().values_list("item")
+    sums = list(rows.annotate(calls=Sum("entries"), cost=Sum("amount_microusd")))
+    names = [name for name, _, _ in sums]
+    tiers = dict(ModelEntry.objects.filter(name__in=names).values_list("name", "tier"))
     found = [
-        ModelCost(name, BAND_OF_TIER.get(tiers.get(name, ""), ""), calls[name], costs[name]) for name in calls
+        ModelCost(name, BAND_OF_TIER.get(tiers.get(name, ""), ""), calls, cost) for name, calls, cost in sums
     ]
     return tuple(sorted(found, key=lambda one: (-one.cost_microusd, one.model)))
 
@@ -206,11 +177,11 @@ def _bands(models: Iterable[ModelCost]) -> tuple[Band, ...]:
     )
 
 
-def _ventures(rows: Iterable[_Hour], *, now: datetime) -> tuple[VentureCost, ...]:
+def _ventures(now: datetime) -> tuple[VentureCost, ...]:
     """Return every venture that cost something today or is frozen, the nearest to its limit first."""
-    today = Counter[UUID]()
-    for row in rows:
-        today[row.scope_id] += row.amount
+    day = now.astimezone(UTC).date()
+    sums = CostHour.objects.between(day, day).order_by().values_list("scope_id")
+    today = Counter(dict(sums.annotate(total=Sum("amount_microusd"))))
     products = [
         one
         for one in Product.objects.order_by("name")
@@ -227,8 +198,6 @@ def _share(purse: Purse) -> float:
 
 def _kinds(now: datetime) -> tuple[tuple[str, int], ...]:
     month = CostHour.objects.between(start_of_month(now).date(), now.astimezone(UTC).date())
-    sums: dict[str, int] = defaultdict(int)
-    others = month.exclude(kind=Entry.Kind.MODEL_CALL).values_list("kind", "amount_microusd")
-    for kind, amount in others:
-        sums[kind] += amount
+    others = month.exclude(kind=Entry.Kind.MODEL_CALL).order_by().values_list("kind")
+    sums = dict(others.annotate(total=Sum("amount_microusd")))
     return tuple(sorted(sums.items(), key=lambda one: -one[1]))

@@ -140,11 +140,13 @@ def _sources(wanted: Wanted, *, now: datetime) -> list[tuple[Rows, Any]]:
     costs = costs.select_related("scope").order_by("-at", "-id")
     parts = [costs]
     if wanted.product:
-        story = Q(correlation_id=wanted.product.correlation_id)
-        parts = [
-            costs.filter(scope=wanted.product.scope_id),
-            costs.filter(story).exclude(scope=wanted.product.scope_id),
-        ]
+        parts = [costs.filter(scope=wanted.product.scope_id)]
+        before = {"correlation_id": wanted.product.correlation_id}
+        others = CostHour.objects.filter(**before).exclude(scope=wanted.product.scope_id)
+        if (
+            others.exists()
+        ):  # what its story cost before it had money of its own; mostly nothing: then no scan
+            parts.append(costs.filter(**before).exclude(scope=wanted.product.scope_id))
     revenue = _revenue(wanted, now=now).select_related("scope").order_by("-at", "-id")
     return [*((rows, _cost) for rows in parts), (revenue, _income)]
 

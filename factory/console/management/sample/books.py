@@ -13,7 +13,8 @@ from billing.rules import period_bounds
 from core.models import Mode
 from factory.console.management.sample.bulk import insert_rows, insert_values
 from factory.console.management.sample.ground import DAYS, STAFF, Ground
-from factory.console.management.sample.work import Pile
+from factory.console.management.sample.work import TASK_CAP_MICROUSD, Pile
+from factory.work.models import Task
 from portfolio.models import Product
 
 CALLS_KEPT: Final = timedelta(days=3)
@@ -66,7 +67,8 @@ def invent_books(ground: Ground, pile: Pile, *, count: int) -> None:
     standing = _standing(ground)
     insert_rows(standing)
     insert_rows(hours + [_hour_of(entry) for entry in standing])
-    insert_rows(_windows(ground, hours))
+    windows = _windows(ground, hours)
+    insert_rows(windows + _windows_of_tasks(ground, pile, windows))
 
 
 def _entries(ground: Ground, pile: Pile, books: Books, *, count: int) -> Iterator[tuple[Any, ...]]:
@@ -225,4 +227,20 @@ def _windows(ground: Ground, hours: list[CostHour]) -> list[Window]:
             cap_microusd=caps.get((scope, period), 0), amount_microusd=max(amount, caps.get((scope, period), 0)), spent_microusd=amount,
         )
         for (scope, period, starts_at), amount in spent.items()
+    ]  # fmt: skip
+
+
+def _windows_of_tasks(ground: Ground, pile: Pile, windows: list[Window]) -> list[Window]:
+    """Return what each finished task took: equal parts of nine tenths of what its product cost in all."""
+    lives = {one.scope_id: one.spent_microusd for one in windows if one.period == Period.LIFE}
+    done = [task for task in pile.tasks if task.state == Task.State.COMPLETED]
+    counts = Counter(task.dag.payer_id for task in done)
+    starts_at, ends_at = period_bounds(Period.LIFE, ground.now)
+    return [
+        Window(
+            id=ground.new_id(ground.now), scope=task.scope, period=Period.LIFE, starts_at=starts_at, ends_at=ends_at,
+            cap_microusd=TASK_CAP_MICROUSD, amount_microusd=max(TASK_CAP_MICROUSD, part), spent_microusd=part,
+        )
+        for task in done
+        for part in [lives.get(task.dag.payer_id, 0) * 9 // 10 // counts[task.dag.payer_id]]
     ]  # fmt: skip
