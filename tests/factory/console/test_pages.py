@@ -33,7 +33,7 @@ MOST_QUERIES = {
     "session": 30,
     "result": 16,
     "search": 20,
-    "money": 31,
+    "money": 36,
     "ledger": 20,
     "calls": 14,
     "call": 26,
