@@ -70,7 +70,14 @@ class RequestAdmin(ReadOnlyAdmin):
         """Give one answer to what was shown; a refusal is told."""
         shown, said = request.POST.get(f"digest-{row.pk}", ""), request.POST.get("words", "")
         try:
-            decide_request(row.pk, answer=answer, by=request.user, digest=shown, words=said)  # type: ignore[arg-type]
+            decide_request(
+                row.pk,
+                answer=answer,
+                by=request.user,
+                digest=shown,
+                words=said,
+                channel=Decision.Channel.ADMIN,
+            )  # type: ignore[arg-type]
             self.message_user(request, f"{row}: answered.", messages.SUCCESS)
         except FactoryError as error:
             self.message_user(request, f"{row}: {error.sentence}", messages.ERROR)

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 
 from agents.roster.models import Agent
 from approvals.models import Decision
 from billing.models import Entry
 from core.models import AuditRow, Installation, User
 from factory.console.management.verbs import run_verb
-from factory.work.models import DeadLetter, Task
+from factory.work.models import Attempt, DeadLetter, Task
 from portfolio.models import Product
 from tests.builders import a_task, a_user
 from tests.factory.console.story import Story, a_story
@@ -21,7 +22,8 @@ Verb = Callable[..., tuple[int, str]]
 LOOKS = [
     ["status"], ["queue"], ["failures"], ["approvals"], ["approvals", "--all"], ["ventures"], ["venture", "nightwatch"],
     ["agents"], ["agent", "rex"], ["spend"], ["spend", "--by", "day"], ["ledger"], ["ledger", "--product", "nightwatch"],
-    ["audit"], ["people"], ["nodes"], ["tokens"], ["settings"], ["setting", "theme"],
+    ["audit"], ["people"], ["nodes"], ["tokens"], ["settings"], ["setting", "theme"], ["schedules"],
+    ["objectives"], ["effects"],
 ]  # fmt: skip
 
 
@@ -170,13 +172,12 @@ def test_a_task_is_cancelled_with_all_behind_it(verb: Verb, story: Story) -> Non
 
 def test_agent_product_and_graph_rest_and_go_on(verb: Verb, story: Story) -> None:
     graph = story.build.pk.hex[-8:]
+    rest = (("agent", "rex"), ("product", "nightwatch"), ("graph", graph), ("queue", "build"))
 
-    codes = [
-        verb("pause", *what)[0] for what in (("agent", "rex"), ("product", "nightwatch"), ("graph", graph))
-    ]
+    codes = [verb("pause", *what)[0] for what in rest]
 
     story.build.refresh_from_db()
-    assert codes == [OK, OK, OK]
+    assert codes == [OK, OK, OK, OK]
     assert Agent.objects.get(name="Rex").draining_at is not None
     assert Product.objects.get(slug="nightwatch").state == "frozen"
     assert story.build.is_paused
@@ -239,6 +240,60 @@ def test_a_setting_is_changed_checked_and_put_back(verb: Verb) -> None:
     assert {row["name"]: row["value"] for row in json.loads(verb("settings", "--json")[1])}[
         "approvals.pause_s"
     ] == 3
+
+
+@pytest.mark.parametrize("way", ["cancel", "without", "replace"])
+def test_the_owner_chooses_how_work_goes_on_behind_a_task_that_was_given_up(
+    verb: Verb, story: Story, way: str
+) -> None:
+    stuck = story.build.tasks.get(key="test")
+    stuck.attempts.update(state=Attempt.State.FAILED, ended_at=timezone.now())
+    Task.objects.filter(pk=stuck.pk).update(state=Task.State.DEAD_LETTER, lease=None, leased_until=None)
+    DeadLetter.objects.create(task=stuck, error_class="permanent", error="no such file")
+    more = ["--brief", "Another way"] if way == "replace" else []
+
+    code, said = verb("choose", stuck.pk.hex[-8:], way, *more)
+
+    stuck.refresh_from_db()
+    assert code == OK, said
+    assert stuck.title in said
+    assert {"cancel": "cancelled", "without": True, "replace": "ready"}[way] in (
+        stuck.state,
+        stuck.is_left_out,
+    )
+
+
+def test_nothing_to_replace_with_is_a_conflict_and_no_json_is_asked_back(verb: Verb) -> None:
+    part = given_up().pk.hex[-8:]
+
+    assert verb("choose", part, "replace")[0] == CONFLICT
+    assert verb("choose", part, "replace", "--result", "[1")[0] == USAGE
+    assert verb("choose", part, "sideways")[0] == USAGE
+
+
+def test_a_task_gets_another_place_in_line(verb: Verb) -> None:
+    task = a_task(kind="story.check")
+
+    assert verb("priority", task.pk.hex[-8:], "5")[0] == OK
+    assert verb("priority", task.pk.hex[-8:], "500")[0] == USAGE
+    task.refresh_from_db()
+    assert task.priority == 5
+
+
+def test_a_schedule_is_set_paused_and_forgotten(verb: Verb) -> None:
+    made = verb(
+        "schedule", "set", "weekly", "--cron", "0 9 * * 1", "--agent", "Scout", "--brief", "Look around"
+    )
+    wrong = verb(
+        "schedule", "set", "odd", "--cron", "every day", "--agent", "Scout", "--brief", "Look around"
+    )
+    verb("schedule", "pause", "weekly")
+    listed = json.loads(verb("schedules", "--json")[1])
+    verb("schedule", "remove", "weekly")
+
+    assert (made[0], wrong[0]) == (OK, USAGE)
+    assert [(row["name"], row["paused"]) for row in listed] == [("weekly", True)]
+    assert json.loads(verb("schedules", "--json")[1]) == []
 
 
 def test_every_verb_says_what_it_does(verb: Verb) -> None:

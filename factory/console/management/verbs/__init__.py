@@ -1,6 +1,8 @@
 """The factory's verbs: each translates its arguments, calls one service and prints the answer."""
 
 from factory.console.management.verbs import (
+    choose,
+    clockwork,
     decide,
     demo,
     give,
@@ -19,6 +21,8 @@ from factory.console.management.verbs import (
 from factory.console.management.verbs.entry import run_verb
 
 __all__ = [
+    "choose",
+    "clockwork",
     "decide",
     "demo",
     "give",

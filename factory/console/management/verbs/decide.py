@@ -105,7 +105,14 @@ def _decide(wanted: str, *, answer: str, by: str, digest: str, words: str, is_js
         show_facts({**_row(one), "on_yes": one.on_yes, "on_no": one.on_no}, is_json=False)
         if not typer.confirm(f"{answer.capitalize()}?"):
             stop("Nothing was answered.", code=WAITING)
-    decision = decide_request(one.pk, answer=answer, by=person, digest=digest or one.digest, words=words)
+    decision = decide_request(
+        one.pk,
+        answer=answer,
+        by=person,
+        digest=digest or one.digest,
+        words=words,
+        channel=Decision.Channel.CLI,
+    )
     say(
         f"{one.title} {answer}: answered.",
         is_json=is_json,

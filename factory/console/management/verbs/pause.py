@@ -1,4 +1,4 @@
-"""`factory pause` and `factory resume`: an agent, a product or a graph rests, and goes on."""
+"""`factory pause` and `factory resume`: an agent, a product, a graph or a queue rests, and goes on."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -12,7 +12,7 @@ from factory.console.management.find import As, actor_of, find_one
 from factory.console.management.show import AsJson, say
 from factory.console.management.verbs.entry import app
 from factory.work.models import Dag
-from factory.work.services import pause_graph, unpause_graph
+from factory.work.services import pause_graph, pause_queue, unpause_graph, unpause_queue
 from portfolio.models import Product
 from portfolio.services import freeze_product, thaw_product
 
@@ -23,11 +23,15 @@ class Thing(StrEnum):
     AGENT = "agent"
     PRODUCT = "product"
     GRAPH = "graph"
+    QUEUE = "queue"
 
 
-Kind = Annotated[Thing, typer.Argument(help="agent, product or graph.")]
+Kind = Annotated[Thing, typer.Argument(help="agent, product, graph or queue.")]
 Name = Annotated[
-    str, typer.Argument(help="Name of the agent, name of the product in its address, id of the graph.")
+    str,
+    typer.Argument(
+        help="Name of the agent, name of the product in its address, id of the graph, name of the queue."
+    ),
 ]
 
 
@@ -46,14 +50,14 @@ def product_of(slug: str) -> Product:
 
 @app.command()
 def pause(kind: Kind, name: Name, *, by: As = "", is_json: AsJson = False) -> None:
-    """Let an agent, a product or a graph begin nothing new; what runs ends in order, what is live goes on."""
+    """Let an agent, a product, a graph or a queue begin nothing new; what runs ends in order, what is live goes on."""
     _change(kind, name, is_paused=True, by=actor_of(by))
     say(f"{name} rests; `factory resume {kind} {name}` lets it go on.", is_json=is_json, kind=kind, name=name)
 
 
 @app.command()
 def resume(kind: Kind, name: Name, *, by: As = "", is_json: AsJson = False) -> None:
-    """Let an agent, a product or a graph go on."""
+    """Let an agent, a product, a graph or a queue go on."""
     _change(kind, name, is_paused=False, by=actor_of(by))
     say(f"{name} goes on.", is_json=is_json, kind=kind, name=name)
 
@@ -69,5 +73,6 @@ def _change(kind: Thing, name: str, *, is_paused: bool, by: str) -> None:
         Thing.GRAPH: lambda: (pause_graph if is_paused else unpause_graph)(
             find_one(Dag.objects.all(), name, noun="graph").pk, by=by
         ),
+        Thing.QUEUE: lambda: (pause_queue if is_paused else unpause_queue)(name, by=by),
     }
     verbs[kind]()
