@@ -1,5 +1,6 @@
 """Celery's tasks, all of them: they carry names or nothing and only wake. The rows say what is to be done."""
 
+import atexit
 import logging
 import multiprocessing
 import os
@@ -62,8 +63,13 @@ def relay() -> None:
 def tick() -> None:
     """Do the chores that are due."""
     with limited():
-        mark_seen("beat", kind=Process.Kind.BEAT)
         do_chores()
+
+
+@app.task(name="core.beat_seen", soft_time_limit=SHORT_SOFT_S, time_limit=SHORT_HARD_S)
+def beat_seen() -> None:
+    """Say that beat lives: this comes from it."""
+    mark_seen("beat", kind=Process.Kind.BEAT)
 
 
 @app.task(name="core.carry_out_on_node", acks_late=True, soft_time_limit=NODE_SOFT_S, time_limit=NODE_HARD_S)
@@ -162,9 +168,13 @@ def leave(**_: Any) -> None:
 @signals.worker_process_shutdown.connect
 def end(**_: Any) -> None:
     """Wait for what this process began by itself."""
-    this_worker().stop.set()
+    worker = this_worker()
+    worker.stop.set()
     for thread in _threads:
         thread.join(timeout=LEAVE_S)
+    if worker.queues:
+        worker.leave()
+    atexit._run_exitfuncs()  # a child of a worker ends without them: what we started ends with us
 
 
 @signals.setup_logging.connect

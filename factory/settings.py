@@ -247,6 +247,7 @@ CELERY_BEAT_SCHEDULER = "core.adapters.broker:Beat"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "core.tick", "schedule": 1.0, "options": {"queue": "control", "expires": 10}},
+    "seen": {"task": "core.beat_seen", "schedule": 20.0, "options": {"queue": "control", "expires": 60}},
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False

@@ -18,7 +18,7 @@ def redis_of(connection: Connection) -> Redis:
 
 
 class Beat(Scheduler):
-    """Keeps its one entry in memory, and sends no tick while earlier ones still wait for a worker."""
+    """Keeps its entries in memory, and sends no tick while earlier ones still wait for a worker."""
 
     def apply_async(
         self,

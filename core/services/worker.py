@@ -14,7 +14,7 @@ from core.models import Process
 from core.registry import Stop, find_runner
 from core.services.chores import do_due_chores
 from core.services.outbox import RELAY, relay_waiting
-from core.services.processes import mark_seen
+from core.services.processes import mark_gone, mark_seen
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,11 @@ class Worker:
             if self.is_busy:
                 find_runner()(self.queues, worker=worker_name(1), stop=self.stop, is_urgent_only=True)
 
+    def leave(self) -> None:
+        """Say that we are gone; while others of this worker are not, they say otherwise."""
+        with lost_connections_closed():
+            mark_gone(self.name)
+
     def _say_alive(self) -> None:
         if time.monotonic() > self._alive_until:
             self._alive_until = time.monotonic() + ALIVE_S
@@ -104,31 +109,41 @@ def deliver() -> None:
 
 
 def keep_looking(worker: Worker) -> list[threading.Thread]:
-    """Start threads that let `worker` look at once, then every `NET_S`; every `POLL_S` while no message can help."""
-    messages.messenger.carry(())  # from now on it asks whether the broker is there
-    looks = {"net": worker.look_for_work, "beside": worker.look_beside}
-    return [_thread(name, worker, look) for name, look in looks.items()]
+    """Call for what is ready, then look every `NET_S` for what no call reached; every `POLL_S` while none can help."""
+    wake.ring(
+        *worker.queues
+    )  # what is ready is best begun by a message, whose time limits end what does not end
+    return [_forever(step, worker) for step in (_net, _beside)]
 
 
-def _thread(name: str, worker: Worker, look: Callable[[], None]) -> threading.Thread:
+def _net(worker: Worker) -> None:
+    _wait(worker)
+    worker.look_for_work()
+
+
+def _beside(worker: Worker) -> None:
+    worker.look_beside()
+    _wait(worker)
+
+
+def _forever(step: Callable[[Worker], None], worker: Worker) -> threading.Thread:
     def run() -> None:
         while not worker.stop.is_set():
-            seen = wake.rings()
             try:
-                look()
+                step(worker)
             except Exception:
-                logger.exception("worker.look_failed", extra={"look": name})
-            _wait(worker, seen=seen)
+                logger.exception("worker.look_failed")
+                worker.stop.wait(POLL_S)
         connections.close_all()
 
-    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread = threading.Thread(target=run, name=step.__name__, daemon=True)
     thread.start()
     return thread
 
 
-def _wait(worker: Worker, *, seen: int) -> None:
+def _wait(worker: Worker) -> None:
     """A worker that is busy hears no message, and without a broker there is none."""
-    end = time.monotonic() + NET_S
+    end, seen = time.monotonic() + NET_S, wake.rings()
     while not worker.stop.is_set() and time.monotonic() < end:
         if messages.messenger.is_deaf:
             wake.wait(since=seen, at_most_s=POLL_S)
