@@ -123,7 +123,7 @@ class ToolCall(models.Model):
 
 
 class StepResult(models.Model):
-    """One finished step of a piece of work: a paid answer or a tool's result; found again by any later attempt."""
+    """One finished step of a piece of work: a paid answer or a tool's result; found again by any later attempt. Source: R-01.25."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     reuse_key = models.UUIDField()

@@ -82,7 +82,7 @@ def ask_owner(  # noqa: PLR0913 (a card shows all of this, and the owner decides
     alternatives: Sequence[Json] = (),
     worst_case_parts: Sequence[Json] = (),
 ) -> Request:
-    """Put one question before the owner; under the same `key` it is asked once.
+    """Put one question before the owner; under the same `key` it is asked once. Source: R-12.5, R-12.6.
 
     A question after a wanted change follows the one it came of and counts as its next round.
 

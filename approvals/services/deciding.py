@@ -43,7 +43,7 @@ def decide_request(  # noqa: PLR0913 (an answer is bound to all of this)
     channel: str = Decision.Channel.PAGE,
     looked_s: float | None = None,
 ) -> Decision:
-    """Take the owner's one answer and carry it out, together or not at all.
+    """Take the owner's one answer and carry it out, together or not at all. Source: R-12.26, R-12.27.
 
     The change of a third round counts as no. Source: R-12.9.
 

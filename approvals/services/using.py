@@ -9,7 +9,7 @@ from core.services import audit, business_now
 
 @transaction.atomic
 def use_decision(*, action: str, digest: str) -> Decision:
-    """Use up one approval of exactly this effect; call it in the effect's own transaction.
+    """Use up one approval of exactly this effect; call it in the effect's own transaction. Source: U-14.
 
     The caller computes `digest` from what it is about to do (`rules.digest_of_effect`), never from the request.
 

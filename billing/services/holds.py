@@ -32,7 +32,7 @@ def place_hold(
     correlation_id: UUID | None = None,
     seconds: int = 900,
 ) -> Hold:
-    """Hold `bound_microusd` in every window of `scopes` and of the factory, or in none.
+    """Hold `bound_microusd` in every window of `scopes` and of the factory, or in none. Source: R-04.26.
 
     Args:
         scopes: ids of the billing scopes that pay.

@@ -9,7 +9,7 @@ _rings = 0
 
 
 def ring(*names: str) -> None:
-    """Wake every waiting thread of this process, and in the full profile who serves the queues of these names elsewhere.
+    """Wake every waiting thread of this process, and in the full profile who serves the queues of these names elsewhere. Source: R-04.14.
 
     `relay` calls those who deliver facts. Call it when the rows are committed; it never waits and never fails.
     """

@@ -7,7 +7,7 @@ from core.ids import new_id
 
 
 class User(AbstractUser):
-    """A person who signs in; rights and devices point here from the apps above."""
+    """A person who signs in; rights and devices point here from the apps above. Source: R-03.29."""
 
     class Role(models.TextChoices):
         """What a person may do. Source: R-03.29."""

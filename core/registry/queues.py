@@ -11,7 +11,7 @@ QUEUES = ("cloud", "build", "control", "notify", "gpu")
 
 
 class Runner(Protocol):
-    """Carries out what is ready in some queues, one task after the other; safe in many processes at once."""
+    """Carries out what is ready in some queues, one task after the other; safe in many processes at once. Source: R-20.1."""
 
     def __call__(
         self,

@@ -61,7 +61,7 @@ def start_again(*, by: str) -> None:
 
 @transaction.atomic
 def drain(*, by: str, within_s: float = DRAIN_S) -> None:
-    """Begin nothing new; what runs may end within this time, then it is asked to stop and costs no attempt.
+    """Begin nothing new; what runs may end within this time, then it is asked to stop and costs no attempt. Source: R-20.24.
 
     Maintenance follows by itself once nothing runs. Approvals, schedules and payments are kept meanwhile. Safe to run
     twice: the first end counts.

@@ -38,7 +38,7 @@ def is_handled(kind: str) -> bool:
 
 
 def publish(kind: str, **facts: str | int | None) -> Event:
-    """Write one fact; call it inside the transaction that made the fact true.
+    """Write one fact; call it inside the transaction that made the fact true. Source: R-04.30.
 
     A fact that nobody handles is kept, and counts as delivered: the relay never sees it.
     """

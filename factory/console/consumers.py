@@ -25,7 +25,7 @@ BAD_TOPIC: Final = 4400
 
 
 class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels has no types
-    """One open page: it names its topics in the address, and hears of news and a beat while we live."""
+    """One open page: it names its topics in the address, and hears of news and a beat while we live. Source: U-20."""
 
     groups: list[str] = []
 

@@ -96,7 +96,7 @@ def candidates(
 def name_groups(
     groups: Sequence[Group], *, signals: Mapping[str, Signal], before: Before
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """Give each group its name and the older names that merge into it.
+    """Give each group its name and the older names that merge into it. Source: U-1a.
 
     A name follows most of its earlier signals; where two meet, the older one stays.
     """

@@ -228,7 +228,7 @@ def read_parts(
 
 
 def weigh(parts: Sequence[Part], *, calibration: float = 1.0) -> Score:
-    """Give the score of `parts`: 100 x sum(weight x part) / sum(weight) over the known ones, cut at 100."""
+    """Give the score of `parts`: 100 x sum(weight x part) / sum(weight) over the known ones, cut at 100. Source: U-1."""
     known = [part for part in parts if part.value is not None]
     weight = sum(part.weight for part in known)
     earned = math.fsum(part.weight * (part.value or 0.0) for part in known)

@@ -202,7 +202,7 @@ class _Sieve:
 
 
 def count_traffic(traffic: Traffic, *, disposable: Collection[str]) -> Counts:
-    """Give what counts of `traffic`: people, each once, who confirmed by their own address.
+    """Give what counts of `traffic`: people, each once, who confirmed by their own address. Source: U-2.
 
     Args:
         traffic: the events of the test.

@@ -81,7 +81,7 @@ def look_at_signals(path: Path, *, as_of: date | None = None, landscape: Landsca
 
 
 def scan_signals(path: Path, *, as_of: date | None = None, landscape: Landscape | None = None) -> Scan:
-    """Group a file's signals with all stored ones; store signals, opportunities and why. Safe to run twice.
+    """Group a file's signals with all stored ones; store signals, opportunities and why. Safe to run twice. Source: U-10a.
 
     Args:
         path: a file of one JSON signal per line.

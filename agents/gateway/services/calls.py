@@ -29,7 +29,7 @@ _LOOK_S = 1.0
 
 
 def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep | None = None) -> Reply:
-    """Return a model's answer; every attempt is held before it leaves, settled once, and has a row.
+    """Return a model's answer; every attempt is held before it leaves, settled once, and has a row. Source: U-7.
 
     Call it outside of any transaction: the hold must be on disk before the call leaves. `keep` is called in the
     transaction that books the answer: it is paid and kept, or neither.

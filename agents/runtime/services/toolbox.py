@@ -27,7 +27,7 @@ class Told:
 
 
 class Toolbox:
-    """The tools of one attempt.
+    """The tools of one attempt. Source: U-18.
 
     A result kept by an earlier attempt is told again. In a kept workspace its effect is still there; in a fresh one
     the call is carried out again for its effect, and the kept result is told all the same. The workspace bears a

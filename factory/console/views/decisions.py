@@ -132,7 +132,7 @@ def answers_at_work() -> list[Answered]:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def decision(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """Show one question, or take the owner's one answer to it."""
+    """Show one question, or take the owner's one answer to it. Source: R-12.16."""
     if request.method == "POST":
         return _answer(request, request_id)
     return _show_decision(request, request_id)

@@ -31,7 +31,7 @@ SPENDERS = (Scope.Kind.FACTORY, Scope.Kind.AGENT)
 @never_cache
 @require_safe
 def money(request: HttpRequest) -> HttpResponse:
-    """Show where the money goes, and what every limit still allows."""
+    """Show where the money goes, and what every limit still allows. Source: R-08.19."""
     return _show_money(request)
 
 

@@ -62,7 +62,7 @@ def _story(letter: DeadLetter, steps: tuple[Step, ...], *, caps: Mapping[UUID, i
 @never_cache
 @require_safe
 def work(request: HttpRequest) -> HttpResponse:
-    """Show the queue."""
+    """Show the queue. Source: R-04.23."""
     return _show_work(request)
 
 

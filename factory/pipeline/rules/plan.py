@@ -38,7 +38,7 @@ class Staff:
 
 
 def check_plan(plan: Mapping[str, Any], *, staff: Collection[Staff]) -> tuple[Planned, ...]:
-    """Give the tasks of a plan that keeps every rule, each after those it waits for.
+    """Give the tasks of a plan that keeps every rule, each after those it waits for. Source: R-01.3, R-01.4.
 
     Raises:
         PlanRefused: names every broken rule; of a cycle, its tasks.

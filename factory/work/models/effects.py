@@ -23,7 +23,7 @@ class EffectQuerySet(models.QuerySet["Effect"]):
 
 
 class Effect(models.Model):
-    """One thing that happens outside, once: its intent stands here before it is begun. Source: U-9."""
+    """One thing that happens outside, once: its intent stands here before it is begun. Source: U-9, U-19."""
 
     class State(models.TextChoices):
         """How far it is."""

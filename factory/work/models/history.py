@@ -24,7 +24,7 @@ class TaskEvent(models.Model):
 
 
 class DeadLetter(models.Model):
-    """A task the factory gave up; it waits for the owner and never expires."""
+    """A task the factory gave up; it waits for the owner and never expires. Source: R-04.18."""
 
     class Resolution(models.TextChoices):
         """What the owner chose."""

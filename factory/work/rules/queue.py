@@ -24,7 +24,7 @@ SECONDS_BY_TYPE: Final = {
 
 
 def limit_s(task_type: str) -> int:
-    """Return how long one attempt at a task of this type may take, in seconds. Source: R-01.18, R-04.13."""
+    """Return how long one attempt at a task of this type may take, in seconds. Source: R-01.18, R-04.13, R-01.6."""
     return SECONDS_BY_TYPE.get(task_type, 3_600)
 
 

@@ -62,7 +62,7 @@ def may_go_on(assignment_id: UUID) -> bool:
 
 @transaction.atomic
 def finish_attempt(assignment_id: UUID, outcome: Outcome) -> None:
-    """End a running attempt and let its task follow, all in one transaction, under the fence.
+    """End a running attempt and let its task follow, all in one transaction, under the fence. Source: R-04.12.
 
     A result that does not fit its schema is a failure of the attempt, not of this call.
 
@@ -146,7 +146,7 @@ def _held(assignment_id: UUID, *, state: str) -> Attempt:
 
 
 def reap_leases() -> int:
-    """Take tasks back from workers that went silent, and results back from judges that did.
+    """Take tasks back from workers that went silent, and results back from judges that did. Source: R-01.24.
 
     Returns how many; safe to run twice and in two processes at once.
     """
@@ -155,7 +155,7 @@ def reap_leases() -> int:
 
 
 def recover_at_boot(*, is_dead: processes.IsDead = processes.is_dead) -> int:
-    """Take back at once what processes of this host held that are no more; return how many tasks.
+    """Take back at once what processes of this host held that are no more; return how many tasks. Source: R-04.27.
 
     A process that lives, or of which nothing is known, keeps its tasks: their leases run out by themselves.
     """

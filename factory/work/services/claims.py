@@ -34,7 +34,7 @@ RACES: Final = 5
 
 
 def claim_task(*, worker: str, queues: Collection[str] = ALL_QUEUES) -> Assignment | None:
-    """Give the first admitted task of these queues to `worker`, or None when nothing fits.
+    """Give the first admitted task of these queues to `worker`, or None when nothing fits. Source: R-04.10, U-11.
 
     The attempt is written with the claim; it must be begun within a minute, or the task goes back.
     """

@@ -36,7 +36,7 @@ def create_graph(  # noqa: PLR0913 (a graph needs a payer, a story and a key bes
     max_cost_microusd: int | None = None,
     origin: Origin = FROM_PLATFORM,
 ) -> Dag:
-    """Make a graph with all its tasks, or nothing; tasks that wait for no other are ready at once.
+    """Make a graph with all its tasks, or nothing; tasks that wait for no other are ready at once. Source: R-04.8.
 
     Args:
         product: whose work it is; None before there is a product.
@@ -90,7 +90,7 @@ def checked_agents(tasks: Sequence[TaskSpec], *, known: Collection[str] = ()) ->
 
 
 def check_circles(edges: Edges) -> None:
-    """Refuse tasks that wait for each other in a circle.
+    """Refuse tasks that wait for each other in a circle. Source: R-04.6.
 
     Raises:
         CycleDetected: lists one circle.

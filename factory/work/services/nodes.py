@@ -26,7 +26,7 @@ PREFIX = "fn_"
 
 @transaction.atomic
 def admit_node(name: str, *, by: str) -> tuple[Node, str]:
-    """Return a new node and its key, which is told this once and opens only `gpu` tasks.
+    """Return a new node and its key, which is told this once and opens only `gpu` tasks. Source: R-13.32.
 
     Raises:
         BadArguments: no name, or another node bears it.
@@ -90,7 +90,7 @@ def hear_node(node: Node, *, facts: dict[str, Any] | None = None) -> None:
 
 
 def fetch_for_node(node: Node) -> Assignment | None:
-    """Give the node the first `gpu` task that is admitted, begun; None when nothing fits."""
+    """Give the node the first `gpu` task that is admitted, begun; None when nothing fits. Source: R-13.2."""
     hear_node(node)
     assignment = claim_task(worker=node.worker, queues=rules.NODE_QUEUES)
     if assignment is not None:

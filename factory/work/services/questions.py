@@ -29,7 +29,7 @@ _CARD = frozenset(
 
 @transaction.atomic
 def ask_for(attempt: Attempt, question: Question | None) -> None:
-    """Put the question of an attempt before the owner and let its task wait for the answer.
+    """Put the question of an attempt before the owner and let its task wait for the answer. Source: R-04.3.
 
     Raises:
         OutcomeRefused: there is no question, or the same one was answered before.

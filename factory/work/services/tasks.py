@@ -57,7 +57,7 @@ def lock_task(**which: object) -> Task | None:
 
 @transaction.atomic
 def change_task(task: Task, *, to: str, actor: str, reason: str = "", **columns: object) -> None:
-    """Change the state of `task` as it was read, together with `columns`, and write down who did it and why.
+    """Change the state of `task` as it was read, together with `columns`, and write down who did it and why. Source: R-04.2.
 
     What only the old state may hold (lease, question) is let go. `task` shows the new values afterwards.
 

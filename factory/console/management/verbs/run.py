@@ -38,7 +38,7 @@ def run(
     port: Port = 0,
     is_quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
-    """Run the factory until SIGTERM or ctrl-C; live products go on when it ends."""
+    """Run the factory until SIGTERM or ctrl-C; live products go on when it ends. Source: R-20.2."""
     door = open_door(port)
     ready = (lambda: None) if is_quiet else (lambda: greet(door.getsockname()[1]))
     with daemon.claim_home(settings.HOME):
