@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView
 
@@ -16,6 +17,7 @@ class SchemaView(Ground, SpectacularAPIView):
     schema = None
 
 
+@ensure_csrf_cookie
 @never_cache
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
