@@ -16,6 +16,7 @@ from core.registry import Assignment, Outcome, Question, register_action
 from factory.work.errors import NoOpenQuestion, OutcomeRefused
 from factory.work.models import Task
 from factory.work.services import cancel_task, finish_attempt, refuse_task, resume_task, retry_dead_letter
+from factory.work.services.graphs import settle_graph
 from tests.builders import a_user
 from tests.factory.work.hands import an_agents_task, carry_out, take
 
@@ -165,3 +166,17 @@ def test_waiting_tasks_hold_up_nobody() -> None:
     task.refresh_from_db()
     assert task.state == "completed"
     assert {Task.objects.get(pk=one.pk).state for one in waiting} == {"waiting"}
+
+
+def test_no_graph_is_over_while_a_question_of_it_is_open() -> None:
+    task, request = an_asking()
+    Task.objects.exclude(pk=task.pk).update(state="completed")
+
+    settle_graph(task.dag_id)
+
+    task.dag.refresh_from_db()
+    assert (task.dag.state, task.dag.closed_at) == ("running", None)
+    decide_request(request.pk, answer="reject", by=a_user(), digest=request.digest)
+    settle_graph(task.dag_id)
+    task.dag.refresh_from_db()
+    assert task.dag.state != "completed"
