@@ -19,6 +19,7 @@ from factory.console.views.frame import Page, frame_now, go_to, later, require_r
 from factory.console.views.graph import KEEPERS, drawing_of
 from factory.delivery.models import Release
 from factory.insight.services import (
+    Graph,
     PnlRow,
     closed_graphs,
     graph_lines,
@@ -112,14 +113,13 @@ def _show_venture(
     request: HttpRequest, product: Product, *, refused: str = "", status: int = 200
 ) -> HttpResponse:
     verdicts = later(lambda: _verdicts(product))
-    under_way = later(lambda: graphs_of(open_graphs(product, at_most=MOST_GRAPHS)))
+    under_way = later(lambda: [(one, drawing_of(one)) for one in _under_way(product)])
     page: Page = {
         "frame": frame_now(),
         "product": product,
         "summary": later(lambda: venture_of(product)),
         "stages": later(lambda: stage_costs(product)),
         "now": under_way,
-        "drawings": later(lambda: [drawing_of(one) for one in under_way]),
         "before": later(lambda: graph_lines(closed_graphs(product))),
         "artifacts": later(lambda: _artifacts(product)),
         "verdicts": verdicts,
@@ -132,6 +132,10 @@ def _show_venture(
         "parts": ("badges", "stages", "now", "pnl", "decisions"),
     }
     return show(request, "console/venture.html", page, place="ventures", status=status)
+
+
+def _under_way(product: Product) -> tuple[Graph, ...]:
+    return graphs_of(open_graphs(product, at_most=MOST_GRAPHS))
 
 
 def _artifacts(product: Product) -> list[Artifact]:
