@@ -7,7 +7,6 @@ from tests.e2e.looks import barriers, complaints_of, side_scroll, small_targets
 from tests.e2e.pages import PAGES
 from tests.factory.console.story import Story
 
-
 LOOKS = ((PHONE, "light"), (PHONE, "dark"), (DESK, "light"), (DESK, "dark"))
 
 

@@ -82,6 +82,12 @@ def stage_mark(found: Sequence[Venture]) -> str:
     return icon("park") if any(one.is_stalled for one in found) else ""
 
 
+@register.filter
+def more_than(number: int, most: int) -> bool:
+    """Say whether a number is above another."""
+    return number > most
+
+
 @register.simple_tag
 def progress(done: int, whole: int) -> SafeString:
     """Draw how far something is; the words beside it say the same."""

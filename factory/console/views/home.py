@@ -7,8 +7,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agents.roster.models import Agent
-from approvals.models import Request
 from core.services import note_look
+from factory.console.views.cards import cards_now, shown
 from factory.console.views.frame import frame_now, later, person_of, show
 from factory.insight.services import (
     Venture,
@@ -32,11 +32,13 @@ def home(request: HttpRequest) -> HttpResponse:
     frame, person = frame_now(), person_of(request)
     since = note_look(person)
     found = later(ventures)
+    cards = later(lambda: cards_now(frame.now))
     page = {
         "frame": frame,
         "since": later(lambda: news_since(since, now=frame.now) if since else None),
         "money": later(lambda: money_now(frame.now)),
-        "asks": later(lambda: Request.objects.pressing_first(frame.now)[:ASKS_ON_HOME]),
+        "cards": cards,
+        "asks": later(lambda: shown(cards[:ASKS_ON_HOME])),
         "workers": later(who_works),
         "under_way": later(lambda: graph_lines(open_graphs(at_most=GRAPHS_ON_HOME))),
         "agents_on": Agent.objects.enabled().count(),

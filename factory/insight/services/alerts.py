@@ -57,10 +57,16 @@ def _rolled_back(now: datetime) -> list[Alert]:
 def _limits(now: datetime) -> list[Alert]:
     """Limits of the whole factory and of ventures; a step that used up its own is shown with the step."""
     used = F("spent_microusd") + F("held_microusd")
-    near = Window.objects.at(now).filter(cap_microusd__gt=0, cap_microusd__lte=used / NEAR_SHARE)
-    kinds = [Scope.Kind.FACTORY, Scope.Kind.PRODUCT]
-    rows = near.filter(scope__kind__in=kinds).select_related("scope__product").order_by("-starts_at", "pk")
-    return [_limit(window) for window in rows[:AT_MOST]]
+    scopes = list(
+        Scope.objects.filter(kind__in=[Scope.Kind.FACTORY, Scope.Kind.PRODUCT]).values_list("pk", flat=True)
+    )
+    near = Window.objects.at(now).filter(
+        scope__in=scopes, cap_microusd__gt=0, cap_microusd__lte=used / NEAR_SHARE
+    )
+    return [
+        _limit(window)
+        for window in near.select_related("scope__product").order_by("-starts_at", "pk")[:AT_MOST]
+    ]
 
 
 def _limit(window: Window) -> Alert:
@@ -77,7 +83,10 @@ def _limit(window: Window) -> Alert:
 
 
 def _gave_up() -> list[Alert]:
-    letters = DeadLetter.objects.filter(resolution="").select_related("task__dag__product")
+    letters = DeadLetter.objects.filter(resolution="").only(
+        "created_at", "error", "task__title", "task__dag__product__slug"
+    )
+    letters = letters.select_related("task__dag__product")
     return [
         Alert(
             "gave_up",
