@@ -45,6 +45,7 @@ check: install-dev ## style, types, the order of the house, deployment settings,
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy .
 	@.venv/bin/lint-imports
+	@$(PY) scripts/docs --check
 	@.venv/bin/djade --check $$(git ls-files 'templates/*.html')
 	@FACTORY_HOME=var/check FACTORY_HTTPS=true $(PY) manage.py check --deploy --fail-level WARNING
 	@FACTORY_HOME=var/check $(PY) manage.py makemigrations --check --dry-run

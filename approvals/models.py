@@ -61,7 +61,7 @@ class Request(models.Model):
     """One question; what would happen is fixed by its digest."""
 
     class State(models.TextChoices):
-        """From `pending` to one answer or none; an approval is used once."""
+        """From `pending` to one answer or none; an approval is used once. Source: R-12.7."""
 
         PENDING = "pending"
         APPROVED = "approved"
