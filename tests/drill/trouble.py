@@ -1,0 +1,122 @@
+"""Trouble other than death: lost and doubled messages, a full disk, a taken port, a locked database, wrong clocks."""
+
+import os
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+import redis
+
+from tests.drill.plant import Plant
+
+QUEUES = ("cloud", "build", "control", "notify")
+
+
+@contextmanager
+def again_and_again(step: Callable[[], object], *, every_s: float) -> Iterator[None]:
+    """Do something every now and then while the block runs; a broken connection is part of the trouble."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every_s):
+            with suppress(redis.RedisError):
+                step()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def all_messages_lost(url: str) -> Iterator[None]:
+    """Throw away everything the broker holds, five times a second."""
+    with redis.Redis.from_url(url) as broker, again_and_again(broker.flushall, every_s=0.2):
+        yield
+
+
+@contextmanager
+def all_messages_doubled(url: str) -> Iterator[None]:
+    """Put a copy of every waiting message beside it, ten times a second."""
+    with redis.Redis.from_url(url) as broker:
+
+        def double() -> None:
+            for queue in QUEUES:
+                for message in broker.lrange(queue, 0, 20):  # type: ignore[union-attr]
+                    broker.lpush(queue, message)
+
+        with again_and_again(double, every_s=0.1):
+            yield
+
+
+@contextmanager
+def small_disk(place: Path, *, megabytes: int) -> Iterator[bool]:
+    """Give a folder a disk of its own, so that it can be filled; say whether this machine allows it."""
+    place.mkdir(parents=True, exist_ok=True)
+    made = subprocess.run(  # noqa: S603
+        ["/bin/mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "drill", str(place)], check=False, capture_output=True
+    )
+    try:
+        yield made.returncode == 0
+    finally:
+        if made.returncode == 0:
+            subprocess.run(["/bin/umount", "-l", str(place)], check=False)  # noqa: S603
+
+
+def fill_disk(place: Path, *, seconds: float) -> None:
+    """Leave no byte free for a while."""
+    filler = place / "filler"
+    try:
+        with filler.open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12, 1):
+                with suppress(OSError):
+                    while True:
+                        file.write(b"x" * size)
+        time.sleep(seconds)
+    finally:
+        filler.unlink()
+
+
+def lock_database(plant: Plant, *, seconds: float) -> None:
+    """Let nobody write for a while."""
+    if plant.profile == "full":
+        with psycopg.connect(plant.more["FACTORY_DATABASE_URL"]) as database:
+            database.execute("LOCK TABLE work_task IN ACCESS EXCLUSIVE MODE")
+            time.sleep(seconds)
+        return
+    with closing(sqlite3.connect(plant.home / "db.sqlite3", timeout=60, isolation_level=None)) as rows:
+        rows.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        rows.execute("ROLLBACK")
+
+
+def second_door(plant: Plant) -> str:
+    """Start a second factory on the port of the first; return what it said when it refused."""
+    verb = "web" if plant.profile == "full" else "run"
+    other = Plant(plant.home.parent / "second", profile=plant.profile, more=plant.more)
+    done = other.cli(verb, "--port", str(plant.port))
+    assert done.code != 0, "two factories share a port"
+    assert "Traceback" not in done.sentence, done.sentence
+    return done.sentence
+
+
+def stand_still(pids: set[int]) -> None:
+    """Stop processes where they are, as on a host that is cut off."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, 19)
+
+
+def go_on(pids: set[int]) -> None:
+    """Let processes that stood still go on, with whatever they held in their hands."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, 18)
