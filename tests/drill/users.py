@@ -95,7 +95,7 @@ def open_account(address: str, *, path: str) -> str:
     with Visitor(address) as person:
         person.get("/signup/")
         person.sign_up()
-        answer = person.submit(path, word="nightly")
+        answer = person.submit(path, name="nightly")  # the form that asks for a name, not the one that logs out
         assert answer.status_code in (200, 302), answer.text
         page = person.get(path).text
     token = page.partition("/ping/")[2][:32]
@@ -106,6 +106,6 @@ def open_account(address: str, *, path: str) -> str:
 def written(database: Path, *, table: str) -> dict[int, int]:
     """Return how often each report stands in the product's own history."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as rows:
-        words = [text for (text,) in rows.execute(f"SELECT text FROM {table}")]  # noqa: S608 (a name from our own plan)
+        words = [text for (text,) in rows.execute(f"SELECT what FROM {table}")]  # noqa: S608 (a name from our own plan)
     numbers = [int(text.rpartition("(")[2].removesuffix(" s)")) for text in words if text.endswith(" s)")]
     return {number: numbers.count(number) for number in set(numbers)}
