@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil
-from typing import Any, Final
+from typing import Final
 
 from tests.flows.stack import Stack
 
@@ -62,6 +62,7 @@ class Report:
         lease_s: the lease the factory ran with.
         requests: of users of the live product.
         in_flight: their requests that died with the product, its proxy or its guard: those alone may.
+        users_back_s: after each such death, seconds until the next good answer.
     """
 
     profile: str
@@ -78,6 +79,7 @@ class Report:
     requests: int = 0
     requests_lost: int = 0
     in_flight: int = 0
+    users_back_s: list[float] = field(default_factory=list)
     posts_doubled: int = 0
     posts_lost: int = 0
     seconds: float = 0.0
@@ -129,6 +131,7 @@ class Report:
             ("books that do not agree", f"{self.books_wrong} micro-dollars or rows"),
             ("users' requests, lost", f"{self.requests}, {self.requests_lost}"),
             ("in flight when proxy, guard or product died", str(self.in_flight)),
+            ("next good answer after those, worst", said(max(self.users_back_s, default=None))),
             ("reports doubled, lost", f"{self.posts_doubled}, {self.posts_lost}"),
             ("recovery p50, p99", f"{said(p50)}, {said(p99)} (lease {self.lease_s:g} s)"),
             ("took", said(self.seconds)),
@@ -143,5 +146,3 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 def said(seconds: float | None) -> str:
     """Return seconds in words."""
     return "not known" if seconds is None else f"{seconds:.1f} s"
-
-

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from tests.drill.plant import Plant
+from tests.flows.stack import Stack
 
 QUEUES = ("cloud", "build", "control", "notify")
 
@@ -50,7 +50,7 @@ def all_messages_doubled(url: str) -> Iterator[None]:
 
         def double() -> None:
             for queue in QUEUES:
-                for message in broker.lrange(queue, 0, 20):  # type: ignore[union-attr]
+                for message in broker.lrange(queue, 0, 20):
                     broker.lpush(queue, message)
 
         with again_and_again(double, every_s=0.1):
@@ -62,7 +62,9 @@ def small_disk(place: Path, *, megabytes: int) -> Iterator[bool]:
     """Give a folder a disk of its own, so that it can be filled; say whether this machine allows it."""
     place.mkdir(parents=True, exist_ok=True)
     made = subprocess.run(  # noqa: S603
-        ["/bin/mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "drill", str(place)], check=False, capture_output=True
+        ["/bin/mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "drill", str(place)],
+        check=False,
+        capture_output=True,
     )
     try:
         yield made.returncode == 0
@@ -85,24 +87,23 @@ def fill_disk(place: Path, *, seconds: float) -> None:
         filler.unlink()
 
 
-def lock_database(plant: Plant, *, seconds: float) -> None:
+def lock_database(stack: Stack, *, seconds: float) -> None:
     """Let nobody write for a while."""
-    if plant.profile == "full":
-        with psycopg.connect(plant.more["FACTORY_DATABASE_URL"]) as database:
+    if stack.profile == "full":
+        with psycopg.connect(stack.environment["FACTORY_DATABASE_URL"]) as database:
             database.execute("LOCK TABLE work_task IN ACCESS EXCLUSIVE MODE")
             time.sleep(seconds)
         return
-    with closing(sqlite3.connect(plant.home / "db.sqlite3", timeout=60, isolation_level=None)) as rows:
+    with closing(sqlite3.connect(stack.home / "db.sqlite3", timeout=60, isolation_level=None)) as rows:
         rows.execute("BEGIN IMMEDIATE")
         time.sleep(seconds)
         rows.execute("ROLLBACK")
 
 
-def second_door(plant: Plant) -> str:
+def second_door(stack: Stack) -> str:
     """Start a second factory on the port of the first; return what it said when it refused."""
-    verb = "web" if plant.profile == "full" else "run"
-    other = Plant(plant.home.parent / "second", profile=plant.profile, more=plant.more)
-    done = other.cli(verb, "--port", str(plant.port))
+    verb = "web" if stack.profile == "full" else "run"
+    done = stack.cli(verb, "--port", str(stack.port))
     assert done.code != 0, "two factories share a port"
     assert "Traceback" not in done.sentence, done.sentence
     return done.sentence

@@ -4,7 +4,7 @@ import itertools
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ class Asked:
         number: of a report, never twice the same; 0: a page was read.
         at, took_s: machine time in seconds (monotonic).
         status: HTTP status; 0: no answer.
-        read_again: a page was asked for once more after its connection broke, as every browser does.
     """
 
     number: int
@@ -58,8 +57,7 @@ class Users:
             for thread in threads:
                 thread.join()
 
-    def _come(self, step: "object") -> None:
-        assert callable(step)
+    def _come(self, step: Callable[[], None]) -> None:
         while not self._over.wait(self._pause_s):
             step()
 
@@ -68,12 +66,13 @@ class Users:
 
     def _report(self) -> None:
         number = next(self._numbers)
-        self._ask(number, "POST", self._reports_to, data={"duration": str(number)})
+        self._ask(number, "POST", self._reports_to)
 
-    def _ask(self, number: int, method: str, path: str, **more: dict[str, str]) -> None:
+    def _ask(self, number: int, method: str, path: str) -> None:
         began = time.monotonic()
+        form = {"duration": str(number)} if number else None
         try:
-            answer = httpx.request(method, self._address + path, timeout=30, trust_env=False, **more)  # type: ignore[arg-type]
+            answer = httpx.request(method, self._address + path, data=form, timeout=30, trust_env=False)
             status = answer.status_code
         except httpx.TransportError:
             status = 0
@@ -95,7 +94,9 @@ def open_account(address: str, *, path: str) -> str:
     with Visitor(address) as person:
         person.get("/signup/")
         person.sign_up()
-        answer = person.submit(path, name="nightly")  # the form that asks for a name, not the one that logs out
+        answer = person.submit(
+            path, name="nightly"
+        )  # the form that asks for a name, not the one that logs out
         assert answer.status_code in (200, 302), answer.text
         page = person.get(path).text
     token = page.partition("/ping/")[2][:32]

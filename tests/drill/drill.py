@@ -1,0 +1,125 @@
+"""One factory under fire: kept busy, struck, watched until it goes on."""
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+import psycopg
+from rich.console import Console
+
+from tests.drill.count import Report
+from tests.drill.users import Users
+from tests.drill.victims import CUT_USERS_OFF, Targets
+from tests.flows.owner import BUSY, LIVE, Owner
+from tests.flows.stack import Stack
+
+IDEAS: Final = (
+    "Watch the price page of a competitor and tell me when a number on it changes",
+    "Remind sports clubs before the first aid certificates of their coaches run out",
+    "Avisar a los talleres antes de que caduque el seguro de cada furgoneta de sus clientes",
+    "Erinnere kleine Betriebe rechtzeitig daran, wenn die Prüfung einer Leiter fällig ist",
+    "Beekeepers write down which hive was treated against mites and when it is due again",
+    "Tell a bakery when the thermometer of its cold store stays silent",
+    "Rappeler aux petites mairies la date de contrôle de chaque extincteur avant l'échéance",
+    "Tell me when a page of my town about building permits changes",
+)
+HELD: Final = "SELECT id, lease, leased_to FROM work_task WHERE lease IS NOT NULL"
+BEHIND: Final = "SELECT id FROM work_task WHERE state IN ('ready', 'failed', 'retrying')"
+CHANGES: Final = "SELECT count(*) AS n FROM work_taskevent"
+OUT_OF_REACH: Final = (httpx.HTTPError, sqlite3.OperationalError, psycopg.Error)
+say = Console(stderr=True, width=110).print
+
+
+@dataclass
+class Drill:
+    """A factory, what is done to it, and what is written down of it."""
+
+    stack: Stack
+    targets: Targets
+    report: Report
+    dice: random.Random
+    ventures: list[str] = field(default_factory=list)
+    ideas: list[str] = field(default_factory=lambda: list(IDEAS))
+    deaths: list[tuple[str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def owner(self) -> Iterator[Owner]:
+        """Give an owner who says yes to whatever is asked, as soon as the pages can be reached."""
+        over = threading.Event()
+
+        def agree() -> None:
+            while not over.wait(0.5):
+                with suppress(*OUT_OF_REACH):
+                    owner.answer_all()
+
+        with Owner(self.stack) as owner:
+            thread = threading.Thread(target=agree)
+            thread.start()
+            try:
+                yield owner
+            finally:
+                over.set()
+                thread.join()
+
+    def keep_busy(self, owner: Owner) -> None:
+        """See that somebody holds a task; give the next idea when there is nothing to do."""
+        self.stack.until(self.stack.answers, what="the pages")
+        if not self.is_busy() and self.ideas:
+            self.ventures.append(owner.give(self.ideas.pop(0)))
+        self.stack.until(lambda: self.stack.rows(HELD) or not self.is_busy(), what="work", every_s=0.05)
+
+    def is_busy(self) -> bool:
+        """Say whether a venture is not live yet, or something of it is left to do."""
+        return not all(
+            self.stack.value(LIVE, venture) and not self.stack.value(BUSY, venture)
+            for venture in self.ventures
+        )
+
+    def finish(self) -> None:
+        """Wait until every venture is live and nothing is left to do."""
+        self.stack.until(lambda: not self.is_busy(), what="every venture to be live", every_s=0.5)
+
+    def kill(self, victim: str) -> None:
+        """Kill somebody, bring them back where nobody else does, and wait until what they held goes on."""
+        held, before = self.stack.rows(HELD), self.stack.value(CHANGES)
+        began = time.monotonic()
+        gone = self.targets.strike(victim)
+        self.deaths.append((victim, began))
+        self.report.kills[victim] = self.report.kills.get(victim, 0) + bool(gone)
+        time.sleep(1.0)
+        self.targets.start_again(victim)
+        torn = {
+            row["id"]: row["lease"] for row in held if any(f":{pid}:" in row["leased_to"] for pid in gone)
+        }
+        self.stack.until(lambda: self._goes_on(torn, before), what="it to go on", every_s=0.05)
+        took = time.monotonic() - began
+        self.report.recoveries_s.append(took)
+        say(f"  {victim}: held {len(torn)} tasks; went on after {took:.1f} s")
+
+    def _goes_on(self, torn: dict[str, str], before: int) -> bool:
+        """Say whether each torn task is held anew or further on; without one, whether anything has moved."""
+        with suppress(*OUT_OF_REACH):
+            now = {row["id"]: row["lease"] for row in self.stack.rows(HELD)}
+            behind = {row["id"] for row in self.stack.rows(BEHIND)}
+            if torn:
+                return all(now.get(task) != lease and task not in behind for task, lease in torn.items())
+            return self.stack.answers() and (self.stack.value(CHANGES) > before or not self.is_busy())
+        return False
+
+    def blame(self, users: Users) -> None:
+        """Tell requests that died with what carried them from those that should have been answered."""
+        self.report.requests = len(users.asked)
+        for one in users.failed:
+            moments = [at for victim, at in self.deaths if victim in CUT_USERS_OFF]
+            was_inside = any(one.at <= at <= one.at + one.took_s for at in moments)
+            self.report.in_flight += was_inside
+            self.report.requests_lost += not was_inside
+        for victim, at in self.deaths:
+            if victim in CUT_USERS_OFF and (back := users.good_again_after(at)) is not None:
+                self.report.users_back_s.append(back)

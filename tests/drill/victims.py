@@ -1,0 +1,139 @@
+"""Who can be killed, how to find them, and how they come back."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from factory.delivery.adapters.keeper import Keeper
+from tests.flows.stack import PATIENCE_S, ROOT, Stack
+
+PROC: Final = Path("/proc")
+EDGE: Final = ("keeper", "guard", "proxy", "product")
+EMBEDDED: Final = ("factoryd", "rehearsal", *EDGE)
+FULL: Final = ("web", "worker", "worker-2", "child", "beat", "redis", "postgres", "rehearsal", *EDGE)
+SERVICES: Final = ("redis", "postgres")
+CUT_USERS_OFF: Final = frozenset({"guard", "proxy", "product"})
+"""Only with these may a user lose what was in flight."""
+SECOND: Final = ("worker", "--queues", "cloud,build,control,notify")
+
+
+@dataclass
+class Targets:
+    """The processes of one factory, and of the servers it stands on."""
+
+    stack: Stack
+    script: Path = ROOT / "scripts" / "services"
+    clocks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return who can be killed."""
+        return FULL if self.stack.profile == "full" else EMBEDDED
+
+    def strike(self, name: str) -> set[int]:
+        """End somebody at once, with all they forked; return the processes that are gone."""
+        gone = self.of(name)
+        for pid in gone:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if name in self.stack.children:
+            self.stack.children.pop(name).wait(timeout=PATIENCE_S)
+        return gone
+
+    def of(self, name: str) -> set[int]:
+        """Return the processes behind a name; empty when there is none just now."""
+        if name in self.stack.children:
+            first = self.stack.children[name].pid
+            return {first, *below(first)}
+        if name in SERVICES:
+            return server_on(self._port_of(name))
+        if name in EDGE:
+            return self._edge(name)
+        ours = [pid for child in self.stack.children.values() for pid in below(child.pid)]
+        word = {"rehearsal": "rehearsal/serve.py", "child": "celery"}[name]
+        return set([pid for pid in ours if word in command_of(pid)][-1:])
+
+    def _edge(self, name: str) -> set[int]:
+        state = Keeper(self.stack.home / "edge").state()
+        if name == "product":
+            return {launch.pid for launch in state.launches.values() if launch.pid}
+        pid = {"keeper": state.keeper_pid, "guard": parent_of(state.keeper_pid), "proxy": state.proxy_pid}[
+            name
+        ]
+        return {pid} if pid else set()
+
+    def start_again(self, name: str) -> None:
+        """Do what a service manager does for those who do not come back by themselves."""
+        port = ("--port", str(self.stack.port))
+        commands = {
+            "factoryd": ("run", *port), "web": ("web", *port), "worker": ("worker",), "worker-2": SECOND, "beat": ("beat",),
+        }  # fmt: skip
+        if name in commands:
+            self.stack.run(name, *commands[name], **clock(self.clocks.get(name, "")))
+        elif name in SERVICES:
+            self.services("up")
+
+    def services(self, word: str) -> None:
+        """Start or stop PostgreSQL and Redis of this checkout."""
+        done = subprocess.run(  # noqa: S603 (our own script)
+            [str(self.script), word], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def _port_of(self, name: str) -> str:
+        return (ROOT / "var" / "services" / f"{name}_port").read_text().strip()
+
+
+def clock(skew: str) -> dict[str, str]:
+    """Return the environment in which a process sees a clock that is off by `skew`, e.g. `+300s`."""
+    if not skew:
+        return {}
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return {"LD_PRELOAD": str(library), "FAKETIME": skew, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def below(pid: int) -> set[int]:
+    """Return every process that came from this one."""
+    found: set[int] = set()
+    fresh = {pid}
+    while fresh:
+        fresh = {child for child, parent in with_parents() if parent in fresh} - found
+        found |= fresh
+    return found
+
+
+def with_parents() -> Iterator[tuple[int, int]]:
+    """Yield each process of this machine with its parent."""
+    for stat in PROC.glob("[0-9]*/stat"):
+        with suppress(OSError):
+            yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent of a process; 0 when it is gone."""
+    with suppress(OSError):
+        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process; empty when it is gone."""
+    with suppress(OSError):
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
+def server_on(port: str) -> set[int]:
+    """Return the server with this port in its command line, and what it forked."""
+    everyone = [pid for pid, _ in with_parents() if pid != os.getpid()]
+    first = [
+        pid
+        for pid in everyone
+        if command_of(pid).startswith(("redis-server", "/usr/lib/postgresql")) and port in command_of(pid)
+    ]
+    return {*first, *(child for pid in first for child in below(pid))}
