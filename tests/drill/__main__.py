@@ -124,13 +124,13 @@ def confuse(drill: Drill, owner: Owner, *, has_own_disk: bool) -> None:
     trouble.second_door(stack)
     write_down("port taken, refused in words")
     part = "worker" if stack.profile == "full" else "factoryd"
-    for skew in ("+300s", "-300s", ""):
+    for skew_s in (300.0, -300.0, 0.0):
         drill.keep_busy(owner)
-        drill.targets.clocks[part] = skew
-        drill.targets.strike(part)
+        drill.targets.clocks[part] = skew_s
+        stack.stop(part)
         drill.targets.start_again(part)
         stack.until(stack.answers, what="the pages")
-        time.sleep(10 if skew else 0)
+        time.sleep(10 if skew_s else 0)
     write_down("clock of one worker 5 min ahead, 5 min behind, right again")
 
 

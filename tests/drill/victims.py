@@ -13,6 +13,7 @@ from factory.delivery.adapters.keeper import Keeper
 from tests.flows.stack import PATIENCE_S, ROOT, Stack
 
 PROC: Final = Path("/proc")
+CLOCK: Final = Path(__file__).parent / "clock"
 EDGE: Final = ("keeper", "guard", "proxy", "product")
 EMBEDDED: Final = ("factoryd", "rehearsal", *EDGE)
 FULL: Final = ("web", "worker", "worker-2", "child", "beat", "redis", "postgres", "rehearsal", *EDGE)
@@ -28,7 +29,7 @@ class Targets:
 
     stack: Stack
     script: Path = ROOT / "scripts" / "services"
-    clocks: dict[str, str] = field(default_factory=dict)
+    clocks: dict[str, float] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ class Targets:
             "factoryd": ("run", *port), "web": ("web", *port), "worker": ("worker",), "worker-2": SECOND, "beat": ("beat",),
         }  # fmt: skip
         if name in commands:
-            self.stack.run(name, *commands[name], **clock(self.clocks.get(name, "")))
+            self.stack.run(name, *commands[name], **clock(self.clocks.get(name, 0.0)))
         elif name in SERVICES:
             self.services("up")
 
@@ -89,12 +90,9 @@ class Targets:
         return (ROOT / "var" / "services" / f"{name}_port").read_text().strip()
 
 
-def clock(skew: str) -> dict[str, str]:
-    """Return the environment in which a process sees a clock that is off by `skew`, e.g. `+300s`."""
-    if not skew:
-        return {}
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    return {"LD_PRELOAD": str(library), "FAKETIME": skew, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+def clock(skew_s: float) -> dict[str, str]:
+    """Return the environment in which a process sees a clock that is off by so many seconds."""
+    return {"PYTHONPATH": str(CLOCK), "DRILL_CLOCK_S": str(skew_s)} if skew_s else {}
 
 
 def below(pid: int) -> set[int]:
