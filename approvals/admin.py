@@ -73,11 +73,11 @@ class RequestAdmin(ReadOnlyAdmin):
             decide_request(
                 row.pk,
                 answer=answer,
-                by=request.user,
+                by=request.user,  # type: ignore[arg-type]
                 digest=shown,
                 words=said,
                 channel=Decision.Channel.ADMIN,
-            )  # type: ignore[arg-type]
+            )
             self.message_user(request, f"{row}: answered.", messages.SUCCESS)
         except FactoryError as error:
             self.message_user(request, f"{row}: {error.sentence}", messages.ERROR)

@@ -10,7 +10,6 @@ from django.db import transaction
 from approvals.errors import KeyReused, Misleading
 from approvals.models import Request
 from approvals.rules import (
-    ANSWER_WITHIN,
     TITLE_LENGTH,
     digest_of_effect,
     kind_of_ask,
@@ -22,7 +21,7 @@ from approvals.services.facts import publish_answer
 from core.errors import BadArguments
 from core.ids import correlation, story_of
 from core.registry import Json, check_arguments, find_action
-from core.services import audit, business_now, publish
+from core.services import audit, business_now, number_setting, publish
 
 _WORDS = {"type": "string", "pattern": r"\S"}
 _CARD = {
@@ -76,7 +75,7 @@ def ask_owner(  # noqa: PLR0913 (a card shows all of this, and the owner decides
     evidence: Sequence[Json] = (),
     diff: str = "",
     product: str = "",
-    deadline_s: float = ANSWER_WITHIN.total_seconds(),
+    deadline_s: float | None = None,
     is_reversible: bool | None = None,
     undo: str = "",
     alternatives: Sequence[Json] = (),
@@ -100,7 +99,7 @@ def ask_owner(  # noqa: PLR0913 (a card shows all of this, and the owner decides
         evidence: `{name, passed, words}` for each thing that was checked.
         diff: what a yes changes, as text.
         product: the product's label.
-        deadline_s: business time for an answer.
+        deadline_s: business time for an answer; None: what the settings say.
         is_reversible: whether a yes can be undone; None: unknown.
         undo: how, and how soon, in words.
         alternatives: `{name, words}` for each other way.
@@ -120,7 +119,8 @@ def ask_owner(  # noqa: PLR0913 (a card shows all of this, and the owner decides
     }  # fmt: skip
     bound, now = dict(binds or {}), business_now()
     _check_card({**shown, "key": key}, bound=[arguments, bound])
-    digest, deadline = digest_of_effect(action, arguments, bound), now + timedelta(seconds=deadline_s)
+    digest = digest_of_effect(action, arguments, bound)
+    deadline = now + (_usual_time() if deadline_s is None else timedelta(seconds=deadline_s))
     kind = kind_of_ask(
         action, asked_by=asked_by, product=product, worst_case_microusd=worst_case_microusd, binds=bound
     )
@@ -138,6 +138,10 @@ def ask_owner(  # noqa: PLR0913 (a card shows all of this, and the owner decides
     if is_new:
         publish("approvals.request_asked", request_id=str(request.pk), action=action)
     return request
+
+
+def _usual_time() -> timedelta:
+    return timedelta(hours=number_setting("approvals.answer_hours"))
 
 
 def _check_card(card: Json, *, bound: list[Json]) -> None:

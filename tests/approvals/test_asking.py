@@ -1,6 +1,7 @@
 """What a card holds, and what follows a wanted change."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from approvals.models import Request
 from approvals.services import decide_request, use_decision, withdraw_request
 from core.errors import BadArguments, FactoryError
 from core.ids import new_id, story_of
+from core.services import change_setting
 from tests.approvals.effects import wait
 from tests.builders import a_request, a_user
 
@@ -93,6 +95,15 @@ def test_a_card_names_no_other_amount_payee_or_host_than_it_is_bound_to(
         code = refused.code
 
     assert (Request.objects.exists(), code) == (is_asked, "" if is_asked else Misleading.code)
+
+
+def test_the_time_for_an_answer_is_a_setting_unless_the_asker_says_another() -> None:
+    change_setting("approvals.answer_hours", 2, by="owner:ada")
+
+    usual, short = ask(), ask(deadline_s=600)
+
+    assert usual.deadline - usual.asked_at == timedelta(hours=2)
+    assert short.deadline - short.asked_at == timedelta(minutes=10)
 
 
 def test_what_is_asked_after_a_change_follows_it(story: None) -> None:

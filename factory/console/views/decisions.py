@@ -15,6 +15,7 @@ from approvals.models import Decision, Request
 from approvals.services import decide_request, gate_records, may_take_back, record_of, take_back
 from core.errors import BadArguments, FactoryError, NotFound
 from core.models import User
+from core.services import number_setting
 from factory.console.forms import AnswerForm
 from factory.console.rules.decisions import load_of
 from factory.console.views.cards import cards_now, one_by_one, shown
@@ -213,5 +214,6 @@ def _show_decision(
         "asked_anew": ask.followers.order_by("pk").first() if ask.state == Request.State.CHANGED else None,
         "parts": (*_YES, *(_BOXES if is_over else _WORSTS)),
         "is_ready": "ready" in request.GET,
+        "pause_s": later(lambda: number_setting("approvals.pause_s")),
     }  # fmt: skip
     return show(request, "console/decision.html", page, place="decisions", status=status)

@@ -11,9 +11,10 @@ from approvals.services import decide_together
 from core.errors import FactoryError
 from core.models import User
 from core.money import in_words
+from core.services import number_setting
 from factory.console.forms import TogetherForm
 from factory.console.views.cards import cards_now
-from factory.console.views.frame import Page, frame_now, go_to, require_role, show
+from factory.console.views.frame import Page, frame_now, go_to, later, require_role, show
 from factory.console.views.seen import looked_for, note_of
 
 
@@ -64,5 +65,6 @@ def _show_card(
         "all_yes": f"Approve all {len(asks)}, {in_words(card.worst_case_microusd)}",
         "parts": ("yes",),
         "is_ready": "ready" in request.GET,
+        "pause_s": later(lambda: number_setting("approvals.pause_s")),
     }
     return show(request, "console/decision_together.html", page, place="decisions", status=status)

@@ -13,7 +13,7 @@ from approvals.models import Decision, Request
 from approvals.services import expire_requests
 from core.ids import new_id
 from core.models import AuditRow
-from core.services import advance_to
+from core.services import advance_to, change_setting
 from factory.console.views.seen import note_of
 from factory.delivery.models import Release
 from tests.builders import a_request
@@ -185,6 +185,16 @@ def test_with_scripts_a_yes_waits_three_seconds_and_without_it_does_not(owner: C
     assert "load delay:3s" in first
     assert "disabled" not in then
     assert 'value="approve"' in then
+
+
+def test_how_long_a_yes_waits_is_a_setting(owner: Client, ask: Request) -> None:
+    change_setting("approvals.pause_s", 7, by="owner:ada")
+    wanted = {"HX-Request": "true", "HX-Target": "yes"}
+
+    page = owner.get(reverse("decision", args=[ask.pk]), headers=wanted).content.decode()
+
+    assert "load delay:7s" in page
+    assert "Approve in 7 s" in page
 
 
 def test_an_answered_question_hears_of_work_only_while_its_effect_moves(
