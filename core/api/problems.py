@@ -38,7 +38,7 @@ class Problem:
     def body(self) -> dict[str, Any]:
         """What is sent."""
         return {
-            "type": f"/api/v1/problems/{self.code.lower()}/",
+            "type": f"urn:agentic-factory:{self.code.lower()}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "code": self.code,
@@ -52,7 +52,7 @@ class Problem:
 class ProblemOut(serializers.Serializer[Any]):
     """Why nothing was done."""
 
-    type = serializers.CharField(help_text="Address of the kind of problem.")
+    type = serializers.CharField(help_text="Name of the kind of problem; no address.")
     title = serializers.CharField(help_text="The status in words.")
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="A constant to decide by.")

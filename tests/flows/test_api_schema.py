@@ -36,6 +36,14 @@ def test_the_document_is_the_one_that_is_written_down() -> None:
     assert yaml.safe_load(WRITTEN.read_text()) == document(), "write it: `make api`"
 
 
+def test_whoever_may_read_gets_the_document_and_strangers_do_not(owner: str) -> None:
+    told = bearer(owner).get("/api/v1/schema/")
+
+    assert yaml.safe_load(told.content) == document()
+    assert Client().get("/api/v1/schema/").status_code == 401
+    assert Client().get("/api/v1/docs/").headers["Location"].startswith("/login/")
+
+
 @pytest.fixture
 def owner(db: None, settings: Any) -> str:
     """Return the secret of an owner's device that nobody slows down."""
