@@ -39,7 +39,10 @@ class IdeaExcluded(FactoryError):
 
 
 class SandboxUnavailable(FactoryError):
-    """Code of a real model runs only inside a sandbox, and this release has none yet; everything before BUILD works."""
+    """Code of a real model runs only inside a sandbox, and this release has none yet; everything before BUILD works.
+
+    Source: U-15.
+    """
 
     code = "SANDBOX_UNAVAILABLE"
     http_status = 503

@@ -5,9 +5,12 @@ from datetime import timedelta
 from django.utils import timezone
 
 from core.registry import Finding, register_check
-from factory.work.models import DeadLetter, Task
+from core.services import machine_now
+from factory.work import rules
+from factory.work.models import DeadLetter, Node, Task
 
 LONG = timedelta(minutes=30)
+SOON = timedelta(days=10)
 
 
 @register_check("work.queue")
@@ -28,3 +31,16 @@ def check_dead_letters() -> Finding:
     if count:
         return Finding("warn", f"{count} tasks were given up", "retry, change or cancel them")
     return Finding("fine", "nothing was given up")
+
+
+@register_check("work.nodes")
+def check_nodes() -> Finding:
+    """Say whether a host is there for the gpu jobs that wait, and whose key ends soon. Source: R-13.2, R-13.32."""
+    now = machine_now()
+    waiting = Task.objects.filter(state=Task.State.READY, queue__in=rules.NODE_QUEUES).count()
+    if waiting and not Node.objects.there(now).exists():
+        return Finding("warn", f"{waiting} gpu jobs wait and no GPU host is there", "factory node admit NAME")
+    ending = Node.objects.admitted(now).filter(expires_at__lt=now + SOON).order_by("expires_at").first()
+    if ending is not None:
+        return Finding("warn", f"the key of {ending} ends soon", f"factory node rotate {ending}")
+    return Finding("fine", f"{Node.objects.there(now).count()} GPU hosts are there")

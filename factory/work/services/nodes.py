@@ -12,8 +12,9 @@ from billing.services import factory_scope
 from core.adapters import wake
 from core.errors import BadArguments, NotFound
 from core.ids import new_id
+from core.models import Process
 from core.registry import Assignment, Outcome, TaskSpec
-from core.services import audit, machine_now
+from core.services import audit, machine_now, mark_seen
 from factory.work import rules
 from factory.work.errors import LeaseLost, NodeRefused
 from factory.work.models import Attempt, Node, Task
@@ -85,6 +86,8 @@ def hear_node(node: Node, *, facts: dict[str, Any] | None = None) -> None:
     now = machine_now()
     was_there = Node.objects.there(now).filter(pk=node.pk).exists()
     Node.objects.filter(pk=node.pk).update(seen_at=now, **({} if facts is None else {"facts": facts}))
+    if facts is not None:
+        mark_seen(node.worker, kind=Process.Kind.NODE, queues=rules.NODE_QUEUES)
     if not was_there:
         call_nodes()
 

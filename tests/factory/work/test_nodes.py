@@ -13,7 +13,7 @@ from django.utils import timezone
 from core.adapters.node_line import NodeLine
 from core.errors import LineRefused, NotFound
 from core.models import AuditRow
-from core.registry import ArtifactDraft, Assignment, Outcome, Stop, register_job
+from core.registry import ArtifactDraft, Assignment, Outcome, Stop, register_job, run_checks
 from core.services import found_installation, stop_everything
 from core.services.node import carry_out_one
 from factory.work import rules
@@ -230,8 +230,8 @@ def test_beats_keep_a_job_and_a_stop_ends_it(key: str) -> None:
     stop_everything(by="owner:ada")
 
     assert (may_go_on, taken) == (True, 0)
+    assert Node.objects.get().facts == {"host": "attic"}
     assert line.beat(attempt_id=job.assignment.id, facts={}) is False
-    assert Node.objects.get().facts == {}
 
 
 def test_a_node_cut_off_for_17_minutes_is_refused_with_its_result_and_nothing_is_doubled(key: str) -> None:
@@ -268,6 +268,20 @@ def test_a_gpu_job_says_that_no_host_is_there_until_one_is(key: str) -> None:
         later = read_admission().refusal(task)
 
     assert (before, now, later) == ("no GPU host is there", "", "no GPU host is there")
+
+
+def test_doctor_says_that_jobs_wait_for_a_host_and_that_a_key_ends_soon(key: str) -> None:
+    a_gpu_task()
+    before = run_checks()["work.nodes"]
+
+    a_line(key).beat(attempt_id=None, facts={})
+    now = run_checks()["work.nodes"]
+    Node.objects.update(expires_at=timezone.now() + timedelta(days=3))
+    later = run_checks()["work.nodes"]
+
+    assert [one.state for one in (before, now, later)] == ["warn", "fine", "warn"]
+    assert "no GPU host is there" in before.words
+    assert "rotate attic" in later.cure
 
 
 def test_a_result_that_is_no_result_is_refused_and_changes_nothing(key: str) -> None:
