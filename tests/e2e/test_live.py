@@ -93,6 +93,21 @@ def test_a_page_cut_off_says_so_and_lets_nothing_be_pressed_then_reads_itself_an
     expect(page.locator("#f-state")).to_contain_text("Running")
 
 
+def test_a_page_that_slept_for_a_day_offers_nothing_until_it_was_read_anew(page: Page, story: Story) -> None:
+    page.clock.install()
+    hearing(page, f"/decisions/{story.waiting[0].pk}/")
+
+    with offline(page.context):
+        page.clock.fast_forward("24:00:00")
+        expect(page.get_by_text("It slept; it is being read anew.")).to_be_visible()
+        assert page.locator("main button:enabled").count() == 0
+        Request.objects.filter(pk=story.waiting[0].pk).update(title="Something else now?")
+    page.clock.run_for(5_000)
+
+    expect(page.locator("h1")).to_have_text("Something else now?")
+    expect(page.get_by_text("Read anew at")).to_be_visible()
+
+
 def test_a_field_under_the_hand_is_never_swapped_away(page: Page, story: Story) -> None:
     hearing(page, f"/decisions/{story.waiting[0].pk}/")
     words = page.locator("#change-words")

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
@@ -38,11 +38,8 @@ class Place:
 
     @property
     def href(self) -> str:
-        """Where it is; empty while this release has no such page."""
-        try:
-            return reverse(self.name)
-        except NoReverseMatch:
-            return ""
+        """Where it is."""
+        return reverse(self.name)
 
 
 _HOME, _DECISIONS = Place("home", "Home", "home"), Place("decisions", "Decisions", "need")
