@@ -45,7 +45,8 @@ def decide_request(  # noqa: PLR0913 (an answer is bound to all of this)
 ) -> Decision:
     """Take the owner's one answer and carry it out, together or not at all. Source: R-12.26, R-12.27.
 
-    The change of a third round counts as no. Source: R-12.9.
+    Decision, effect in rows and readiness of the step are one commit (Source: U-19). The change of a third round
+    counts as no (Source: R-12.9).
 
     Args:
         request_id: which question.

@@ -133,7 +133,7 @@ def answers_at_work() -> list[Answered]:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def decision(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """Show one question, or take the owner's one answer to it. Source: R-12.16."""
+    """Show one question, or take the owner's one answer to it. Source: R-12.16, U-20."""
     if request.method == "POST":
         return _answer(request, request_id)
     return _show_decision(request, request_id)

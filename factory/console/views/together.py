@@ -21,7 +21,7 @@ from factory.console.views.seen import looked_for, note_of
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def together(request: HttpRequest, request_id: UUID) -> HttpResponse:
-    """Show the card on which this question stands with others, or take the answers to them."""
+    """Show the card on which this question stands with others, or take the answers to them. Source: R-12.13, R-12.29."""
     if request.method == "POST":
         return _answer(request, request_id)
     return _show_card(request, request_id)

@@ -59,7 +59,7 @@ class Effect:
 
 
 def effects_of(requests: Iterable[Request]) -> dict[UUID, Effect]:
-    """Return the effect of each request that was approved; the others have none."""
+    """Return the effect of each request that was approved; the others have none. Source: U-19."""
     approved = [one for one in requests if one.state in (Request.State.APPROVED, Request.State.USED)]
     releases = _releases(_named(approved, "release_id"))
     tasks = _tasks(_named(approved, "task_id"))

@@ -17,6 +17,7 @@ from factory.work.models import Attempt, Task
 from factory.work.models.graphs import ASKS_AGAIN
 from factory.work.services.failures import fail_task
 from factory.work.services.lanes import hold_task
+from factory.work.services.results import ring_for
 from factory.work.services.tasks import PAUSED, change_task, lock_task, ready_task, tell
 
 _CARD = frozenset(
@@ -95,6 +96,7 @@ def resume_task(task_id: UUID, decision: Json, *, actor: str = "owner") -> None:
         return
     held = PAUSED if task.dag.is_paused else ""
     Task.objects.filter(pk=task.pk).update(decisions=decisions, held=held)
+    ring_for([task.queue])
     tell("work.task_changed", task, old=task.state, new=task.state)
 
 
