@@ -7,7 +7,7 @@
   if (!state) return;
   let socket = null, tries = 0, timer = 0;
   let heardAt = Date.now(), tickAt = Date.now(), lookedAt = Date.now();
-  let lastWords = state.dataset.at, isOld = false, isBusy = false;
+  let lastWords = state.dataset.at, isOld = false, isBusy = false, isReading = false;
   const wanted = new Set();
 
   const parts = () => [...document.querySelectorAll("[data-live][id]")];
@@ -80,6 +80,8 @@
   }
 
   async function readAnew(since) {
+    if (isReading) return;
+    isReading = true;
     const main = document.getElementById("main");
     const fields = [...main.querySelectorAll("textarea, input:not([type=hidden]), select")];
     const kept = new Map(fields.map((one) => [one.id || one.name, one.value]));
@@ -95,11 +97,12 @@
         if (kept.get(one.id || one.name)) one.value = kept.get(one.id || one.name);
       });
       window.htmx?.process(fresh);
-      isOld = false;
+      isOld = isReading = false;
       lookedAt = Date.now();
       heard();
       say("live", "live", "read-anew", `Read anew at ${lastWords.slice(0, 5)}.`, ` What stood here was from ${since}.`);
     } catch {
+      isReading = false;
       setTimeout(() => isOld && readAnew(since), 2_000);
     }
   }

@@ -60,8 +60,8 @@ class Teller:
                     topics, self._topics = self._topics, set()
                 try:
                     self._send(_tell_all(topics), runner=runner)
-                except Exception:  # the thread's outermost loop: without a channel layer pages poll
-                    logger.warning("live.not_told", extra={"topics": len(topics)}, exc_info=True)
+                except Exception as error:  # the thread's outermost loop: without a channel layer pages poll
+                    logger.warning("live.not_told", extra={"topics": len(topics), "error": repr(error)[:200]})
 
     def _send(self, news: Coroutine[None, None, None], *, runner: asyncio.Runner) -> None:
         if not isinstance(get_channel_layer(), InMemoryChannelLayer):

@@ -98,7 +98,7 @@ def graphs(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def graph(request: HttpRequest, dag_id: UUID) -> HttpResponse:
-    """Show one graph, or pause it, let it go on, or end what is left of it."""
+    """Show one graph, or pause it, let it go on, or end what is left of it. Source: R-01.21, R-04.23."""
     dag = Dag.objects.select_related("product", "scope").filter(pk=dag_id).first()
     if dag is None:
         raise Http404

@@ -86,7 +86,7 @@ def is_stuck(task: Task, *, behind: Sequence[Step]) -> bool:
 @never_cache
 @require_safe
 def session(request: HttpRequest, attempt_id: UUID) -> HttpResponse:
-    """Show one attempt as it went."""
+    """Show one attempt as it went. Source: R-01.21."""
     now = session_of(attempt_id)
     if now is None:
         raise Http404

@@ -82,7 +82,7 @@ class Book:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def venture(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show one venture whole, or park it, or let it go on."""
+    """Show one venture whole, or park it, or let it go on. Source: R-20.11."""
     product = Product.objects.select_related("scope", "opportunity__scan").filter(slug=slug).first()
     if product is None:
         raise Http404

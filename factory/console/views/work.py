@@ -82,7 +82,7 @@ def _show_work(request: HttpRequest, *, refused: str = "", status: int = 200) ->
 
 @require_POST
 def choose(request: HttpRequest, task_id: UUID) -> HttpResponse:
-    """Take one way on with a step that gave up or was ended; what is left out or replaced is the owner's to say."""
+    """Take one way on with a step that gave up or was ended; what is left out or replaced is the owner's to say. Source: R-04.25."""
     what, brief = request.POST.get("what", ""), request.POST.get("brief", "").strip()
     roles = (User.Role.OWNER,) if what in ("without", "replace") else KEEPERS
     actor = actor_of(require_role(request, *roles))

@@ -86,7 +86,7 @@ class QueueNow:
 
 
 def queue_now() -> QueueNow:
-    """Return what the queue looks like; the number of queries does not grow with the tasks."""
+    """Return what the queue looks like; the number of queries does not grow with the tasks. Source: R-04.24."""
     at_work = Task.objects.filter(lease__isnull=False).aggregate(
         all=Count("pk"), agents=Count("agent", distinct=True)
     )
