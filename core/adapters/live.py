@@ -60,7 +60,7 @@ class Teller:
                     topics, self._topics = self._topics, set()
                 try:
                     self._send(_tell_all(topics), runner=runner)
-                except Exception as error:  # the thread's outermost loop: without a channel layer pages poll
+                except Exception as error:  # noqa: BLE001 (the outermost loop; without a channel layer pages poll)
                     logger.warning("live.not_told", extra={"topics": len(topics), "error": repr(error)[:200]})
 
     def _send(self, news: Coroutine[None, None, None], *, runner: asyncio.Runner) -> None:
