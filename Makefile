@@ -23,7 +23,7 @@ test: install-dev ## what people rely on, on SQLite, no service needed
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -n 2 --dist loadfile
 
 test-full: install-dev ## the same on PostgreSQL and Redis, with workers as processes of their own
-	@scripts/services up && eval "$$(scripts/services env)" && FACTORY_MODE=rehearsal FACTORY_HOME=var/test-full $(PY) -m pytest -n 2 --dist loadfile
+	@export THROW_AWAY=1; scripts/services up && eval "$$(scripts/services env)" && FACTORY_MODE=rehearsal FACTORY_HOME=var/test-full $(PY) -m pytest -n 2 --dist loadfile
 
 drill: install-dev ## the slow proofs
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m drill

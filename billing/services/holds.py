@@ -73,6 +73,8 @@ def _place_hold(
     windows = _windows_of(payers)
     ids = [window.id for window in windows]
     _lock(ids)
+    if first := Hold.objects.filter(call_id=call_id).first():  # it came while we waited for the lock
+        return first
     room = Window.objects.filter(id__in=ids).with_room_for(bound_microusd)
     if room.update(held_microusd=F("held_microusd") + bound_microusd) != len(ids):
         raise _refusal(ids, bound_microusd)
