@@ -70,7 +70,7 @@ def test_a_look_answers_in_words_and_in_json(verb: Verb, words: list[str]) -> No
 def test_the_queue_says_why_each_task_waits(verb: Verb) -> None:
     rows = json.loads(verb("queue", "--json")[1])
 
-    assert {row["title"]: row["why"] for row in rows}["Bring it to its users"] == "1 other tasks"
+    assert {row["title"]: row["why"] for row in rows}["Bring it to its users"] == "1 other task"
 
 
 def test_a_task_tells_every_try_with_what_it_died_of_and_cost(verb: Verb, story: Story) -> None:

@@ -29,7 +29,7 @@ def status(*, is_json: AsJson = False) -> None:
     facts: dict[str, Any] = {
         "mode": here.mode,
         "state": here.state,
-        "by": here.stopped_by,
+        "by": here.by,
         "business_time": now,
         "decisions_waiting": Request.objects.waiting().count(),
         "given_up": DeadLetter.objects.filter(resolution="").count(),

@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 import typer
-from django.db.models import Q
+from django.db.models import Case, Q, When
 
 from factory.console.management.find import As, actor_of, find_one, id_and
 from factory.console.management.show import AsJson, AtMost, say, show_facts, show_rows, usd
 from factory.console.management.verbs.entry import app
+from factory.console.rules import counted
 from factory.work.models import DeadLetter, Task
 from factory.work.services import Admission, cancel_task, read_admission, retry_dead_letter
 
@@ -15,6 +16,15 @@ Id = Annotated[
     str, typer.Argument(metavar="ID", help="At least 6 characters of its id, from the start or the end.")
 ]
 ALL = "open"
+IN_ORDER = (
+    Task.State.RUNNING,
+    Task.State.CLAIMED,
+    Task.State.VALIDATING,
+    Task.State.READY,
+    Task.State.RETRYING,
+    Task.State.WAITING,
+    Task.State.DEAD_LETTER,
+)
 
 
 @app.command()
@@ -31,7 +41,8 @@ def queue(
     rows = Task.objects.open() if state == ALL else Task.objects.filter(state=state)
     if agent:
         rows = rows.filter(agent__name__iexact=agent)
-    tasks = rows.select_related("dag__product", "agent", "scope").order_by("state", "rank", "ready_at", "id")
+    place = Case(*(When(state=one, then=n) for n, one in enumerate(IN_ORDER)), default=len(IN_ORDER))
+    tasks = rows.select_related("dag__product", "agent", "scope").order_by(place, "rank", "ready_at", "id")
     admission = read_admission()
     show_rows(
         [_in_queue(task, admission=admission) for task in tasks[:at_most]],
@@ -59,8 +70,8 @@ def _why(task: Task, *, admission: Admission) -> str:
     if task.state == Task.State.READY:
         return admission.refusal(task) or "a free worker"
     return {
-        Task.State.PENDING: f"{task.open_dependencies} other tasks",
-        Task.State.WAITING: "the owner's answer" if task.question else "",
+        Task.State.PENDING: counted(task.open_dependencies, "other task"),
+        Task.State.WAITING: "the owner's answer" if task.question else "its children",
         Task.State.RETRYING: "its next try",
         Task.State.VALIDATING: "its judge",
         Task.State.DEAD_LETTER: "the owner's choice",
