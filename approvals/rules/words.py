@@ -19,7 +19,7 @@ _FILES: Final = frozenset(
     {"py", "js", "ts", "md", "rs", "css", "csv", "html", "json", "pdf", "png", "sh", "sql", "svg", "toml", "txt", "xml", "yaml", "yml", "zip"}
 )  # fmt: skip
 """Endings of file names; written without https:// they are no hosts."""
-_TURNS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_TURNS: Final = frozenset("\u202d\u202e")
 """Characters that make what is read differ from what is written."""
 _PER_USD: Final = {"microusd": 1_000_000, "cents": 100, "minor": 100, "usd": 1, "amount": 1, "price": 1}
 

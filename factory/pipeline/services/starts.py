@@ -49,7 +49,7 @@ def ask_to_begin(objective: Objective, *, product: Product, budget_microusd: int
             on_no="Nothing begins. The idea is kept.",
             worst_case_microusd=budget_microusd,
             key=f"objective:{objective.pk}",
-            binds={"budget_microusd": budget_microusd},
+            binds={"budget_microusd": budget_microusd, "text": objective.text},
             product=product.name,
         )
     move_objective(

@@ -165,7 +165,12 @@ def _unknown(effect: Effect) -> EffectUnknown:
         arguments={"effect_id": str(effect.pk), "task_id": str(effect.task_id)},
         title=f"Once more: {effect.title}?"[:60],
         facts={
-            "binds": {"effect": effect.key, "tries": effect.tries},
+            "binds": {
+                "effect": effect.key,
+                "tries": effect.tries,
+                "title": effect.title,
+                "words": effect.words,
+            },
             "reason": f"It was begun and nobody knows whether it happened ({effect.words}). Please look there first.",
             "on_yes": f"It is done once more: {effect.title}.",
             "on_no": "It counts as done, is not repeated, and the work goes on after it. Without an answer the work ends.",

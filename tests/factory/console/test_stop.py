@@ -74,3 +74,12 @@ def test_a_venture_that_rests_already_is_not_stopped_again(story: Story, owner: 
 
     assert (again.status_code, "rests already" in again.content.decode()) == (409, True)
     assert press(owner, "stop-venture", "nobody", do="stop") == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stop_holds_before_anyone_heard_of_it(story: Story, owner: Client) -> None:
+    status = press(owner, "stop")
+
+    assert status == 303
+    assert Installation.objects.get().stopped_at is not None
+    assert "Everything is stopped" in owner.get("/").content.decode()

@@ -38,7 +38,12 @@ class Post:
 
 def a_deed(*, amount: int = 5, can_repeat: bool = False) -> Deed:
     """Return something to be done outside."""
-    return Deed("test.pay", {"amount": amount, "to": "Ada"}, title="Pay Ada", can_repeat=can_repeat)
+    return Deed(
+        "test.pay",
+        {"amount": amount, "to": "Ada"},
+        title="Pay $5.00 to ada@payer.example",
+        can_repeat=can_repeat,
+    )
 
 
 def taken() -> Assignment:
@@ -132,7 +137,11 @@ def test_the_owner_says_whether_to_do_it_again(answer: str, sent: int) -> None:
     assert third is not None
     effect = carry_out_once(third, a_deed(), do=post.send)
 
-    assert (waiting.state, request.title, effect.state) == ("waiting", "Once more: Pay Ada?", "done")
+    assert (waiting.state, request.title, effect.state) == (
+        "waiting",
+        "Once more: Pay $5.00 to ada@payer.example?",
+        "done",
+    )
     assert len(post.letters) == sent
 
 
