@@ -10,6 +10,7 @@ from django.utils import timezone
 from core.models import Installation, Mode
 from core.services.audit import audit
 from core.services.outbox import publish
+from core.services.settings import number_setting
 
 DRAIN_S: Final = 600
 """How long what runs may go on when a drain begins. Machine time. Source: R-01.26."""
@@ -60,13 +61,14 @@ def start_again(*, by: str) -> None:
 
 
 @transaction.atomic
-def drain(*, by: str, within_s: float = DRAIN_S) -> None:
-    """Begin nothing new; what runs may end within this time, then it is asked to stop and costs no attempt. Source: R-20.24.
+def drain(*, by: str, within_s: float | None = None) -> None:
+    """Begin nothing new; what runs may end within this time (None: as set), then it is asked to stop and costs no attempt. Source: R-20.24.
 
     Maintenance follows by itself once nothing runs. Approvals, schedules and payments are kept meanwhile. Safe to run
     twice: the first end counts.
     """
     now = timezone.now()
+    within_s = number_setting("control.drain_min") * 60 if within_s is None else within_s
     fresh = {"draining_at": now, "drain_until": now + timedelta(seconds=within_s), "drained_by": by[:80]}
     if Installation.objects.exclude(_QUIET).update(**fresh):
         audit(actor=by, verb="core.drain", subject="factory", within_s=within_s)

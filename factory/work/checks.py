@@ -5,21 +5,24 @@ from datetime import timedelta
 from django.utils import timezone
 
 from core.registry import Finding, register_check
-from core.services import machine_now
+from core.services import machine_now, number_setting
 from factory.work import rules
 from factory.work.models import DeadLetter, Node, Task
 
-LONG = timedelta(minutes=30)
 SOON = timedelta(days=10)
 
 
 @register_check("work.queue")
 def check_queue() -> Finding:
     """Say whether ready tasks find a worker in time. Source: R-04.13."""
-    late = Task.objects.claimable().filter(ready_at__lt=timezone.now() - LONG).count()
+    patience_min = number_setting("work.alert_ready_min")
+    long_ago = timezone.now() - timedelta(minutes=patience_min)
+    late = Task.objects.claimable().filter(ready_at__lt=long_ago).count()
     if late:
         return Finding(
-            "warn", f"{late} tasks wait for a worker for more than 30 minutes", "see why on the board"
+            "warn",
+            f"{late} tasks wait for a worker for more than {patience_min} minutes",
+            "see why on the board",
         )
     return Finding("fine", f"{Task.objects.claimable().count()} tasks ready")
 

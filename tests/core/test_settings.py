@@ -8,6 +8,7 @@ from core.registry import SETTINGS
 from core.services import (
     change_setting,
     check_settings,
+    drain,
     found_installation,
     revert_setting,
     setting,
@@ -96,3 +97,15 @@ def test_a_stored_name_this_release_does_not_know_stops_the_start() -> None:
 
     with pytest.raises(SettingUnknown):
         check_settings()
+
+
+def test_a_drain_lasts_as_long_as_was_set() -> None:
+    found_installation("rehearsal")
+    change_setting("control.drain_min", 2, by="owner:ada")
+
+    drain(by="owner:ada")
+
+    here = Installation.objects.get()
+    assert here.drain_until is not None
+    assert here.draining_at is not None
+    assert (here.drain_until - here.draining_at).total_seconds() == 120

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from agents.gateway.models import Call
 from billing.models import Hold
+from core.money import to_usd
 from core.registry import Setting
 from factory.console import rules
 from factory.console.rules.plots import Plot
@@ -101,3 +102,10 @@ def setting_words(setting: Setting, value: int | str) -> str:
 def who_sets(actor: str) -> str:
     """Return who changed a setting: `ada` of `owner:ada`."""
     return actor.rpartition(":")[2]
+
+
+@register.filter
+def price(microusd: int) -> str:
+    """Return a price with as many places as it has, at least two: `$0.025`."""
+    whole, _, part = f"{to_usd(microusd):.6f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"

@@ -17,7 +17,8 @@ from core.services import change_setting, invite_person, mark_seen, setting
 from factory.console.rules.areas import AREAS, SERVICES
 from factory.console.views.failures import broken
 from factory.console.views.first_day import is_set_up
-from tests.builders import an_agent
+from tests.builders import a_request, an_agent
+from tests.factory.console.story import a_story
 
 pytestmark = pytest.mark.django_db
 HOURS = "approvals.answer_hours"
@@ -170,3 +171,18 @@ def test_the_page_for_what_broke_needs_no_database_and_keeps_the_way_to_stop(rf:
 def refuse(*_: object) -> None:
     """Answer every question to the database with a fault."""
     raise OperationalError
+
+
+def test_a_question_waits_as_long_as_the_owner_set_and_the_button_too(owner: Client) -> None:
+    change_setting(HOURS, 12, by="owner:ada")
+    change_setting("approvals.pause_s", 7, by="owner:ada")
+    asked = a_story().waiting[0]
+    mine = a_request(action="story.go", title="Open it?")
+
+    fragment = owner.get(
+        reverse("decision", args=[asked.pk]), headers={"HX-Request": "true", "HX-Target": "yes"}
+    ).content.decode()
+
+    assert (mine.deadline - mine.asked_at).total_seconds() == 12 * 3600
+    assert "in 7 s" in fragment
+    assert "load delay:7s" in fragment

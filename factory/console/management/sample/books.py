@@ -35,6 +35,7 @@ COLUMNS: Final = (
 )
 COSTS: Final = {"frontier": 9_000, "premium": 6_000, "mid": 1_400, "budget": 400, "local": 0}
 """Mean cost of a call in micro-dollars, by tier."""
+MTOK: Final = 1_000_000
 LOST_ONE_IN: Final = 2_000
 STANDING: Final = ((Entry.Kind.HOSTING, 64_000), (Entry.Kind.MAIL, 9_500), (Entry.Kind.DOMAIN, 33_000))
 
@@ -155,17 +156,17 @@ def _call(
 ) -> Call:
     story = pair.product.correlation_id if pair.product else None
     known = attempts.get((pair.agent, str(story)))
-    tokens, began = (
-        ground.dice.randint(900, 40_000),
-        ground.machine(at) - timedelta(seconds=ground.dice.randint(2, 70)),
-    )
+    tariff = ground.tariffs[pair.model.pk]
+    written = cost * 600_000 // max(1, tariff.output)
+    read = (cost * MTOK - written * tariff.output) // max(1, tariff.input)
+    began = ground.machine(at) - timedelta(seconds=ground.dice.randint(2, 70))
     is_lost = ground.born % LOST_ONE_IN == 0
     return Call(
         id=call_id, agent=pair.agent, assignment_id=ground.dice.choice(known) if known else ground.new_id(at), correlation_id=story,
         model=pair.model, served_model=pair.model.name, tier=pair.model.tier, task_type="code", reason="the cheapest of its tier",
         status=Call.Status.LOST if is_lost else Call.Status.ANSWERED, fault="timeout" if is_lost else "", bound_microusd=cost * 2,
-        cost_microusd=cost, prompt_tokens=None if is_lost else tokens, completion_tokens=None if is_lost else tokens // 9,
-        cached_tokens=None if is_lost else tokens // 2, stop="end", prompt_sha256="0" * 64, mode=Mode.REHEARSAL, started_at=began,
+        cost_microusd=cost, prompt_tokens=None if is_lost else read, completion_tokens=None if is_lost else written,
+        cached_tokens=None if is_lost else 0, stop="end", prompt_sha256="0" * 64, mode=Mode.REHEARSAL, started_at=began,
         ended_at=ground.machine(at),
     )  # fmt: skip
 

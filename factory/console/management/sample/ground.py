@@ -8,6 +8,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from agents.gateway.models import ModelEntry
+from agents.gateway.rules.money import Tariff
+from agents.gateway.services.routes import tariffs_on
 from agents.roster.models import Agent
 from billing.models import Scope
 from billing.services import factory_scope
@@ -35,6 +37,7 @@ class Ground:
     factory: Scope
     agents: dict[str, Agent]
     models: dict[str, ModelEntry]
+    tariffs: dict[int, Tariff]
     products: list[Product] = field(default_factory=list)
     born: int = 0
 
@@ -66,5 +69,6 @@ def the_ground(seed: int) -> Ground:
         owner=owner,
         factory=factory_scope(),
         agents={agent.name: agent for agent in Agent.objects.select_related("version", "scope")},
+        tariffs=tariffs_on(now.date()),
         models={entry.name: entry for entry in ModelEntry.objects.filter(prices__isnull=False).distinct()},
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from agents.roster.services import sync_agents
 from core.registry import run_checks
-from core.services import DRAIN_S, drain, end_maintenance, start_again, stop_everything
+from core.services import drain, end_maintenance, start_again, stop_everything
 from factory.console.management.find import As, actor_of
 from factory.console.management.show import AsJson, print_json
 from factory.console.management.simulated import until
@@ -46,8 +46,11 @@ def start_all(*, by: As = "") -> None:
 def drain_all(
     *,
     within_s: Annotated[
-        float, typer.Option("--within", min=0, help="Seconds for what runs to end.")
-    ] = DRAIN_S,
+        float | None,
+        typer.Option(
+            "--within", min=0, help="Seconds for what runs to end; as set under settings when not given."
+        ),
+    ] = None,
     by: As = "",
 ) -> None:
     """Begin nothing new and let what runs end; maintenance follows by itself, `factory start` ends it."""
