@@ -62,8 +62,8 @@ def points(value: float | None) -> str:
 
 @register.filter
 def count_of(number: int, noun: str) -> str:
-    """Return `1 decision` or `3 decisions`; the number may be one that is counted only when it is shown."""
-    return rules.counted(int(number), noun)
+    """Return `1 decision` or `3 decisions`."""
+    return rules.counted(number, noun)
 
 
 @register.filter

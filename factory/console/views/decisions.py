@@ -210,7 +210,7 @@ def _show_decision(
         "seen": note_of([ask.pk]),
         "diff": ask.diff.splitlines(),
         "record": later(lambda: record_of(ask)),
-        "parked": 0 if is_over else later(lambda: parked_behind(ask)),
+        "parked": 0 if is_over else parked_behind(ask),
         "asked_anew": ask.followers.order_by("pk").first() if ask.state == Request.State.CHANGED else None,
         "parts": (*_YES, *(_BOXES if is_over else _WORSTS)),
         "is_ready": "ready" in request.GET,
