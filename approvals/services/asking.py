@@ -164,9 +164,14 @@ def _free_key(key: str) -> None:
         decision__business_at__lte=oldest_answer_in_force(business_now()),
     )
     for request in void:
-        Request.objects.filter(pk=request.pk, state=Request.State.APPROVED).update(
-            state=Request.State.EXPIRED, key=f"{key[:120]}#{request.pk.hex}"
-        )
+        unused = Request.objects.filter(pk=request.pk, state=Request.State.APPROVED)
+        if unused.update(state=Request.State.EXPIRED, key=f"{key[:120]}#{request.pk.hex}"):
+            audit(
+                actor="system",
+                verb="approvals.void_decision",
+                subject=request.title,
+                request_id=str(request.pk),
+            )
 
 
 def _next_round(action: str, *, asked_by: str) -> Json:

@@ -11,6 +11,7 @@ from approvals.models import Request
 from approvals.services import decide_request, use_decision, withdraw_request
 from core.errors import BadArguments, FactoryError
 from core.ids import new_id, story_of
+from core.models import AuditRow
 from core.services import change_setting
 from tests.approvals.effects import wait
 from tests.builders import a_request, a_user
@@ -147,6 +148,7 @@ def test_a_yes_that_was_not_used_in_time_gives_its_key_back() -> None:
 
     void.refresh_from_db()
     assert (again.pk != void.pk, again.state, void.state) == (True, "pending", "expired")
+    assert AuditRow.objects.get(verb="approvals.void_decision").facts["request_id"] == str(void.pk)
 
 
 def test_a_yes_that_was_used_keeps_its_key() -> None:

@@ -1,9 +1,23 @@
 """More questions beside those of the story."""
 
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
 from approvals.models import Request
 from core.ids import correlation, new_id
+from core.registry import register_action
+from core.services import audit
 from tests.builders import a_request
 from tests.factory.console.story import Story
+
+
+def note(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
+    """Leave a row."""
+    audit(actor="test", verb="story.noted", subject=str(decision_id))
+
+
+register_action("story.hold", schema={"type": "object"}, on_no=note, on_take_back=note)(note)
 
 
 def equal_refunds(story: Story, *, count: int = 8) -> list[Request]:

@@ -13,10 +13,10 @@ from approvals.models import Decision, Request
 from approvals.services import expire_requests
 from core.ids import new_id
 from core.models import AuditRow
-from core.services import advance_to, change_setting
+from core.services import advance_to, business_now, change_setting
 from factory.console.views.seen import note_of
 from factory.delivery.models import Release
-from tests.builders import a_request
+from tests.builders import a_request, a_task
 from tests.factory.console.asks import a_bundle, equal_refunds
 from tests.factory.console.story import Story, a_story
 
@@ -392,3 +392,32 @@ def test_a_decision_page_weighs_little(owner: Client, ask: Request) -> None:
     pages = [owner.get(reverse("decision", args=[ask.pk])), owner.get(reverse("decisions"))]
 
     assert max(len(page.content) for page in pages) < 50_000
+
+
+def test_a_yes_that_was_not_used_in_time_is_said_to_be_void(owner: Client, ask: Request) -> None:
+    answer(owner, ask, answer="approve")
+    advance_to(business_now() + timedelta(hours=4))
+    a_request(action=ask.action, arguments=ask.arguments, key=ask.key)
+
+    page = owner.get(reverse("decision", args=[ask.pk])).content.decode()
+    history = owner.get(reverse("decisions")).content.decode()
+
+    assert "Yes, but not used in time" in page
+    assert "Yes, not used in time" in history
+    assert "No answer: counted as no" not in page
+
+
+def test_a_yes_nobody_acted_on_is_taken_back_on_its_page(owner: Client, story: Story) -> None:
+    task = a_task(kind="story.check")
+    held = a_request(action="story.hold", arguments={"task_id": str(task.pk)})
+    answer(owner, held, answer="approve")
+
+    offered = owner.get(reverse("decision", args=[held.pk])).content.decode()
+    taken = owner.post(reverse("take-back", args=[held.pk]), follow=True).content.decode()
+    late = owner.post(reverse("take-back", args=[held.pk]))
+
+    assert "Take back</button>" in offered
+    assert "The question is open again." in taken
+    assert 'name="answer" value="approve"' in taken
+    assert (late.status_code, "cannot be taken back" in late.content.decode()) == (409, True)
+    assert owner.post(reverse("take-back", args=[new_id()])).status_code == 404
