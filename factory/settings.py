@@ -1,6 +1,7 @@
 """Every setting of the factory, with its default: `FACTORY_*` in the environment or in `.env`, `_FILE` for secrets."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -206,6 +207,12 @@ if NODE_KEY and ENV.database_url.get_secret_value():
 if NODE_KEY and not NODE_URL:
     sys.exit(
         "FACTORY_NODE_KEY needs FACTORY_NODE_URL: write where the factory's pages are, e.g. https://factory.lan."
+    )
+if NODE_URL.startswith("http://") and not re.match(
+    r"http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$)", NODE_URL
+):
+    sys.exit(
+        "FACTORY_NODE_URL must begin with https://: over plain HTTP a node's key could be read on the way."
     )
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {} if NODE_KEY else database(ENV.database_url.get_secret_value(), home=HOME),

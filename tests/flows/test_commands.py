@@ -186,6 +186,31 @@ def test_a_setting_that_does_not_exist_or_cannot_be_read_stops_the_start(
     assert name in said.err
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "FACTORY_NODE_KEY needs FACTORY_NODE_URL"),
+        ({"FACTORY_NODE_URL": "http://factory.example"}, "must begin with https://"),
+        (
+            {"FACTORY_NODE_URL": "https://factory.example", "FACTORY_DATABASE_URL": "postgres://a:b@c/d"},
+            "has no database",
+        ),
+        (
+            {"FACTORY_NODE_URL": "https://factory.example", "FACTORY_DATABASE_URL": ""},
+            "only `factory node serve` works",
+        ),
+    ],
+)
+def test_a_node_says_what_it_lacks_and_what_it_does_not_have(
+    tmp_path: Path, more: dict[str, str], words: str
+) -> None:
+    said = Stack(tmp_path / "home", more={"FACTORY_NODE_KEY": "fn_key", **more}).cli("status")
+
+    assert said.code != 0
+    assert is_plain(said)
+    assert words in said.err
+
+
 @pytest.mark.drill
 def test_a_locked_database_is_said_plainly(house: Stack) -> None:
     with closing(sqlite3.connect(house.home / "db.sqlite3", isolation_level=None)) as other:

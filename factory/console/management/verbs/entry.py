@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import typer
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from core.errors import FactoryError
@@ -32,6 +33,7 @@ CODES = {
     503: UNAVAILABLE,
 }
 FULL = "The disk is full: free some space, then start again; nothing was lost."
+NODE = "This host is a node and has no database: here only `factory node serve` works."
 LEAST_FREE_BYTES = 64 * 1024
 SENTENCES = {
     "locked": "The database is locked by another process: wait a moment, or stop what holds it, then try again.",
@@ -52,6 +54,8 @@ def run_verb(arguments: Sequence[str]) -> None:
         stop(error.sentence, code=code_of(error))
     except DatabaseError as error:
         stop(_sentence_of(error), code=UNAVAILABLE)
+    except ImproperlyConfigured as error:
+        stop(NODE if settings.NODE_KEY else f"The settings do not fit: {error}.", code=UNAVAILABLE)
     except OSError as error:
         stop(FULL if error.errno == errno.ENOSPC else f"The system refused: {error}.", code=UNAVAILABLE)
 
