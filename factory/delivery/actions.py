@@ -7,8 +7,8 @@ from uuid import UUID
 from approvals.models import Decision
 from core.registry import register_action
 from factory.delivery.models import Release
-from factory.delivery.services.releases import ACTION, refuse_release
-from factory.work.services import hold_back, refuse_task, resume_task
+from factory.delivery.services.releases import ACTION, opening_of, refuse_release
+from factory.work.services import hold_back, intend, refuse_task, resume_task
 
 SCHEMA = {
     "type": "object",
@@ -28,5 +28,8 @@ def no_release(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
 
 @register_action(ACTION, schema=SCHEMA, on_no=no_release, on_take_back=hold_back)
 def release(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
-    """Let the task that brings it to its users go on."""
+    """Let the task that brings it to its users go on; what it does outside is written down with the answer."""
+    decision = Decision.objects.select_related("request").get(pk=decision_id)
+    opened = Release.objects.select_related("product").get(pk=arguments["release_id"])
+    intend(UUID(arguments["task_id"]), opening_of(opened), request=decision.request)
     resume_task(UUID(arguments["task_id"]), {"answer": "approve", "decision_id": str(decision_id)})

@@ -17,6 +17,7 @@ from factory.delivery.models import EdgeOrder, Release
 from factory.delivery.rules import MOVES, RED_PROBES, RUNS, version_after
 from factory.quality.models import Verdict
 from factory.work.models import Artifact
+from factory.work.services import Deed
 from portfolio.models import Product
 
 ACTION = "delivery.release"
@@ -74,6 +75,16 @@ def binds_of(release: Release) -> dict[str, str]:
 def arguments_of(release: Release, *, task_id: UUID) -> dict[str, str]:
     """Return the arguments of the action that the owner approves."""
     return {"release_id": str(release.pk), "task_id": str(task_id)}
+
+
+def opening_of(release: Release) -> Deed:
+    """Return what a yes to this release does outside: it may be begun again, since it goes on where it was."""
+    return Deed(
+        purpose="delivery.open_release",
+        arguments={"release_id": str(release.pk), "digest": release.digest},
+        title=f"Open version {release.version} of {release.product.name} to its users",
+        can_repeat=True,
+    )
 
 
 def is_approved(release: Release, *, task_id: UUID) -> bool:

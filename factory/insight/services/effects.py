@@ -123,13 +123,16 @@ def _effect(
     tasks: Mapping[str, tuple[str, str]],
     deed: Effect | None,
 ) -> Effect:
-    """What is done outside says most, then a release, then a task; what is bound to none was done with the answer."""
-    if deed:
-        return deed
+    """What is done outside says most, then a release, then a task; what is bound to none was done with the answer.
+
+    Whichever of them failed says so first: work that was given up brings nothing any more.
+    """
     release = releases.get(str(request.arguments.get("release_id")))
-    if release:
-        return Effect(_RELEASE_STEPS[Release.State(release[0])], release[1])
     task = tasks.get(str(request.arguments.get("task_id")))
-    if task:
-        return Effect(_TASK_STEPS[Task.State(task[0])], task[1])
-    return Effect("done", "")
+    said = [
+        *([deed] if deed else []),
+        *([Effect(_RELEASE_STEPS[Release.State(release[0])], release[1])] if release else []),
+        *([Effect(_TASK_STEPS[Task.State(task[0])], task[1])] if task else []),
+    ]
+    failed = (one for one in said if one.step == "failed")
+    return next(failed, said[0] if said else Effect("done", ""))

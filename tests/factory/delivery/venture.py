@@ -15,7 +15,7 @@ from factory.delivery.models import Release
 from factory.quality.models import Verdict
 from factory.work.models import Artifact, Dag, Task
 from factory.work.rules import TaskSpec
-from factory.work.services import finish_attempt
+from factory.work.services import finish_attempt, pause_graph
 from portfolio.models import Product
 from tests.builders import a_graph, a_product, a_user, a_verdict, an_artifact
 from tests.factory.quality.sample import SKELETON
@@ -111,7 +111,8 @@ class Venture:
 
     def offer(self, content: bytes) -> Launch:
         """Pack and test a release; the owner is asked about it. What earlier ones left in the queue rests."""
-        Dag.objects.update(is_paused=True)
+        for dag in Dag.objects.filter(closed_at=None):
+            pause_graph(dag.pk, by="test")
         artifact = an_artifact(self.product, content=content)
         launch = self.launch(artifact, verdict=a_verdict(artifact))
         run_job()
