@@ -1,5 +1,6 @@
 """The shapes in which agents answer: strict schemas, every key named, no free keys."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from factory.quality.rules.criteria import CRITERION, STEP
@@ -103,12 +104,10 @@ REVIEW_NOTES: Json = {
         cases=_list({"$ref": "#/$defs/criterion"}),
     ),
 }
-ADVICE: Json = {
-    "title": "Advice",
-    **_object(
-        advice=_list(
-            _object(letter=SHORT, choice={"enum": ["retry", "change", "cancel", "continue"]}, why=TEXT),
-            minItems=1,
-        )
-    ),
-}
+
+
+def advice_on(letters: Sequence[str]) -> Json:
+    """Return the shape of advice on these letters and no others."""
+    choice = {"enum": ["retry", "change", "cancel", "continue"]}
+    advice = _object(letter={"enum": list(letters)}, choice=choice, why=TEXT)
+    return {"title": "Advice", **_object(advice=_list(advice, minItems=1))}

@@ -12,13 +12,13 @@ from core.ids import digest_of, new_id
 from core.money import MICROUSD_PER_USD
 from core.services import may_begin, publish
 from factory.pipeline.models import Advice, Objective, Round
-from factory.pipeline.rules.answers import ADVICE
+from factory.pipeline.rules.answers import advice_on
 from factory.pipeline.rules.briefs import advice_brief
 from factory.pipeline.services.objectives import move_objective
 from factory.pipeline.services.ventures import begin_objective
 from factory.work.models import Attempt, Dag, DeadLetter, Task
 from factory.work.rules import TaskSpec
-from factory.work.services import accept_result, create_graph, refuse_result
+from factory.work.services import accept_result, create_graph
 from portfolio.models import Opportunity
 
 logger = logging.getLogger(__name__)
@@ -98,16 +98,17 @@ def _ask_for_advice() -> Dag | None:
     letters = list(_letters().select_related("task__agent")[:MOST_LETTERS])
     if not letters:
         return None
+    names = {f"letter-{n}": letter for n, letter in enumerate(letters, start=1)}
     task = TaskSpec(
         key="advice",
         title="Advise on what was given up",
         agent="Kev",
         type="analyze",
-        brief=advice_brief([_shown(letter) for letter in letters]),
-        answer_schema=ADVICE,
+        brief=advice_brief([_shown(name, letter) for name, letter in names.items()]),
+        answer_schema=advice_on(list(names)),
         validator=ADVICE_JUDGE,
         max_cost_microusd=ADVICE_CAP_USD * MICROUSD_PER_USD,
-        arguments={"letters": [str(letter.pk) for letter in letters]},
+        arguments={"letters": {name: str(letter.pk) for name, letter in names.items()}},
     )
     return create_graph(
         product=None,
@@ -119,10 +120,10 @@ def _ask_for_advice() -> Dag | None:
     )
 
 
-def _shown(letter: DeadLetter) -> dict[str, Any]:
+def _shown(name: str, letter: DeadLetter) -> dict[str, Any]:
     task = letter.task
     return {
-        "letter": str(letter.pk), "task": task.title, "agent": task.agent.name if task.agent else "the platform",
+        "letter": name, "task": task.title, "agent": task.agent.name if task.agent else "the platform",
         "error": letter.error[-2_000:], "class": letter.error_class, "is_poison": letter.is_poison,
         "attempts": task.failures,
     }  # fmt: skip
@@ -130,14 +131,12 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
 
 @transaction.atomic
 def judge_advice(attempt: Attempt) -> None:
-    """Keep advice about the letters that were shown; advice about anything else is refused."""
-    shown = set(attempt.task.arguments["letters"])
-    advice = {one["letter"]: one for one in (attempt.result or {})["advice"]}
-    if strange := advice.keys() - shown:
-        faults = [f"no letter {name} was shown" for name in sorted(strange)]
-        refuse_result(attempt.pk, faults=faults, by=BY, error_class="invalid_output")
-        return
+    """Keep what Kev would do about each letter he was shown; its shape lets him speak of no other."""
+    shown = attempt.task.arguments["letters"]
+    advice = {shown[one["letter"]]: one for one in (attempt.result or {})["advice"]}
     for letter in DeadLetter.objects.filter(pk__in=advice):
         said = advice[str(letter.pk)]
-        Advice.objects.get_or_create(letter=letter, defaults={"choice": said["choice"], "words": said["why"]})
+        Advice.objects.get_or_create(
+            letter=letter, defaults={"choice": said["choice"], "words": said["why"]}
+        )
     accept_result(attempt.pk, by=BY)
