@@ -136,7 +136,5 @@ def judge_advice(attempt: Attempt) -> None:
     advice = {shown[one["letter"]]: one for one in (attempt.result or {})["advice"]}
     for letter in DeadLetter.objects.filter(pk__in=advice):
         said = advice[str(letter.pk)]
-        Advice.objects.get_or_create(
-            letter=letter, defaults={"choice": said["choice"], "words": said["why"]}
-        )
+        Advice.objects.get_or_create(letter=letter, defaults={"choice": said["choice"], "words": said["why"]})
     accept_result(attempt.pk, by=BY)
