@@ -16,6 +16,7 @@ from factory.work.services import (
     settle_drain,
     settle_effects,
     start_due_schedules,
+    sweep,
     sync_lanes,
     watch_line,
 )
@@ -47,6 +48,7 @@ every(5, name="work.settle_effects")(settle_effects)
 every(5, name="work.start_due_schedules")(start_due_schedules)
 every(10, name="work.watch_line")(watch_line)
 every(10, name="work.clear_outages")(clear_outages)
+every(60, name="work.sweep")(sweep)
 
 
 @every(30, name="work.sync_lanes")

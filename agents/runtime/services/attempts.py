@@ -1,8 +1,10 @@
 """One attempt from its assignment to its outcome."""
 
 import json
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -74,6 +76,18 @@ def _bury_dead(assignment: Assignment) -> None:
     Session.objects.filter(reuse_key=assignment.reuse_key, state=Session.State.RUNNING).update(
         state=Session.State.STOPPED, error="its process died", ended_at=timezone.now()
     )
+
+
+def stop_orphans(alive: Callable[[], Collection[UUID | None]]) -> int:
+    """Close the sessions of attempts that are over though nobody closed them; return how many. Safe to run twice.
+
+    Args:
+        alive: says which attempts run; asked after the sessions were read, so that none that begins meanwhile is closed.
+    """
+    running = dict(Session.objects.filter(state=Session.State.RUNNING).values_list("assignment_id", "pk"))
+    orphans = running.keys() - set(alive()) if running else ()
+    rows = Session.objects.filter(pk__in=[running[one] for one in orphans], state=Session.State.RUNNING)
+    return rows.update(state=Session.State.STOPPED, error="its process died", ended_at=timezone.now())
 
 
 def _base_of(ref: RepoRef | None) -> str:

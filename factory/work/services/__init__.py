@@ -62,18 +62,20 @@ from factory.work.services.schedules import (
     start_due_schedules,
 )
 from factory.work.services.summary import summarize
+from factory.work.services.sweeper import sweep
 from factory.work.services.tasks import change_task
 from factory.work.services.versions import as_read
 
 __all__ = [
-    "Admission", "Deed", "Done", "Loop", "accept_result", "admit_node", "age_line", "as_read", "beat_for_node",
-    "call_nodes", "cancel_branch", "cancel_graph", "cancel_task", "carry_out_once", "change_priority", "change_task",
-    "claim_task", "clear_outages", "continue_without", "create_graph", "extend_graph", "fetch_for_node",
-    "finish_attempt", "finish_for_node", "heartbeat", "hold_back", "hold_task", "intend", "let_go", "lift_limit",
-    "may_go_on", "node_of", "note_outage", "open_lanes", "pause_graph", "pause_queue", "pause_schedule",
-    "promote_due", "queue_node_test", "read_admission", "readmit", "reap_leases", "recover_at_boot", "refuse_result",
-    "refuse_task", "remove_schedule", "repeat_effect", "replace_task", "resume_schedule", "resume_task",
-    "retry_dead_letter", "revoke_node", "rotate_node_key", "run_next", "run_ready", "set_permits", "set_schedule",
-    "settle_drain", "settle_effects", "shut_kinds", "spawn_children", "start_attempt", "start_due_schedules",
-    "summarize", "sync_lanes", "take_as_done", "unpause_graph", "unpause_queue", "watch_line",
+    "Admission", "Deed", "Done", "Loop", "accept_result", "admit_node", "age_line", "as_read",
+    "beat_for_node", "call_nodes", "cancel_branch", "cancel_graph", "cancel_task", "carry_out_once",
+    "change_priority", "change_task", "claim_task", "clear_outages", "continue_without", "create_graph",
+    "extend_graph", "fetch_for_node", "finish_attempt", "finish_for_node", "heartbeat", "hold_back",
+    "hold_task", "intend", "let_go", "lift_limit", "may_go_on", "node_of", "note_outage", "open_lanes",
+    "pause_graph", "pause_queue", "pause_schedule", "promote_due", "queue_node_test", "read_admission",
+    "readmit", "reap_leases", "recover_at_boot", "refuse_result", "refuse_task", "remove_schedule",
+    "repeat_effect", "replace_task", "resume_schedule", "resume_task", "retry_dead_letter", "revoke_node",
+    "rotate_node_key", "run_next", "run_ready", "set_permits", "set_schedule", "settle_drain",
+    "settle_effects", "shut_kinds", "spawn_children", "start_attempt", "start_due_schedules", "summarize",
+    "sweep", "sync_lanes", "take_as_done", "unpause_graph", "unpause_queue", "watch_line",
 ]  # fmt: skip
