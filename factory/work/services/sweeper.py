@@ -56,7 +56,9 @@ def _end_unanswered() -> int:
 @transaction.atomic
 def _end(task_id: UUID) -> bool:
     task = lock_task(pk=task_id, state=Task.State.WAITING)
-    if task is None or not Request.objects.filter(pk=task.question, state__in=_NO_ANSWER).exists():
+    if task is None or task.question is None:
+        return False
+    if not Request.objects.filter(pk=task.question, state__in=_NO_ANSWER).exists():
         return False
     fail_task(task, error_class="rejected", error="its question is over, without a yes", actor="work")
     return True
