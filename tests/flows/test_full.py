@@ -1,8 +1,10 @@
 """Web, workers and beat as processes of their own, on one database: whatever happens to messages, only time is lost."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +19,7 @@ from tests.flows.databases import Server, is_full, own_redis_number
 from tests.flows.ports import free_port
 from tests.flows.servers import own_postgres, own_redis
 from tests.flows.shop import Shop, a_shop
+from tests.flows.stack import Stack
 
 pytestmark = pytest.mark.skipif(not is_full(), reason="needs PostgreSQL and Redis: make test-full")
 
@@ -204,3 +207,35 @@ def test_a_database_that_dies_under_load_costs_time_alone(tmp_path: Path) -> Non
             assert {
                 name: child.pid for name, child in shop.stack.children.items() if child.poll() is None
             } == before
+
+
+def test_one_command_keeps_web_worker_and_beat_alive_and_leaves_nothing(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "home", port=free_port())
+    stack.home.mkdir()
+    try:
+        stack.run("web", "run", "--port", str(stack.port))
+        stack.until(lambda: is_answering(stack.port), what="the pages")
+        [first] = parts(stack, "web")
+
+        os.kill(first, signal.SIGKILL)
+        stack.until(lambda: parts(stack, "web") not in (set(), {first}), what="another web")
+        stack.until(lambda: is_answering(stack.port), what="the pages of the other one")
+
+        assert len(parts(stack, "beat")) == 1
+        assert stack.stop() == {0}
+        stack.until(
+            lambda: not any(parts(stack, part) for part in ("web", "worker", "beat")), what="the end of all"
+        )
+    finally:
+        stack.close()
+
+
+def parts(stack: Stack, word: str) -> set[int]:
+    """Return the processes of this factory with this word in their command line."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if word.encode() in words and str(stack.home).encode() in (folder / "environ").read_bytes():
+                found.add(int(folder.name))
+    return found
