@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -16,7 +17,8 @@ from core.models import AuditRow
 from core.services import advance_to, business_now, change_setting
 from factory.console.views.seen import note_of
 from factory.delivery.models import Release
-from tests.builders import a_request, a_task
+from factory.work.rules import TaskSpec
+from tests.builders import a_graph, a_request, a_task
 from tests.factory.console.asks import a_bundle, equal_refunds
 from tests.factory.console.story import Story, a_story
 
@@ -421,3 +423,17 @@ def test_a_yes_nobody_acted_on_is_taken_back_on_its_page(owner: Client, story: S
     assert 'name="answer" value="approve"' in taken
     assert (late.status_code, "cannot be taken back" in late.content.decode()) == (409, True)
     assert owner.post(reverse("take-back", args=[new_id()])).status_code == 404
+
+
+@pytest.mark.parametrize(("behind", "words"), [(0, "1 step of work waits"), (2, "3 steps of work wait ")])
+def test_a_question_says_what_waits_behind_it_and_spends_nothing(
+    owner: Client, ask: Request, behind: int, words: str
+) -> None:
+    said: dict[str, Any] = {"title": "A step", "kind": "story.check", "type": "write"}
+    steps = [TaskSpec(key=f"s{n}", after=(f"s{n - 1}",) if n else (), **said) for n in range(behind + 1)]
+    a_graph(*steps).tasks.filter(key="s0").update(state="waiting", question=ask.pk)
+
+    page = owner.get(reverse("decision", args=[ask.pk])).content.decode()
+
+    assert words in page
+    assert "for you meanwhile and spend" in page
