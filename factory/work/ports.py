@@ -113,11 +113,19 @@ class Done:
 
 @dataclass(frozen=True)
 class Freed:
-    """The queue of each task that became ready behind others; which of them have a due time; which graphs are over."""
+    """What followed from tasks that are done.
+
+    Attributes:
+        queues: of each task that became ready behind them.
+        due: those of them that have a due time.
+        closed: graphs that are completed.
+        unsettled: graphs of which something was given up once, so that their state is another question.
+    """
 
     queues: tuple[str, ...] = ()
     due: tuple[UUID, ...] = ()
     closed: tuple[UUID, ...] = ()
+    unsettled: tuple[UUID, ...] = ()
 
 
 class Line(Protocol):

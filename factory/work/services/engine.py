@@ -32,7 +32,8 @@ from factory.work.models import Task
 from factory.work.ports import Done
 from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on
 from factory.work.services.claims import ALL_QUEUES, Claim, claim_next, tell_claims
-from factory.work.services.results import Ended, checked_result, complete_held, ring_for
+from factory.work.services.results import Ended, checked_result, complete_held
+from factory.work.services.tasks import ring_for
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

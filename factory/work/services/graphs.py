@@ -1,5 +1,6 @@
 """Graphs: made in one piece, paused, cancelled, closed."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -11,14 +12,14 @@ from billing.models import Period, Scope
 from billing.services import cap_scopes, open_scope, open_scopes, set_limit
 from core.ids import story_of
 from core.registry import is_job, post_of
-from core.services import audit, publish
+from core.services import audit, machine_now, publish
 from factory.work import rules
 from factory.work.errors import CycleDetected, GraphRefused
 from factory.work.models import Dag, DeadLetter, Dependency, Queue, Task
 from factory.work.rules import Edges, Origin, TaskSpec
 from factory.work.services.lanes import open_lanes
 from factory.work.services.pressure import require_room
-from factory.work.services.tasks import PAUSED, change_task, lane_of, lock_graph, ready_task
+from factory.work.services.tasks import PAUSED, begin_many, lane_of, lock_graph, ready_task, ring_for
 from portfolio.models import Product
 
 FROM_PLATFORM = Origin()
@@ -167,11 +168,27 @@ def queue_of(spec: TaskSpec) -> str:
 
 def start_tasks(fresh: Iterable[Task]) -> None:
     """Let new tasks be ready, or wait for what they need."""
-    for task in fresh:
-        if task.open_dependencies:
-            change_task(task, to=Task.State.PENDING, actor="work", reason="waits for other tasks")
-        else:
+    tasks = list(fresh)
+    begin_many(
+        [task for task in tasks if task.open_dependencies],
+        to=Task.State.PENDING,
+        reason="waits for other tasks",
+    )
+    ready = [task for task in tasks if not task.open_dependencies]
+    for task in ready:
+        if task.due_at:
             ready_task(task, actor="work", reason="waits for nothing")
+    alike = defaultdict(list)
+    for task in ready:
+        if not task.due_at:
+            alike[task.priority, task.behind].append(task)
+    now = machine_now()
+    for (priority, behind), group in alike.items():
+        place = rules.rank(priority, ready_min=now.timestamp() / 60, behind=behind)
+        held = PAUSED if Dag.objects.filter(pk=group[0].dag_id, is_paused=True).exists() else ""
+        columns = {"ready_at": now, "rank": place, "held": held}
+        begin_many(group, to=Task.State.READY, reason="waits for nothing", **columns)
+        ring_for(task.queue for task in group)
 
 
 def settle_graph(dag_id: UUID) -> None:

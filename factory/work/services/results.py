@@ -1,15 +1,13 @@
 """Results: offered by an attempt, accepted or refused by whoever judges them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 
 from agents.roster.services import revoke_tokens
-from core.adapters import wake
 from core.ids import story_of
 from core.registry import Json, check_arguments
 from core.services import announce, is_handled, machine_now, publish
@@ -20,8 +18,8 @@ from factory.work.models import Attempt, Dag, Permit, Task
 from factory.work.ports import Done
 from factory.work.services.artifacts import check_size
 from factory.work.services.failures import fail_task
-from factory.work.services.graphs import has_failed
-from factory.work.services.tasks import change_task, lift_due, lock_task, tell
+from factory.work.services.graphs import has_failed, settle_graph
+from factory.work.services.tasks import change_task, lift_due, lock_task, ring_for, tell
 
 
 def offer_result(attempt: Attempt, result: Json) -> None:
@@ -71,6 +69,8 @@ def complete(done: Sequence[Done]) -> tuple[str, ...]:
     freed = the_line().complete(done, now=machine_now())
     for task in Task.objects.filter(pk__in=freed.due) if freed.due else ():
         lift_due(task)
+    for dag_id in freed.unsettled:
+        settle_graph(dag_id)
     for dag in Dag.objects.filter(pk__in=freed.closed) if freed.closed else ():
         _tell_over(dag)
     announce("work", *{f"dag:{one.dag_id}" for one in done})
@@ -95,12 +95,6 @@ def _tell_over(dag: Dag) -> None:
         dag.save(update_fields=["state"])
     with story_of(dag.correlation_id):
         publish(f"work.graph_{dag.state}", dag_id=str(dag.pk), state=dag.state)
-
-
-def ring_for(queues: Iterable[str]) -> None:
-    """Wake workers of these queues once this transaction is committed."""
-    if names := set(queues):
-        transaction.on_commit(partial(wake.ring, *sorted(names)))
 
 
 @dataclass(frozen=True)

@@ -160,14 +160,16 @@ with over as (
     select o.task_id, 1 as n, 'running' as old, 'validating' as new, o.worker as actor, o.reason from over o where not o.is_judged
     union all select o.task_id, 2, 'validating', 'completed', o.actor, case when o.is_judged then o.reason else '' end from over o
     union all select f.id, 3, f.old, 'ready', 'work', 'all it waited for is done' from freed f where f.is_free) h order by h.n, h.task_id
+), scarred as (
+  select distinct y.dag_id as id from work_deadletter x join work_task y on y.id = x.task_id where y.dag_id = any(%(dags)s)
 ), closed as (
   update work_dag d set state = 'completed', closed_at = %(now)s
-  where d.id = any(%(dags)s) and d.closed_at is null and not exists (
+  where d.id = any(%(dags)s) and d.closed_at is null and not d.id in (select id from scarred) and not exists (
     select 1 from work_task t where t.dag_id = d.id and t.state not in ('cancelled', 'completed') and not t.id = any(%(tasks)s))
   returning d.id
 )
 select 'ready', f.id, f.queue, f.due_at is not null from freed f where f.is_free
-union all select 'closed', c.id, '', false from closed c
+union all select 'closed', c.id, '', false from closed c union all select 'scarred', s.id, '', false from scarred s
 """
 
 
@@ -212,6 +214,7 @@ class PostgresLine:
             queues=tuple(queue for what, _, queue, _ in rows if what == "ready"),
             due=tuple(task_id for _, task_id, _, is_due in rows if is_due),
             closed=tuple(dag_id for what, dag_id, _, _ in rows if what == "closed"),
+            unsettled=tuple(dag_id for what, dag_id, _, _ in rows if what == "scarred"),
         )
 
 
