@@ -1,5 +1,5 @@
 # The factory's commands. A fresh machine needs Python 3.11 or newer and git; everything else is installed into .venv.
-.PHONY: bench-web demo run install install-dev test test-full drill e2e shots check api
+.PHONY: bench-web bench-work demo run install install-dev test test-full drill e2e shots check api
 PY = .venv/bin/python
 # --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
 given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
@@ -27,6 +27,12 @@ test-full: install-dev ## the same on PostgreSQL and Redis, with workers as proc
 
 drill: install-dev ## the slow proofs
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m drill
+
+bench-work: install-dev var/bench-venv ## our queue beside Celery's and DBOS's: one run, one table
+	@scripts/services up && eval "$$(scripts/services env bench)" && $(PY) -m bench.work
+
+var/bench-venv: bench/requirements-work.txt
+	@.venv/bin/uv venv -q --clear --python $(PY) $@ && .venv/bin/uv pip install -q --python $@/bin/python --require-hashes -r $<
 
 e2e: install-dev ## every page before a real browser
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m e2e tests/e2e

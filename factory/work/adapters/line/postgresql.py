@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from core.ids import new_id
 from factory.work import rules
@@ -219,8 +219,12 @@ class PostgresLine:
 
 
 def _rows(statement: str, facts: Mapping[str, Any]) -> list[Any]:
-    """Run a prepared statement: planning a long one each time would cost more than running it."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    """Run a prepared statement: planning a long one each time costs more than running it."""
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    wrapper.ensure_connection()
+    raw = wrapper.connection
+    if raw.prepare_threshold is None:
+        raw.prepare_threshold = 0  # Django's own cursors prepare nothing all the same
+    with wrapper.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         cursor.execute(statement, facts, prepare=True)
         return cursor.fetchall()
