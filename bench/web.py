@@ -81,7 +81,7 @@ def environment_of(home: Path, *, url: str) -> dict[str, str]:
 
 def run(command: list[str], environment: dict[str, str]) -> str:
     """Run one command to its end and return what it printed."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603 (our own)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
     return done.stdout
@@ -154,7 +154,7 @@ def measure_start(home: Path) -> dict[str, float]:
         port = free.getsockname()[1]
     began = time.perf_counter()
     command = [*MANAGE, "factory", "run", "--quiet", "--port", str(port)]
-    factory = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)  # noqa: S603 (our own)
+    factory = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         while not answers(port):
             if factory.poll() is not None or time.perf_counter() - began > 60:

@@ -17,24 +17,31 @@ from factory.work.ports import Done, Freed, Refused, Take, Taken, Wish
 
 AHEAD: Final = "select clock_offset_ms from core_installation"
 
-# `present` hops through the index from one (queue, lane) to the next, so what stands behind a head costs nothing.
-HEAD: Final = f"""
+_HEAD_OF: Final = f"""
+select t.id from work_task t where {IN_LINE} and %s
+  and (t.lane not in ('quick', 'job') or t.kind not in (select value from json_each(%%(shut)s)))
+order by t.queue, t.lane, t.rank, t.id limit 1
+"""
+_NEXT_LANE: Final = _HEAD_OF % "t.queue = x.queue and t.lane > x.lane"
+_NEXT_QUEUE: Final = _HEAD_OF % "t.queue > x.queue"
+
+# Hops through the index from one (queue, lane) to the next, so what stands behind a head costs nothing.
+PRESENT: Final = f"""
 with recursive present(id) as (
-  select (select t.id from work_task t where {IN_LINE}
-    and (t.lane not in ('quick', 'job') or t.kind not in (select value from json_each(%(shut)s)))
-    order by t.queue, t.lane, t.rank, t.id limit 1)
+  select ({_HEAD_OF % "true"})
   union all
-  select (select t.id from work_task t where {IN_LINE}
-    and (t.queue, t.lane) > (select x.queue, x.lane from work_task x where x.id = present.id)
-    and (t.lane not in ('quick', 'job') or t.kind not in (select value from json_each(%(shut)s)))
-    order by t.queue, t.lane, t.rank, t.id limit 1)
-  from present where present.id is not null
+  select coalesce(({_NEXT_LANE}), ({_NEXT_QUEUE})) from present join work_task x on x.id = present.id
 )
+select id from present where id is not null
+"""
+
+HEAD: Final = f"""
 select t.queue, t.lane, t.rank, l.agent_id, l.model, (
     select count(*) from work_permit w where w.scope in ('agent:' || t.lane, 'model:' || l.model, 'queue:' || t.queue)) as limits
-from present p join work_task t on t.id = p.id join work_queue q on q.name = t.queue join work_lane l on l.name = t.lane
+from work_task t join work_queue q on q.name = t.queue join work_lane l on l.name = t.lane
 left join roster_agent a on a.id = l.agent_id
-where t.queue in (select value from json_each(%(queues)s)) and not q.is_paused and t.rank < %(below)s
+where t.id in (select value from json_each(%(present)s))
+  and t.queue in (select value from json_each(%(queues)s)) and not q.is_paused and t.rank < %(below)s
   and not exists (select 1 from core_installation g where
     g.stopped_at is not null or g.draining_at is not null or g.maintenance_at is not null)
   and (l.agent_id is null or (a.is_enabled and 'agent' not in (select value from json_each(%(shut)s))))
@@ -137,6 +144,7 @@ class SqliteLine:
         """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
         common = {"queues": json.dumps(wish.queues), "shut": json.dumps(wish.shut_kinds)}
         below = URGENT_RANK if wish.is_urgent_only else float("inf")
+        common["present"] = json.dumps([task_id for (task_id,) in _rows(PRESENT, common)])
         for queue, lane, rank, agent_id, model, limits in _rows(
             self.statements["head"], {**common, "below": below}
         ):
