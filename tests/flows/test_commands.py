@@ -174,6 +174,8 @@ def test_a_taken_port_is_said_before_anything_is_begun(tmp_path: Path, taken: in
         ("FACTORY_PORT", "eighty"),
         ("FACTORY_MODE", "dream"),
         ("FACTORY_PRODUCT_PORTS", "many"),
+        ("FACTORY_DATABASE_URL", "mysql://factory:word@localhost/factory"),
+        ("FACTORY_REDIS_URL", "localhost:6379"),
     ],
 )
 def test_a_setting_that_does_not_exist_or_cannot_be_read_stops_the_start(
@@ -184,6 +186,23 @@ def test_a_setting_that_does_not_exist_or_cannot_be_read_stops_the_start(
     assert said.code != 0
     assert is_plain(said)
     assert name in said.err
+
+
+@pytest.mark.parametrize("verb", ["worker", "beat"])
+def test_a_part_of_the_full_profile_says_what_it_needs(made: Stack, verb: str) -> None:
+    said = made.cli(verb)
+
+    assert said.code == ASKED_BACK
+    assert is_plain(said)
+    assert "FACTORY_REDIS_URL" in said.err
+
+
+def test_pages_on_their_own_want_a_database_that_is_prepared(tmp_path: Path) -> None:
+    said = alone(tmp_path / "home").cli("web")
+
+    assert said.code == UNAVAILABLE
+    assert is_plain(said)
+    assert "factory prepare" in said.err
 
 
 @pytest.mark.parametrize(
