@@ -17,8 +17,7 @@ from factory.work.models import Attempt, Task
 from factory.work.models.graphs import ASKS_AGAIN
 from factory.work.services.failures import fail_task
 from factory.work.services.lanes import hold_task
-from factory.work.services.results import ring_for
-from factory.work.services.tasks import PAUSED, change_task, lock_task, ready_task, tell
+from factory.work.services.tasks import PAUSED, change_task, lock_task, ready_task, ring_for, tell
 
 _CARD = frozenset(
     {

@@ -38,6 +38,7 @@ class Stress:
 
     Attributes:
         places: how much each agent may do at once.
+        work_s: how long an attempt takes.
         enough_s: after which what is not done is stuck.
         most_running: how many attempts of one agent were ever seen running at the same time.
         errors: what broke a thread.
@@ -49,6 +50,7 @@ class Stress:
     places: int = 2
     workers: int = 4
     enough_s: float = 120.0
+    work_s: float = 0.001
     most_running: int = 0
     errors: list[str] = field(default_factory=list)
 
@@ -116,7 +118,7 @@ class Stress:
             time.sleep(0.005)
 
     def _outcome(self, assignment: Assignment, dice: random.Random) -> Outcome:
-        time.sleep(0.001)
+        time.sleep(self.work_s)
         roll = dice.random()
         if roll < 0.06:
             return Outcome(kind="failed", error="no", error_class="stuck")

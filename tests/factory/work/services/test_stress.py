@@ -76,7 +76,7 @@ def test_a_known_fault_that_is_put_back_breaks_a_promise(
         pytest.skip(f"only in {vendor}")
     put_back[vendor] = faulty(vendor, words)
 
-    assert Stress(seed=2, tasks=30, enough_s=20).run() != []
+    assert Stress(seed=2, tasks=30, agents=1, work_s=0.03, enough_s=20).run() != []
 
 
 def end_while_the_graph_grows() -> str:
