@@ -68,5 +68,5 @@ def test_every_published_fact_is_news(
     with django_capture_on_commit_callbacks() as callbacks:
         publish("work.task_changed", task_id="t", dag_id="d")
 
-    told = [set(*one.args) for one in callbacks if isinstance(one, partial)]
+    told: list[set[str]] = [set(*one.args) for one in callbacks if isinstance(one, partial)]
     assert {"work", "dag:d"} in told
