@@ -177,7 +177,7 @@ def _fill(dag: Dag, count: int, *, lane: str, queue: str = "control") -> None:
         scope_id="o.id",
         rank="50 + n.i * 0.001",
         **ready,
-        others=f"billing_scope o where o.ref like '{fill}:%'",
+        others=f"billing_scope o where o.ref like '{fill}:%%'",
     )
     with connection.cursor() as cursor:
         cursor.execute("analyze")

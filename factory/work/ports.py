@@ -118,14 +118,12 @@ class Freed:
     Attributes:
         queues: of each task that became ready behind them.
         due: those of them that have a due time.
-        closed: graphs that are completed.
-        unsettled: graphs of which something was given up once, so that their state is another question.
+        over: graphs of which nothing is left to do.
     """
 
     queues: tuple[str, ...] = ()
     due: tuple[UUID, ...] = ()
-    closed: tuple[UUID, ...] = ()
-    unsettled: tuple[UUID, ...] = ()
+    over: tuple[UUID, ...] = ()
 
 
 class Line(Protocol):
@@ -141,4 +139,4 @@ class Line(Protocol):
         """
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
-        """Let the tasks of these attempts be done, count down what waits for them, close graphs of which nothing is left."""
+        """Let the tasks of these attempts be done, count down what waits for them, find graphs that are over."""

@@ -69,10 +69,8 @@ def complete(done: Sequence[Done]) -> tuple[str, ...]:
     freed = the_line().complete(done, now=machine_now())
     for task in Task.objects.filter(pk__in=freed.due) if freed.due else ():
         lift_due(task)
-    for dag_id in freed.unsettled:
+    for dag_id in freed.over:
         settle_graph(dag_id)
-    for dag in Dag.objects.filter(pk__in=freed.closed) if freed.closed else ():
-        _tell_over(dag)
     announce("work", *{f"dag:{one.dag_id}" for one in done})
     if is_handled("work.attempt_finished"):
         for attempt in Attempt.objects.filter(pk__in=[one.attempt_id for one in done]).select_related(

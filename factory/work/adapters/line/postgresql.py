@@ -160,16 +160,13 @@ with over as (
     select o.task_id, 1 as n, 'running' as old, 'validating' as new, o.worker as actor, o.reason from over o where not o.is_judged
     union all select o.task_id, 2, 'validating', 'completed', o.actor, case when o.is_judged then o.reason else '' end from over o
     union all select f.id, 3, f.old, 'ready', 'work', 'all it waited for is done' from freed f where f.is_free) h order by h.n, h.task_id
-), scarred as (
-  select distinct y.dag_id as id from work_deadletter x join work_task y on y.id = x.task_id where y.dag_id = any(%(dags)s)
-), closed as (
-  update work_dag d set state = 'completed', closed_at = %(now)s
-  where d.id = any(%(dags)s) and d.closed_at is null and not d.id in (select id from scarred) and not exists (
+), over_now as (
+  select d.id from work_dag d
+  where d.id = any(%(dags)s) and d.closed_at is null and not exists (
     select 1 from work_task t where t.dag_id = d.id and t.state not in ('cancelled', 'completed') and not t.id = any(%(tasks)s))
-  returning d.id
 )
 select 'ready', f.id, f.queue, f.due_at is not null from freed f where f.is_free
-union all select 'closed', c.id, '', false from closed c union all select 'scarred', s.id, '', false from scarred s
+union all select 'over', o.id, '', false from over_now o
 """
 
 
@@ -199,7 +196,7 @@ class PostgresLine:
         return {lease for (lease,) in _rows(self.statements["hold"], facts)}
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
-        """Let the tasks of these attempts be done, count down what waits for them, close graphs of which nothing is left."""
+        """Let the tasks of these attempts be done, count down what waits for them, find graphs that are over."""
         rows = _rows(
             self.statements["complete"],
             {
@@ -213,8 +210,7 @@ class PostgresLine:
         return Freed(
             queues=tuple(queue for what, _, queue, _ in rows if what == "ready"),
             due=tuple(task_id for _, task_id, _, is_due in rows if is_due),
-            closed=tuple(dag_id for what, dag_id, _, _ in rows if what == "closed"),
-            unsettled=tuple(dag_id for what, dag_id, _, _ in rows if what == "scarred"),
+            over=tuple(dag_id for what, dag_id, _, _ in rows if what == "over"),
         )
 
 

@@ -123,15 +123,10 @@ READY: Final = """
 update work_task set open_dependencies = 0, state = 'ready', version = version + 1, changed_at = %s, ready_at = %s, rank = %s,
   held = %s where id = %s
 """
-SCARRED: Final = """
-select distinct y.dag_id from work_deadletter x join work_task y on y.id = x.task_id
-where y.dag_id in (select value from json_each(%(dags)s))
-"""
-CLOSE: Final = """
-update work_dag set state = 'completed', closed_at = %(now)s
-where id in (select value from json_each(%(open)s)) and closed_at is null and not exists (
-  select 1 from work_task t where t.dag_id = work_dag.id and t.state not in ('cancelled', 'completed'))
-returning id
+OVER: Final = """
+select d.id from work_dag d
+where d.id in (select value from json_each(%(dags)s)) and d.closed_at is null and not exists (
+  select 1 from work_task t where t.dag_id = d.id and t.state not in ('cancelled', 'completed'))
 """
 
 
@@ -168,7 +163,7 @@ class SqliteLine:
         }
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
-        """Let the tasks of these attempts be done, count down what waits for them, close graphs of which nothing is left."""
+        """Let the tasks of these attempts be done, count down what waits for them, find graphs that are over."""
         at = _moment(now)
         facts = {
             "tasks": _ids(one.task_id for one in done), "attempts": _ids(one.attempt_id for one in done), "now": at,
@@ -184,13 +179,10 @@ class SqliteLine:
         _many(COUNT_DOWN, [(row[4], row[0]) for row in behind if not row[-1]])
         _many(READY, [_place(row, at=at, minute=now.timestamp() / 60) for row in free])
         _many(HISTORY, [*_endings(done, at), *_releases(free, at)])
-        scarred = {UUID(dag_id) for (dag_id,) in _rows(SCARRED, facts)}
-        facts["open"] = _ids({one.dag_id for one in done} - scarred)
         return Freed(
             queues=tuple(row[2] for row in free),
             due=tuple(UUID(row[0]) for row in free if row[3]),
-            closed=tuple(UUID(dag_id) for (dag_id,) in _rows(CLOSE, facts)),
-            unsettled=tuple(scarred),
+            over=tuple(UUID(dag_id) for (dag_id,) in _rows(OVER, facts)),
         )
 
 

@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from core.registry import Assignment, Outcome, Stop, register_job
 from factory.work.errors import LeaseLost
-from factory.work.models import Task
+from factory.work.models import Attempt, Dag, Task
 from factory.work.rules import TaskSpec
 from factory.work.services import finish_attempt, promote_due, recover_at_boot, run_next
 from tests.builders import a_graph
 from tests.factory.work.hands import do_nothing, states_of
 
+DRAINED = 5_000
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -116,3 +117,27 @@ def test_a_task_that_takes_three_workers_down_is_parked_as_poison_with_their_las
     assert letter.error.splitlines()[-1].endswith("asking for the last gigabyte")
     assert set(states_of(others).values()) == {"completed"}
     assert sorted((tmp_path / "effects").read_text().split()) == [f"other-{n}" for n in range(4)]
+
+
+@pytest.mark.drill
+def test_eight_processes_drain_five_thousand_tasks_and_each_is_done_once(tmp_path: Path) -> None:
+    graphs = [
+        a_graph(
+            *[TaskSpec(key=str(n), title=f"effect-{g:02}-{n:03}", kind="test.effect") for n in range(200)]
+        )
+        for g in range(DRAINED // 200)
+    ]
+
+    workers = [a_worker(tmp_path) for _ in range(8)]
+    ended = [worker.wait(timeout=1_800) for worker in workers]
+    for worker in workers:
+        worker.communicate()
+
+    effects = (tmp_path / "effects").read_text().split()
+    assert ended == [0] * 8
+    assert sorted(effects) == sorted(set(effects))
+    assert len(effects) == DRAINED
+    assert {dag.pk for dag in graphs} == set(
+        Dag.objects.filter(state="completed").values_list("pk", flat=True)
+    )
+    assert not Attempt.objects.exclude(state="done").exists()
