@@ -48,9 +48,9 @@ def alerts_now(now: datetime) -> tuple[Alert, ...]:
 
 def _rolled_back(now: datetime) -> list[Alert]:
     taken_back = Release.objects.filter(state=Release.State.ROLLED_BACK, ended_at__gt=now - HARM_LASTS)
+    columns = ("ended_at", "product__name", "why", "product__slug", "version")
     return [
-        Alert("rolled_back", one.ended_at, one.product.name, one.why, one.product.slug, one.version)
-        for one in taken_back.select_related("product").order_by("-ended_at")[:AT_MOST]
+        Alert("rolled_back", *row) for row in taken_back.order_by("-ended_at").values_list(*columns)[:AT_MOST]
     ]
 
 
@@ -63,37 +63,23 @@ def _limits(now: datetime) -> list[Alert]:
     near = Window.objects.at(now).filter(
         scope__in=scopes, cap_microusd__gt=0, cap_microusd__lte=used / NEAR_SHARE
     )
-    return [
-        _limit(window)
-        for window in near.select_related("scope__product").order_by("-starts_at", "pk")[:AT_MOST]
-    ]
+    columns = ("period", "cap_microusd", "scope__product__name", "scope__product__slug")
+    rows = near.annotate(taken=used).order_by("-starts_at", "pk").values_list("taken", *columns)
+    return [_limit(*row) for row in rows[:AT_MOST]]
 
 
-def _limit(window: Window) -> Alert:
-    product = getattr(window.scope, "product", None)
-    taken = window.spent_microusd + window.held_microusd
+def _limit(taken: int, period: str, cap_microusd: int, name: str | None, slug: str | None) -> Alert:
     return Alert(
-        kind="at_limit" if taken >= window.cap_microusd else "near_limit",
+        kind="at_limit" if taken >= cap_microusd else "near_limit",
         at=None,
-        name=product.name if product else "The factory",
-        words={Period.DAY: "today", Period.MONTH: "this month"}.get(Period(window.period), "in all"),
-        slug=product.slug if product else "",
-        amounts=(taken, window.cap_microusd),
+        name=name or "The factory",
+        words={Period.DAY: "today", Period.MONTH: "this month"}.get(Period(period), "in all"),
+        slug=slug or "",
+        amounts=(taken, cap_microusd),
     )
 
 
 def _gave_up() -> list[Alert]:
-    letters = DeadLetter.objects.filter(resolution="").only(
-        "created_at", "error", "task__title", "task__dag__product__slug"
-    )
-    letters = letters.select_related("task__dag__product")
-    return [
-        Alert(
-            "gave_up",
-            one.created_at,
-            one.task.title,
-            one.error,
-            one.task.dag.product.slug if one.task.dag.product else "",
-        )
-        for one in letters.order_by("-created_at")[:AT_MOST]
-    ]
+    letters = DeadLetter.objects.filter(resolution="").order_by("-created_at")
+    rows = letters.values_list("created_at", "task__title", "error", "task__dag__product__slug")[:AT_MOST]
+    return [Alert("gave_up", at, title, error, slug or "") for at, title, error, slug in rows]

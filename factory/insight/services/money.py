@@ -1,5 +1,6 @@
 """Money of today and of this month: spent, held, earned."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -45,28 +46,32 @@ class MoneyNow:
 
 def money_now(now: datetime) -> MoneyNow:
     """Return the factory's money as of business time `now`."""
-    last, first = now.astimezone(UTC).date(), start_of_day(now) - timedelta(days=rules.BAR_DAYS - 1)
+    last, month = now.astimezone(UTC).date(), start_of_month(now)
+    first = min(month, start_of_day(now) - timedelta(days=rules.BAR_DAYS - 1))
     spent = _costs_by_day(first.date(), last)
-    earned = _revenue_by_day(first, end_of_day(now))
-    month = start_of_month(now), end_of_month(now)
+    earned = _revenue_by_day(first, end_of_month(now))
     spent_by_day = rules.amounts_by_day(spent, last=last)
     revenue_by_day = rules.amounts_by_day(earned, last=last)
+    windows = {one.period: one for one in Window.objects.at(now).filter(scope__kind=Scope.Kind.FACTORY)}
     return MoneyNow(
-        today=_purse(Period.DAY, now=now),
-        month=_purse(Period.MONTH, now=now),
-        revenue_microusd=RevenueEvent.objects.between(*month).total_microusd(),
-        cost_microusd=CostHour.objects.between(month[0].date(), last).total_microusd(),
+        today=_purse(Period.DAY, now=now, window=windows.get(Period.DAY)),
+        month=_purse(Period.MONTH, now=now, window=windows.get(Period.MONTH)),
+        revenue_microusd=_since(month.date(), earned),
+        cost_microusd=_since(month.date(), spent),
         spent_by_day=spent_by_day,
         revenue_by_day=revenue_by_day,
         profit_by_day=tuple(came - went for came, went in zip(revenue_by_day, spent_by_day, strict=True)),
     )
 
 
-def _purse(period: str, *, now: datetime) -> Purse:
+def _since(first: date, by_day: Mapping[date, int]) -> int:
+    return sum(amount for day, amount in by_day.items() if day >= first)
+
+
+def _purse(period: str, *, now: datetime, window: Window | None) -> Purse:
     """A period in which nothing was asked for yet has no window: its cap is the limit's."""
     starts_at = start_of_day(now) if period == Period.DAY else start_of_month(now)
     ends_at = end_of_day(now) if period == Period.DAY else end_of_month(now)
-    window = Window.objects.at(now).filter(scope__kind=Scope.Kind.FACTORY, period=period).first()
     if window is None:
         limit = Limit.objects.filter(scope__kind=Scope.Kind.FACTORY, period=period).first()
         return Purse(0, 0, limit.cap_microusd if limit else None, ends_at)

@@ -1,17 +1,17 @@
 """What a product cost and earned, by day, by stage, by attempt."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from django.db.models import Max, Min, Q, Sum
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models import CharField, Max, Min, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Cast, Coalesce, Substr, TruncDate
 from django.utils import timezone
 
-from agents.gateway.models import CallQuerySet
-from billing.models import CostHour, Entry, EntryQuerySet, Period, RevenueEvent, Window
+from agents.gateway.models import Call, CallQuerySet
+from billing.models import CostHour, CostHourQuerySet, Entry, EntryQuerySet, Period, RevenueEvent, Window
 from core.clock import end_of_month
 from factory.insight import rules
 from factory.insight.rules import PnlRow
@@ -49,36 +49,42 @@ def _revenue(product: Product) -> Iterator[tuple[date, str, int]]:
 
 
 def _shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
-    first = CostHour.objects.order_by("day").values_list("day", flat=True).first()
-    month = first.replace(day=1) if first else None
-    last = CostHour.objects.order_by("-day").values_list("day", flat=True).first()
-    products = list(Product.objects.order_by("opened_at", "pk"))
-    while month and last and month <= last:
-        ends = end_of_month(datetime(month.year, month.month, 1, tzinfo=UTC))
-        yield from _shares_of_month(product, products=products, first=month, ends=ends)
-        month = ends.date()
+    """Give, for each month, the product's share of what no product caused, on the last day on which there was such a cost."""
+    products = list(Product.objects.order_by("opened_at", "pk").only("opened_at", "scope", "correlation_id"))
+    direct = _direct_by_month(products)
+    for month, (shared, last) in _shared_by_month(products).items():
+        ends = end_of_month(datetime(last.year, last.month, 1, tzinfo=UTC))
+        caused = {one.pk: direct[month][one.pk] for one in products if one.opened_at < ends}
+        if shared:
+            yield last, rules.SHARED, -rules.split_shared(shared, direct=caused).get(product.pk, 0)
 
 
-def _shares_of_month(
-    product: Product, *, products: Sequence[Product], first: date, ends: datetime
-) -> Iterator[tuple[date, str, int]]:
-    """Give the product's share of what no product caused in this month, on the last day on which there was such a cost."""
+def _hours_by_month() -> CostHourQuerySet:
+    """Return the sums of hours with their `month`, as `2026-11`."""
+    return CostHour.objects.order_by().annotate(month=Substr(Cast("day", CharField()), 1, 7))
+
+
+def _shared_by_month(products: Sequence[Product]) -> dict[str, tuple[int, date]]:
+    """Return what no product caused in each month, and the last day on which there was such a cost."""
+    shared = _hours_by_month().exclude(scope__in=[one.scope_id for one in products])
+    shared = shared.exclude(correlation_id__in=[one.correlation_id for one in products])
+    rows = shared.values_list("month").annotate(total=Sum("amount_microusd"), last=Max("day"))
+    return {month: (total, last) for month, total, last in rows.order_by("month")}
+
+
+def _direct_by_month(products: Sequence[Product]) -> dict[str, Counter[UUID]]:
+    """Return what each product caused in each month; a sum counts once: for its scope, or else for its story."""
     by_scope = {one.scope_id: one.pk for one in products}
     by_story = {one.correlation_id: one.pk for one in products}
-    direct = {one.pk: 0 for one in products if one.opened_at < ends}
-    hours = CostHour.objects.filter(day__gte=first, day__lt=ends.date()).order_by()
-    groups = hours.values_list("scope_id", "correlation_id").annotate(
-        total=Sum("amount_microusd"), last=Max("day")
-    )
-    shared, last = 0, first
-    for scope, story, total, day in groups:
-        owner = by_scope.get(scope) or by_story.get(story)
-        if owner is None:
-            shared, last = shared + total, max(last, day)
-        elif owner in direct:
-            direct[owner] += total
-    if shared:
-        yield last, rules.SHARED, -rules.split_shared(shared, direct=direct).get(product.pk, 0)
+    direct: dict[str, Counter[UUID]] = defaultdict(Counter)
+    hours, total = _hours_by_month(), Sum("amount_microusd")
+    own = hours.filter(scope__in=by_scope).values_list("month", "scope_id").annotate(total=total)
+    others = hours.filter(correlation_id__in=by_story).exclude(scope__in=by_scope)
+    for month, scope, amount in own:
+        direct[month][by_scope[scope]] += amount
+    for month, story, amount in others.values_list("month", "correlation_id").annotate(total=total):
+        direct[month][by_story[story]] += amount
+    return direct
 
 
 @dataclass(frozen=True)
@@ -165,10 +171,7 @@ def _stage_at(moment: datetime, steps: list[tuple[datetime, str]]) -> str:
 
 def cost_by_attempt(calls: CallQuerySet) -> dict[UUID, int]:
     """Return what the ledger says that these calls cost, by the attempt that made them."""
-    attempt_of = dict(calls.values_list("pk", "assignment_id"))
-    costs: dict[UUID, int] = defaultdict(int)
-    entries = Entry.objects.filter(call_id__in=calls.order_by().values("pk"))
-    for call, amount in entries.values_list("call_id", "amount_microusd"):
-        if call is not None:
-            costs[attempt_of[call]] += amount
-    return dict(costs)
+    maker = Call.objects.filter(pk=OuterRef("call_id")).values("assignment_id")
+    entries = Entry.objects.filter(call_id__in=calls.order_by().values("pk")).order_by()
+    sums = entries.annotate(attempt=Subquery(maker)).values_list("attempt")
+    return dict(sums.annotate(total=Sum("amount_microusd")))

@@ -4,13 +4,12 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Q, Sum
+from django.db.models import Max, Sum
 
 from approvals.models import Request
 from billing.models import CostHour, Limit, Period, RevenueEvent
 from factory.delivery.models import Release
-from factory.insight.services.work import who_works
-from factory.work.models import Dag
+from factory.work.models import Attempt, Dag
 from portfolio.models import Product
 
 
@@ -39,7 +38,7 @@ class Venture:
 
 def ventures() -> tuple[Venture, ...]:
     """Return all products, the newest first."""
-    return _shown(list(Product.objects.select_related("scope").order_by("-opened_at", "-pk")))
+    return _shown(list(Product.objects.order_by("-opened_at", "-pk")))
 
 
 def venture_of(product: Product) -> Venture:
@@ -48,24 +47,23 @@ def venture_of(product: Product) -> Venture:
 
 
 def _shown(products: list[Product]) -> tuple[Venture, ...]:
-    questions = Counter(Request.objects.waiting().values_list("correlation_id", flat=True))
-    workers: dict[str, list[str]] = defaultdict(list)
-    for one in who_works():
-        workers[one.slug] += [one.agent] if one.agent else []
+    scopes = [one.scope_id for one in products]
+    stories = [one.correlation_id for one in products]
+    asked = Request.objects.waiting().filter(correlation_id__in=stories).order_by()
+    questions = Counter(asked.values_list("correlation_id", flat=True))
+    workers = _workers(products)
     stalled = set(Dag.objects.filter(state=Dag.State.STALLED).values_list("product_id", flat=True))
-    releases = _releases()
+    releases = _releases(products)
     costs = _costs(products)
-    caps = dict(
-        Limit.objects.filter(scope__in=[one.scope_id for one in products], period=Period.LIFE).values_list(
-            "scope_id", "cap_microusd"
-        )
-    )
-    revenue = dict(RevenueEvent.objects.values_list("scope_id").annotate(total=Sum("amount_microusd")))
+    limits = Limit.objects.filter(scope__in=scopes, period=Period.LIFE)
+    caps = dict(limits.values_list("scope_id", "cap_microusd"))
+    earned = RevenueEvent.objects.filter(scope__in=scopes).order_by().values_list("scope_id")
+    revenue = dict(earned.annotate(total=Sum("amount_microusd")))
     return tuple(
         Venture(
             product=product,
             questions=questions[product.correlation_id],
-            workers=tuple(dict.fromkeys(workers[product.slug])),
+            workers=workers[product.pk],
             is_stalled=product.pk in stalled,
             version=(live := releases[product.pk].get(Release.State.LIVE)),
             taken_back=_newer(releases[product.pk].get(Release.State.ROLLED_BACK), than=live),
@@ -77,12 +75,20 @@ def _shown(products: list[Product]) -> tuple[Venture, ...]:
     )
 
 
-def _releases() -> dict[UUID, dict[str, int]]:
+def _workers(products: list[Product]) -> dict[UUID, tuple[str, ...]]:
+    """Return the names of the agents that work on each product, who began first comes first."""
+    rows = list(Attempt.objects.at_work().values_list("task__dag__product_id", "agent__name"))
+    return {
+        one.pk: tuple(dict.fromkeys(agent for product, agent in rows if agent and product == one.pk))
+        for one in products
+    }
+
+
+def _releases(products: list[Product]) -> dict[UUID, dict[str, int]]:
     """Return the newest version in each state, by product."""
     newest: dict[UUID, dict[str, int]] = defaultdict(dict)
-    for product, state, version in Release.objects.order_by("version").values_list(
-        "product_id", "state", "version"
-    ):
+    rows = Release.objects.filter(product__in=[one.pk for one in products]).order_by()
+    for product, state, version in rows.values_list("product_id", "state").annotate(last=Max("version")):
         newest[product][state] = version
     return newest
 
@@ -92,16 +98,15 @@ def _newer(version: int | None, *, than: int | None) -> int | None:
 
 
 def _costs(products: list[Product]) -> dict[UUID, int]:
-    """Return what each product's story cost; a sum counts once."""
+    """Return what each product's story cost; a sum counts once: for its scope, or else for its story."""
     by_scope = {product.scope_id: product.pk for product in products}
     by_story = {product.correlation_id: product.pk for product in products}
     costs = dict.fromkeys(by_scope.values(), 0)
-    hours = CostHour.objects.order_by()
-    if len(products) == 1:
-        hours = hours.filter(Q(scope__in=by_scope) | Q(correlation_id__in=by_story))
-    groups = hours.values_list("scope_id", "correlation_id").annotate(total=Sum("amount_microusd"))
-    for scope, story, total in groups:
-        owner = by_scope.get(scope) or by_story.get(story)
-        if owner is not None:
-            costs[owner] += total
+    hours, total = CostHour.objects.order_by(), Sum("amount_microusd")
+    own = hours.filter(scope__in=by_scope).values_list("scope_id").annotate(total=total)
+    others = hours.filter(correlation_id__in=by_story).exclude(scope__in=by_scope)
+    for scope, amount in own:
+        costs[by_scope[scope]] += amount
+    for story, amount in others.values_list("correlation_id").annotate(total=total):
+        costs[by_story[story]] += amount
     return costs

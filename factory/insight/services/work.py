@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents.gateway.models import Call
 from billing.models import CostHour, Entry
 from factory.insight.services.products import cost_by_attempt
-from factory.work.models import Attempt, Task
+from factory.work.models import Attempt
 
 AT_MOST = 50
 
@@ -29,24 +29,21 @@ class AtWork:
 
 def who_works() -> tuple[AtWork, ...]:
     """Return who works now, who began first comes first."""
-    open_now = Attempt.objects.filter(
-        state=Attempt.State.OPEN, task__state__in=[Task.State.CLAIMED, Task.State.RUNNING]
-    )
-    attempts = list(open_now.select_related("agent", "task__dag__product").order_by("claimed_at")[:AT_MOST])
-    costs = cost_by_attempt(Call.objects.filter(assignment_id__in=[attempt.pk for attempt in attempts]))
-    return tuple(_at_work(attempt, cost_microusd=costs.get(attempt.pk, 0)) for attempt in attempts)
-
-
-def _at_work(attempt: Attempt, *, cost_microusd: int) -> AtWork:
-    product = attempt.task.dag.product
-    return AtWork(
-        attempt_id=attempt.pk,
-        agent=attempt.agent.name if attempt.agent else "",
-        title=attempt.task.title,
-        product=product.name if product else "",
-        slug=product.slug if product else "",
-        seconds=(timezone.now() - attempt.claimed_at).total_seconds(),
-        cost_microusd=cost_microusd,
+    names = ("agent__name", "task__title", "task__dag__product__name", "task__dag__product__slug")
+    rows = list(Attempt.objects.at_work().values_list("pk", "claimed_at", *names)[:AT_MOST])
+    costs = cost_by_attempt(Call.objects.filter(assignment_id__in=[row[0] for row in rows]))
+    now = timezone.now()
+    return tuple(
+        AtWork(
+            attempt_id=pk,
+            agent=agent or "",
+            title=title,
+            product=product or "",
+            slug=slug or "",
+            seconds=(now - claimed_at).total_seconds(),
+            cost_microusd=costs.get(pk, 0),
+        )
+        for pk, claimed_at, agent, title, product, slug in rows
     )
 
 

@@ -9,11 +9,17 @@ from agents.gateway.models import Call
 from agents.roster.models import Agent
 from core.ids import new_id
 from core.models import Blob
+from factory.work import rules
 from factory.work.models.graphs import Task
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
     """Questions about attempts."""
+
+    def at_work(self) -> "AttemptQuerySet":
+        """Return what runs now, who began first comes first."""
+        at_work = self.filter(state=Attempt.State.OPEN, task__state__in=sorted(rules.LEASED))
+        return at_work.order_by("claimed_at")
 
     def with_costs(self) -> "AttemptQuerySet":
         """Add to each attempt its `cost_microusd` and the `model` it last called, both from the calls themselves."""
