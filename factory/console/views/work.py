@@ -1,6 +1,5 @@
 """Work: what is ready, what waits and for what, what gave up and its ways out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from billing.models import Limit, Period
 from core.errors import FactoryError
 from core.models import User
 from factory.console.views.frame import Page, actor_of, go_to, later, require_role, show
-from factory.insight.services import Step, given_up, graphs_of, queue_now
+from factory.insight.services import Try, cost_of, given_up, queue_now, titles_behind, tries_of
 from factory.insight.services.queue import QUEUES
 from factory.work.models import DeadLetter, Schedule, Task
 from factory.work.services import (
@@ -33,29 +32,26 @@ class Story:
     """One step that gave up: its tries, what waits behind it, what it may cost."""
 
     letter: DeadLetter
-    step: Step | None
-    behind: tuple[Step, ...]
+    tries: tuple[Try, ...]
+    behind: tuple[str, ...]
     cap_microusd: int | None
+
+    @property
+    def cost_microusd(self) -> int | None:
+        """What all its tries cost; None: none of them asked a model."""
+        return cost_of(self.tries)
 
 
 def stories() -> tuple[Story, ...]:
     """Return the steps that gave up, the oldest first."""
     letters = given_up(at_most=MOST_STORIES)
-    graphs = {graph.dag.pk: graph for graph in graphs_of({one.task.dag for one in letters})}
-    caps = dict(
-        Limit.objects.filter(
-            scope__in=[one.task.scope_id for one in letters], period=Period.LIFE
-        ).values_list("scope", "cap_microusd")
-    )
-    return tuple(_story(letter, graphs[letter.task.dag_id].steps, caps=caps) for letter in letters)
-
-
-def _story(letter: DeadLetter, steps: tuple[Step, ...], *, caps: Mapping[UUID, int]) -> Story:
-    return Story(
-        letter,
-        next((step for step in steps if step.task.pk == letter.task_id), None),
-        tuple(step for step in steps if letter.task_id in step.needs),
-        caps.get(letter.task.scope_id),
+    tasks = [one.task_id for one in letters]
+    tries, waiting = tries_of(tasks), titles_behind(tasks)
+    limits = Limit.objects.filter(scope__in=[one.task.scope_id for one in letters], period=Period.LIFE)
+    caps = dict(limits.values_list("scope", "cap_microusd"))
+    return tuple(
+        Story(one, tuple(tries[one.task_id]), tuple(waiting[one.task_id]), caps.get(one.task.scope_id))
+        for one in letters
     )
 
 

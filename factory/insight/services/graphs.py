@@ -17,6 +17,8 @@ from portfolio.models import Product
 MOST_GRAPHS: Final = 20
 MOST_STEPS: Final = 200
 """So many steps of a graph are shown; the rest is counted."""
+_LARGE: Final = ("arguments", "answer_schema", "workspace", "may_write", "decisions")
+"""What no drawing or list of steps shows."""
 _CUT: Final = (Task.State.CANCELLED, Task.State.DEAD_LETTER)
 
 
@@ -50,8 +52,7 @@ class Step:
     @property
     def cost_microusd(self) -> int | None:
         """What all its tries cost; None: none of them asked a model."""
-        known = [one.cost_microusd for one in self.tries if one.cost_microusd is not None]
-        return sum(known) if known else None
+        return cost_of(self.tries)
 
     @property
     def seconds(self) -> float | None:
@@ -126,11 +127,11 @@ def graphs_of(dags: Iterable[Dag]) -> tuple[Graph, ...]:
     dags = list(dags)
     by_dag: dict[UUID, list[Task]] = defaultdict(list)
     tasks = Task.objects.filter(dag__in=dags).select_related("agent").order_by("-behind", "created_at", "pk")
-    for task in tasks:
+    for task in tasks.defer(*_LARGE):
         by_dag[task.dag_id].append(task)
     shown = {task.pk: task for found in by_dag.values() for task in found[:MOST_STEPS]}
     needs = _needs(dags)
-    tries = _tries(shown)
+    tries = tries_of(shown)
     return tuple(_graph(dag, by_dag[dag.pk], needs=needs, tries=tries) for dag in dags)
 
 
@@ -144,17 +145,33 @@ def _needs(dags: list[Dag]) -> dict[UUID, list[UUID]]:
     return needs
 
 
-def _tries(tasks: Mapping[UUID, Task]) -> dict[UUID, list[Try]]:
-    found = Attempt.objects.filter(task__in=tasks).order_by("n")
+def tries_of(tasks: Iterable[UUID]) -> dict[UUID, list[Try]]:
+    """Return the attempts at each of these tasks in order, without what they returned."""
     calls = Call.objects.filter(assignment_id=OuterRef("pk")).order_by()
     total = calls.values("assignment_id").annotate(total=Sum("cost_microusd")).values("total")
     last = calls.order_by("-started_at").values("model__name")[:1]
-    paid = found.annotate(cost=Subquery(total), model=Subquery(last)).values_list("pk", "cost", "model")
-    costs = {pk: (cost, model or "") for pk, cost, model in paid}
+    found = Attempt.objects.filter(task__in=list(tasks)).select_related("agent").defer("result").order_by("n")
     tries: dict[UUID, list[Try]] = defaultdict(list)
-    for attempt in found.select_related("agent"):
-        tries[attempt.task_id].append(Try(attempt, *costs.get(attempt.pk, (None, ""))))
+    for attempt in found.annotate(paid=Subquery(total), asked=Subquery(last)):
+        more = vars(attempt)
+        tries[attempt.task_id].append(Try(attempt, more["paid"], more["asked"] or ""))
     return tries
+
+
+def cost_of(tries: Iterable[Try]) -> int | None:
+    """Return what these tries cost; None: none of them asked a model."""
+    known = [one.cost_microusd for one in tries if one.cost_microusd is not None]
+    return sum(known) if known else None
+
+
+def titles_behind(tasks: Iterable[UUID]) -> dict[UUID, list[str]]:
+    """Return the titles of the tasks that directly wait for each of these, in the order they can run."""
+    edges = Dependency.objects.filter(depends_on__in=list(tasks))
+    rows = edges.order_by("-task__behind", "task__created_at", "task_id")
+    titles: dict[UUID, list[str]] = defaultdict(list)
+    for before, title in rows.values_list("depends_on_id", "task__title"):
+        titles[before].append(title)
+    return titles
 
 
 def holds_up(task: Task) -> bool:

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Coalesce, Substr, TruncDate
 from django.utils import timezone
 
 from agents.gateway.models import Call, CallQuerySet
-from billing.models import CostHour, CostHourQuerySet, Entry, EntryQuerySet, Period, RevenueEvent, Window
+from billing.models import CostHour, Entry, EntryQuerySet, Period, RevenueEvent, Window
 from core.clock import end_of_month
 from factory.insight import rules
 from factory.insight.rules import PnlRow
@@ -19,6 +19,8 @@ from factory.work.models import Attempt
 from portfolio.models import Product, StageChange
 
 STAGES = tuple(Product.Stage.values)
+MONTH = Substr(Cast("day", CharField()), 1, 7)
+"""The month of an hour, as `2026-11`: text, so that both databases compute it by themselves."""
 
 
 def product_pnl(product: Product) -> tuple[PnlRow, ...]:
@@ -59,17 +61,13 @@ def _shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
             yield last, rules.SHARED, -rules.split_shared(shared, direct=caused).get(product.pk, 0)
 
 
-def _hours_by_month() -> CostHourQuerySet:
-    """Return the sums of hours with their `month`, as `2026-11`."""
-    return CostHour.objects.order_by().annotate(month=Substr(Cast("day", CharField()), 1, 7))
-
-
 def _shared_by_month(products: Sequence[Product]) -> dict[str, tuple[int, date]]:
     """Return what no product caused in each month, and the last day on which there was such a cost."""
-    shared = _hours_by_month().exclude(scope__in=[one.scope_id for one in products])
-    shared = shared.exclude(correlation_id__in=[one.correlation_id for one in products])
-    rows = shared.values_list("month").annotate(total=Sum("amount_microusd"), last=Max("day"))
-    return {month: (total, last) for month, total, last in rows.order_by("month")}
+    shared = CostHour.objects.exclude(scope__in=[one.scope_id for one in products])
+    shared = shared.exclude(correlation_id__in=[one.correlation_id for one in products]).order_by()
+    rows = shared.annotate(month=MONTH).values_list("month")
+    sums = rows.annotate(total=Sum("amount_microusd"), last=Max("day")).order_by("month")
+    return {month: (total, last) for month, total, last in sums}
 
 
 def _direct_by_month(products: Sequence[Product]) -> dict[str, Counter[UUID]]:
@@ -77,7 +75,7 @@ def _direct_by_month(products: Sequence[Product]) -> dict[str, Counter[UUID]]:
     by_scope = {one.scope_id: one.pk for one in products}
     by_story = {one.correlation_id: one.pk for one in products}
     direct: dict[str, Counter[UUID]] = defaultdict(Counter)
-    hours, total = _hours_by_month(), Sum("amount_microusd")
+    hours, total = CostHour.objects.order_by().annotate(month=MONTH), Sum("amount_microusd")
     own = hours.filter(scope__in=by_scope).values_list("month", "scope_id").annotate(total=total)
     others = hours.filter(correlation_id__in=by_story).exclude(scope__in=by_scope)
     for month, scope, amount in own:

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import Count, Min, Q
 
-from agents.roster.models import Agent
 from factory.work.models import Dag, DeadLetter, Queue, Task
-from factory.work.services import read_admission
+from factory.work.services import shut_agents
 
 BANDS: Final = (("Urgent", 10), ("High", 30), ("Normal", 60), ("Low", 80), ("Background", 101))
 """Priorities by name: each band reaches to below its number."""
@@ -87,15 +87,14 @@ class QueueNow:
 
 def queue_now() -> QueueNow:
     """Return what the queue looks like; the number of queries does not grow with the tasks. Source: R-04.24."""
-    at_work = Task.objects.filter(lease__isnull=False).aggregate(
-        all=Count("pk"), agents=Count("agent", distinct=True)
-    )
-    bands = _bands()
-    waits = (*_waits_by_state(), *_held(), *_shut_lanes(), *_paused_queues())
+    at_work = Task.objects.leased().values_list("agent_id", flat=True)
+    ready, paused = _ready(), _paused()
+    bands = _bands(ready)
+    waits = (*_waits_by_state(), *_held(), *_shut_lanes(ready), *_paused_queues(ready, paused=paused))
     states = [wait for wait in waits if wait.kind not in ("agent", "queue")]
     return QueueNow(
-        at_work=at_work["all"],
-        agents_at_work=at_work["agents"],
+        at_work=len(at_work),
+        agents_at_work=len({agent for agent in at_work if agent}),
         ready=sum(band.total for band in bands),
         ready_since=min((band.since for band in bands if band.since), default=None),
         waiting=sum(wait.count for wait in states),
@@ -103,18 +102,37 @@ def queue_now() -> QueueNow:
         gave_up=DeadLetter.objects.filter(resolution="").count(),
         waits=waits,
         bands=bands,
-        paused=tuple(Queue.objects.filter(is_paused=True).order_by("name").values_list("name", flat=True)),
+        paused=paused,
     )
 
 
-def _bands() -> tuple[Band, ...]:
+@dataclass(frozen=True)
+class _Ready:
+    """Ready tasks of one queue, priority and agent: how many, and since when the oldest."""
+
+    queue: str
+    priority: int
+    agent: UUID | None
+    count: int
+    since: datetime | None
+
+
+def _ready() -> list[_Ready]:
+    rows = Task.objects.claimable().order_by().values_list("queue", "priority", "agent_id")
+    return [_Ready(*row) for row in rows.annotate(n=Count("pk"), since=Min("ready_at"))]
+
+
+def _paused() -> tuple[str, ...]:
+    return tuple(Queue.objects.filter(is_paused=True).order_by("name").values_list("name", flat=True))
+
+
+def _bands(ready: Iterable[_Ready]) -> tuple[Band, ...]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     oldest: dict[str, list[datetime]] = defaultdict(list)
-    rows = Task.objects.claimable().order_by().values_list("priority", "queue")
-    for priority, queue, number, since in rows.annotate(n=Count("pk"), since=Min("ready_at")):
-        name = next(band for band, below in BANDS if priority < below)
-        counts[name][queue] += number
-        oldest[name] += [since] if since else []
+    for one in ready:
+        name = next(band for band, below in BANDS if one.priority < below)
+        counts[name][one.queue] += one.count
+        oldest[name] += [one.since] if one.since else []
     return tuple(
         Band(name, tuple(counts[name][queue] for queue in QUEUES), min(oldest[name], default=None))
         for name, _ in BANDS
@@ -192,25 +210,28 @@ def _held() -> list[Wait]:
     return found
 
 
-def _shut_lanes() -> list[Wait]:
+def _shut_lanes(ready: Iterable[_Ready]) -> list[Wait]:
     """Ready tasks of agents that take no work now, and why."""
-    admission = read_admission()
-    shut = Task.objects.claimable().filter(agent__in=list(admission.shut_agents)).order_by()
-    rows = list(shut.values_list("agent").annotate(n=Count("pk"), since=Min("ready_at")))
-    names = dict(Agent.objects.filter(pk__in=[row[0] for row in rows]).values_list("pk", "name"))
-    return [
-        Wait("agent", admission.shut_agents[agent], number, since)
-        for agent, number, since in sorted(rows, key=lambda row: names[row[0]])
-    ]
+    shut = shut_agents()
+    lanes: dict[str, list[_Ready]] = defaultdict(list)
+    for one in ready:
+        if one.agent in shut:
+            lanes[shut[one.agent]].append(one)
+    return [_wait("agent", why, lanes[why]) for why in sorted(lanes)]
 
 
-def _paused_queues() -> list[Wait]:
-    paused = Queue.objects.filter(is_paused=True).values("name")
-    rows = Task.objects.claimable().filter(queue__in=paused).order_by().values_list("queue")
-    return [
-        Wait("queue", queue, number, since)
-        for queue, number, since in rows.annotate(n=Count("pk"), since=Min("ready_at"))
-    ]
+def _paused_queues(ready: Iterable[_Ready], *, paused: Iterable[str]) -> list[Wait]:
+    lines: dict[str, list[_Ready]] = {name: [] for name in paused}
+    for one in ready:
+        if one.queue in lines:
+            lines[one.queue].append(one)
+    return [_wait("queue", name, line) for name, line in lines.items() if line]
+
+
+def _wait(kind: str, what: str, ready: Iterable[_Ready]) -> Wait:
+    ready = list(ready)
+    since = min((one.since for one in ready if one.since), default=None)
+    return Wait(kind, what, sum(one.count for one in ready), since)
 
 
 def given_up(*, at_most: int = 50) -> list[DeadLetter]:

@@ -62,7 +62,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def leased(self) -> "TaskQuerySet":
         """Return the tasks a worker holds."""
-        return self.filter(state__in=rules.LEASED)
+        return self.filter(lease__isnull=False)
 
     def overdue(self, now: datetime) -> "TaskQuerySet":
         """Return the tasks whose worker has been silent for too long."""

@@ -1,6 +1,6 @@
 """The verbs of work."""
 
-from factory.work.services.admission import Admission, read_admission, readmit
+from factory.work.services.admission import Admission, read_admission, readmit, shut_agents
 from factory.work.services.attempts import (
     finish_attempt,
     heartbeat,
@@ -76,6 +76,6 @@ __all__ = [
     "readmit", "reap_leases", "recover_at_boot", "refuse_result", "refuse_task", "remove_schedule",
     "repeat_effect", "replace_task", "resume_schedule", "resume_task", "retry_dead_letter", "revoke_node",
     "rotate_node_key", "run_next", "run_ready", "set_permits", "set_schedule", "settle_drain",
-    "settle_effects", "shut_kinds", "spawn_children", "start_attempt", "start_due_schedules", "summarize",
+    "settle_effects", "shut_agents", "shut_kinds", "spawn_children", "start_attempt", "start_due_schedules", "summarize",
     "sweep", "sync_lanes", "take_as_done", "unpause_graph", "unpause_queue", "watch_line",
 ]  # fmt: skip

@@ -1,12 +1,13 @@
 """Who may start now: what the claim holds back, how it comes back, and how both are said to people."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from agents.roster.models import Agent
 from billing.models import Period, Scope
@@ -120,22 +121,25 @@ class Admission:
 
 def read_admission() -> Admission:
     """Return what is shut now."""
-    busy = dict(
-        Task.objects.leased().exclude(agent=None).values_list("agent").annotate(Count("id")).order_by()
-    )
-    shut = {}
-    for agent in Agent.objects.select_related("version"):
-        if not agent.is_enabled:
-            shut[agent.pk] = f"{agent.name} is switched off"
-        elif busy.get(agent.pk, 0) >= agent.definition.limits.max_parallel:
-            shut[agent.pk] = f"{agent.name} has enough to do"
     paused = Queue.objects.filter(is_paused=True).values_list("name", flat=True)
     return Admission(
         is_stopped=not may_begin(),
-        shut_agents=shut,
+        shut_agents=shut_agents(),
         shut_queues=frozenset(paused),
         is_node_there=Node.objects.there(machine_now()).exists(),
     )
+
+
+def shut_agents() -> dict[UUID, str]:
+    """Return the agents that take nothing now, and what keeps them."""
+    busy = Counter(Task.objects.leased().values_list("agent_id", flat=True))
+    shut = {}
+    for agent in Agent.objects.select_related("version").only("name", "is_enabled", "version__front"):
+        if not agent.is_enabled:
+            shut[agent.pk] = f"{agent.name} is switched off"
+        elif busy[agent.pk] and busy[agent.pk] >= agent.definition.limits.max_parallel:
+            shut[agent.pk] = f"{agent.name} has enough to do"
+    return shut
 
 
 def ancestors_of(task: Task) -> list[UUID]:
