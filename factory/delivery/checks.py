@@ -12,10 +12,12 @@ def products() -> Finding:
     live = Release.objects.live().count()
     try:
         troubles = the_edge().state().troubles
-    except EdgeUnavailable as fault:
+    except EdgeUnavailable:
         if not live:
             return Finding("fine", "No product is live.")
-        return Finding("fail", fault.sentence, "Start the factory: it starts what serves the products.")
+        return Finding(
+            "fail", "What serves the products does not answer.", "Start the factory: it starts it."
+        )
     if troubles:
         return Finding("fail", " ".join(troubles.values()), "End the other program, or free what is full.")
     red = Release.objects.live().filter(red_probes__gt=0).select_related("product")

@@ -32,7 +32,11 @@ def check_dead_letters() -> Finding:
     """Say whether tasks wait that the factory gave up."""
     count = DeadLetter.objects.filter(resolution="").count()
     if count:
-        return Finding("warn", f"{count} tasks were given up", "retry, change or cancel them")
+        return Finding(
+            "warn",
+            "1 step gave up" if count == 1 else f"{count} steps gave up",
+            "retry, change or drop them under Work.",
+        )
     return Finding("fine", "nothing was given up")
 
 

@@ -171,7 +171,11 @@ def money(signals: Sequence[Signal], *, yardsticks: Yardsticks) -> Part:
     paid = [price for price in prices if price > 0]
     if paid:
         return _part(
-            "money", 1.0, f"paid elsewhere: {len(paid)} prices named, {_usd(paid[0])} to {_usd(paid[-1])}"
+            "money",
+            1.0,
+            f"paid elsewhere: one price named, {_usd(paid[0])}"
+            if len(paid) == 1
+            else f"paid elsewhere: {len(paid)} prices named, {_usd(paid[0])} to {_usd(paid[-1])}",
         )
     if share_naming(signals, phrases=yardsticks.wishes):
         return _part("money", 0.5, "somebody says he would pay")

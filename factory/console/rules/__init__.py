@@ -196,15 +196,15 @@ class Bar:
 
 
 def spark_bars(amounts: Sequence[int]) -> tuple[Bar, ...]:
-    """Return one bar per amount; what is below zero hangs from the top of the drawing when nothing rises."""
+    """Return one bar per amount, a hairline for nothing; what is below zero hangs from the top when nothing rises."""
     highest, lowest = max((0, *amounts)), min((0, *amounts))
     reach = highest - lowest or 1
     zero = SPARK_HEIGHT * highest / reach
     step = SPARK_WIDTH / max(1, len(amounts))
     bars = []
     for index, amount in enumerate(amounts):
-        height = round(SPARK_HEIGHT * abs(amount) / reach, 1)
-        top = zero - height if amount > 0 else zero
+        height = max(1.0, round(SPARK_HEIGHT * abs(amount) / reach, 1))
+        top = zero - height if amount >= 0 else min(zero, SPARK_HEIGHT - height)
         bars.append(Bar(round(index * step, 1), round(max(0.0, top), 1), height, index == len(amounts) - 1))
     return tuple(bars)
 

@@ -9,7 +9,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 MOST_NODES: Final = 24
 """Above so many only the list helps."""
-MOST_COLUMNS: Final = 6
+MOST_COLUMNS, LEAST_COLUMNS = 6, 4
+"""Fewer columns stand further apart, but not further than four do."""
 NODE_WIDTH, NODE_HEIGHT = 170, 96
 GAP_Y: Final = 28
 WIDTH: Final = 1200
@@ -50,7 +51,7 @@ def draw_graph(needs: Mapping[Key, Sequence[Key]]) -> Layout[Key] | None:
         return None
     rows = max(len(column) for column in columns)
     pitch = NODE_HEIGHT + GAP_Y
-    step = (WIDTH - NODE_WIDTH - 2 * _EDGE) // max(1, MOST_COLUMNS - 1)
+    step = (WIDTH - NODE_WIDTH - 2 * _EDGE) // (max(LEAST_COLUMNS, len(columns)) - 1)
     spots = {
         key: Spot(key, _EDGE + step * c, 2 + pitch * r + (rows - len(column)) * pitch // 2)
         for c, column in enumerate(columns)

@@ -59,9 +59,12 @@ def idea(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404
     evidence = list(found.evidence.select_related("signal").order_by("-counts", "-similarity", "place"))
     titles = {row.signal.ref: row.signal.title for row in evidence}
+    known = [part for part in found.parts if part["value"] is not None]
     page = {
         "idea": found,
-        "parts_known": [part for part in found.parts if part["value"] is not None],
+        "parts_known": known,
+        "sum_points": sum(part["value"] * part["weight"] for part in known),
+        "sum_weight": sum(part["weight"] for part in known),
         "parts_unknown": [part for part in found.parts if part["value"] is None],
         "evidence": [(row, [titles[ref] for ref, _ in row.nearest if ref in titles]) for row in evidence],
         "test": found.tests.order_by("-at").first(),

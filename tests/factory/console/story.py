@@ -98,7 +98,7 @@ SIGNALS = (
 PARTS = [
     {"name": "demand", "weight": 25, "value": 0.62, "found": "6 mentions in 30 days"},
     {"name": "weakness", "weight": 20, "value": 0.55, "found": "2 of 4 voices of users complain"},
-    {"name": "money", "weight": 15, "value": 1.0, "found": "paid elsewhere: 1 prices named, $20 to $20"},
+    {"name": "money", "weight": 15, "value": 1.0, "found": "paid elsewhere: one price named, $20"},
     {"name": "ease", "weight": 15, "value": 0.8, "found": "estimated complexity 2 of 5: micro_saas"},
     {"name": "speed", "weight": 15, "value": 0.62, "found": "estimated 12 days"},
     {"name": "trend", "weight": 10, "value": None, "found": "no dated series known"},
