@@ -21,7 +21,6 @@ class Wish:
         is_begun: the attempts begin with the claim; else they are begun one by one.
         at_most: of quick jobs; of everything else one is taken.
         is_urgent_only: nothing but critical work.
-        shut_kinds: kinds of tasks that may not begin now; `agent` shuts all agents' lines.
     """
 
     queues: tuple[str, ...]
@@ -31,7 +30,6 @@ class Wish:
     is_begun: bool = False
     at_most: int = 1
     is_urgent_only: bool = False
-    shut_kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

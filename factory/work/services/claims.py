@@ -24,7 +24,6 @@ from factory.work.ports import Taken, Wish
 from factory.work.services.admission import hold_back, payers_of
 from factory.work.services.artifacts import inputs_of
 from factory.work.services.failures import fail_task, record_of
-from factory.work.services.outages import shut_kinds
 from factory.work.services.results import close_attempt
 from factory.work.services.tasks import lock_graph
 
@@ -70,7 +69,7 @@ def claim_next(
     life_s = settings.LEASE_S if is_begun else min(rules.START_S, settings.LEASE_S)
     wish = Wish(
         queues=tuple(queues), worker=worker, now=now, leased_until=now + timedelta(seconds=life_s), is_begun=is_begun,
-        at_most=at_most, is_urgent_only=is_urgent_only, shut_kinds=tuple(sorted(shut_kinds())),
+        at_most=at_most, is_urgent_only=is_urgent_only,
     )  # fmt: skip
     return [Claim(taken=one, assignment=_assignment_of(one)) for one in _first_admitted(wish)]
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.utils import timezone
 
 from core.ids import new_id
 from factory.work import rules
@@ -20,13 +21,16 @@ with recursive ground as materialized (
   select coalesce(max(g.clock_offset_ms), 0) as ahead_ms
   from (select stopped_at, draining_at, maintenance_at, clock_offset_ms from core_installation for share) g
   having coalesce(bool_and(g.stopped_at is null and g.draining_at is null and g.maintenance_at is null), true)
+), shut as materialized (
+  select coalesce(array_agg(k.kind), '{{}}') as kinds
+  from work_outage o cross join lateral jsonb_array_elements_text(o.kinds) k(kind) where o.until > %(here)s
 ), present as (
   (select t.queue, t.lane, t.rank, t.id from work_task t where {IN_LINE}
-     and (t.lane not in ('quick', 'job') or not t.kind = any(%(shut)s)) order by t.queue, t.lane, t.rank, t.id limit 1)
+     and (t.lane not in ('quick', 'job') or not t.kind = any((select kinds from shut)::text[])) order by t.queue, t.lane, t.rank, t.id limit 1)
   union all
   select n.queue, n.lane, n.rank, n.id from present p cross join lateral (
     select t.queue, t.lane, t.rank, t.id from work_task t where {IN_LINE} and (t.queue, t.lane) > (p.queue, p.lane)
-      and (t.lane not in ('quick', 'job') or not t.kind = any(%(shut)s)) order by t.queue, t.lane, t.rank, t.id limit 1
+      and (t.lane not in ('quick', 'job') or not t.kind = any((select kinds from shut)::text[])) order by t.queue, t.lane, t.rank, t.id limit 1
   ) n
 ), limited as (
   select p.queue, p.lane, s.scope, exists (
@@ -42,7 +46,7 @@ with recursive ground as materialized (
   from present p join work_queue q on q.name = p.queue join work_lane l on l.name = p.lane
   left join roster_agent a on a.id = l.agent_id
   where exists (select 1 from ground) and p.queue = any(%(queues)s) and not q.is_paused and p.rank < %(below)s
-    and (l.agent_id is null or (a.is_enabled and not 'agent' = any(%(shut)s)))
+    and (l.agent_id is null or (a.is_enabled and not 'agent' = any((select kinds from shut)::text[])))
     and not exists (select 1 from limited x where x.queue = p.queue and x.lane = p.lane and not x.is_free)
   order by p.rank, p.id limit 1
 ), open_queue as materialized (
@@ -58,7 +62,7 @@ with recursive ground as materialized (
 ), candidate as materialized (
   select t.id, t.dag_id, t.agent_id, t.scope_id, t.rank from work_task t
   where {IN_LINE} and t.queue = (select queue from head) and t.lane = (select lane from head)
-    and (t.lane not in ('quick', 'job') or not t.kind = any(%(shut)s))
+    and (t.lane not in ('quick', 'job') or not t.kind = any((select kinds from shut)::text[]))
   order by t.rank, t.id
   limit (select case when h.lane = 'quick' and not exists (select 1 from need) then %(at_most)s else 1 end from head h)
   for update of t skip locked
@@ -104,8 +108,9 @@ with recursive ground as materialized (
 )
 select j.id, j.refusal, t.lease, {COLUMNS}, (
     select json_agg(json_build_array(b.key, x.result, exists (select 1 from work_artifact f where f.attempt_id = x.id)) order by b.key)
-    from work_dependency e join work_task b on b.id = e.depends_on_id
-    join work_attempt x on x.task_id = b.id and x.state = 'done' where e.task_id = t.id)::text
+    from work_dependency e cross join lateral (select b.id, b.key from work_task b where b.id = e.depends_on_id offset 0) b
+    cross join lateral (
+      select x.id, x.result from work_attempt x where x.task_id = b.id and x.state = 'done' offset 0) x where e.task_id = t.id)::text
 from head left join judged j on true left join taken t on t.id = j.id left join work_dag d on d.id = t.dag_id
 left join roster_agent a on a.id = t.agent_id
 order by j.rank, j.id
@@ -124,10 +129,13 @@ case when t.priority < {rules.URGENT} then {_LIFTED} + 0.1 * %(minute)s - {rules
 """
 """`rules.rank`, due times apart: those are looked at by the caller."""
 
+FEW: Final = 10_000
+"""A limit whose value the planner cannot see: it counts on few rows and reads them by their keys, however old the plan is."""
 COMPLETE: Final = f"""
-with over as (
+with over as materialized (
   select * from unnest(%(tasks)s::uuid[], %(attempts)s::uuid[], %(results)s::jsonb[], %(workers)s::text[], %(actors)s::text[],
     %(reasons)s::text[], %(judged)s::bool[]) o(task_id, attempt_id, result, worker, actor, reason, is_judged)
+  limit %(few)s
 ), completed as (
   update work_task t set state = 'completed', version = t.version + 2 - o.is_judged::int, changed_at = %(now)s, question = null,
     lease = null, leased_to = '', leased_until = null, run_until = null
@@ -141,11 +149,12 @@ with over as (
   update roster_capabilitytoken set revoked_at = %(now)s
   where %(has_agent)s and assignment_id = any(%(attempts)s) and revoked_at is null
 ), edge as (
-  select e.task_id, count(*) as n from work_dependency e where e.depends_on_id = any(%(tasks)s) group by e.task_id
+  select e.task_id, count(*) as n from over o join work_dependency e on e.depends_on_id = o.task_id
+  group by e.task_id limit %(few)s
 ), behind as (
   select t.id, t.state as old, e.n, d.is_paused, t.open_dependencies = e.n
       and (t.state = 'pending' or (t.state = 'waiting' and t.question is null)) as is_free
-  from edge e join work_task t on t.id = e.task_id join work_dag d on d.id = t.dag_id
+  from edge e join work_task t on t.id = e.task_id join work_dag d on d.id = t.dag_id limit %(few)s
 ), freed as (
   update work_task t set open_dependencies = t.open_dependencies - b.n,
     state = case when b.is_free then 'ready' else t.state end,
@@ -161,8 +170,8 @@ with over as (
     union all select o.task_id, 2, 'validating', 'completed', o.actor, case when o.is_judged then o.reason else '' end from over o
     union all select f.id, 3, f.old, 'ready', 'work', 'all it waited for is done' from freed f where f.is_free) h order by h.n, h.task_id
 ), over_now as (
-  select d.id from work_dag d
-  where d.id = any(%(dags)s) and d.closed_at is null and not exists (
+  select d.id from (select unnest(%(dags)s::uuid[]) as id limit %(few)s) g join work_dag d on d.id = g.id
+  where d.closed_at is null and not exists (
     select 1 from work_task t where t.dag_id = d.id and t.state not in ('cancelled', 'completed') and not t.id = any(%(tasks)s))
 )
 select 'ready', f.id, f.queue, f.due_at is not null from freed f where f.is_free
@@ -180,7 +189,7 @@ class PostgresLine:
         rows = _rows(
             self.statements["take"],
             {
-                "queues": list(wish.queues), "shut": list(wish.shut_kinds), "now": wish.now, "worker": wish.worker,
+                "queues": list(wish.queues), "now": wish.now, "here": timezone.now(), "worker": wish.worker,
                 "leased_until": wish.leased_until, "at_most": wish.at_most, "moves": 2 if wish.is_begun else 1,
                 "state": "running" if wish.is_begun else "claimed", "attempts": [new_id() for _ in range(wish.at_most)],
                 "below": URGENT_RANK if wish.is_urgent_only else float("inf"),
@@ -204,7 +213,7 @@ class PostgresLine:
                 "results": [one.result for one in done], "workers": [one.worker for one in done],
                 "actors": [one.actor for one in done], "reasons": [one.reason for one in done],
                 "judged": [one.is_judged for one in done], "dags": list({one.dag_id for one in done}),
-                "has_agent": any(one.has_agent for one in done), "now": now, "minute": now.timestamp() / 60,
+                "has_agent": any(one.has_agent for one in done), "few": FEW, "now": now, "minute": now.timestamp() / 60,
             },
         )  # fmt: skip
         return Freed(

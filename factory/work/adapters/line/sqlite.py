@@ -16,6 +16,7 @@ from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGEN
 from factory.work.ports import Done, Freed, Refused, Take, Taken, Wish
 
 AHEAD: Final = "select clock_offset_ms from core_installation"
+SHUT: Final = "select k.value from work_outage o, json_each(o.kinds) k where o.until > %(now)s"
 
 _HEAD_OF: Final = f"""
 select t.id from work_task t where {IN_LINE} and %s
@@ -137,9 +138,9 @@ class SqliteLine:
 
     def take(self, wish: Wish) -> Take:
         """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
-        common = {"queues": json.dumps(wish.queues), "shut": json.dumps(wish.shut_kinds)}
+        common = {"queues": json.dumps(wish.queues), "shut": _ids_of(SHUT, {"now": _moment(wish.now)})}
         below = URGENT_RANK if wish.is_urgent_only else float("inf")
-        common["present"] = json.dumps([task_id for (task_id,) in _rows(PRESENT, common)])
+        common["present"] = _ids_of(PRESENT, common)
         for queue, lane, rank, agent_id, model, limits in _rows(
             self.statements["head"], {**common, "below": below}
         ):
@@ -228,6 +229,11 @@ def _endings(done: Sequence[Done], at: str) -> list[tuple[str, ...]]:
 
 def _releases(free: Sequence[Any], at: str) -> list[tuple[str, ...]]:
     return [(row[0], row[1], "ready", "work", "all it waited for is done", at) for row in free]
+
+
+def _ids_of(statement: str, facts: Mapping[str, Any]) -> str:
+    """Return the one column of what is found as SQLite's JSON functions read it."""
+    return json.dumps([one for (one,) in _rows(statement, facts)])
 
 
 def _ids(ids: Any) -> str:
