@@ -91,15 +91,13 @@ def measure_pages(*, rounds: int) -> dict[str, Any]:
     """Return for each page its times, queries and size."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factory.settings")
     sys.path.insert(0, str(ROOT))
-    import django  # noqa: PLC0415 (only the process that measures has a database)
-
-    django.setup()
     from django.conf import settings  # noqa: PLC0415
     from django.contrib.staticfiles import finders  # noqa: PLC0415
     from django.db import connection  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
+    import factory.asgi  # noqa: F401, PLC0415 (as the process that serves; only the one that measures has a database)
     from core.models import User  # noqa: PLC0415
     from portfolio.models import Product  # noqa: PLC0415
 

@@ -128,7 +128,7 @@ class CostHour(models.Model):
         indexes = [
             models.Index(name="cost_hour_day", fields=["day", "hour"]),
             models.Index(name="cost_hour_of_scope", fields=["scope", "day"]),
-            models.Index(name="cost_hour_of_story", fields=["correlation_id", "day"]),
+            models.Index(name="cost_hour_of_story", fields=["correlation_id", "scope", "day"]),
         ]
 
     def __str__(self) -> str:

@@ -140,7 +140,10 @@ def _under_way(product: Product) -> tuple[Graph, ...]:
 
 def _artifacts(product: Product) -> list[Artifact]:
     made = Artifact.objects.accepted().filter(attempt__task__dag__product=product)
-    return list(made.select_related("attempt__agent", "attempt__task", "blob").reverse()[:RESULTS_SHOWN])
+    made = made.select_related("attempt__agent", "attempt__task", "blob").only(
+        "kind", "blob__size_bytes", "attempt__agent__name", "attempt__task__title"
+    )
+    return list(made.reverse()[:RESULTS_SHOWN])
 
 
 def _decisions(product: Product) -> list[Answered]:

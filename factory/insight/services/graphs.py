@@ -213,11 +213,9 @@ def _costs(dags: list[Dag]) -> dict[UUID, int]:
     """Return what each graph cost, by the calls of its attempts."""
     of_attempt = Call.objects.filter(assignment_id=OuterRef("pk")).order_by().values("assignment_id")
     total = of_attempt.annotate(total=Sum("cost_microusd")).values("total")
-    costs: dict[UUID, int] = defaultdict(int)
     attempts = Attempt.objects.filter(task__dag__in=dags).order_by()
-    for dag, cost in attempts.annotate(cost=Coalesce(Subquery(total), 0)).values_list("task__dag", "cost"):
-        costs[dag] += cost
-    return costs
+    paid = attempts.annotate(cost=Coalesce(Subquery(total), 0)).values_list("task__dag")
+    return dict(paid.annotate(total=Sum("cost")))
 
 
 def open_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
@@ -231,7 +229,7 @@ def closed_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS)
 
 
 def _graphs(product: Product | None) -> QuerySet[Dag]:
-    found = Dag.objects.select_related("product").order_by("-created_at", "-pk")
+    found = Dag.objects.select_related("product").defer("product__blueprint").order_by("-created_at", "-pk")
     return found if product is None else found.filter(product=product)
 
 

@@ -54,18 +54,18 @@ def _shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
     """Give, for each month, the product's share of what no product caused, on the last day on which there was such a cost."""
     products = list(Product.objects.order_by("opened_at", "pk").only("opened_at", "scope", "correlation_id"))
     direct = _direct_by_month(products)
-    for month, (shared, last) in _shared_by_month(products).items():
+    for month, (shared, last) in _shared_by_month().items():
         ends = end_of_month(datetime(last.year, last.month, 1, tzinfo=UTC))
         caused = {one.pk: direct[month][one.pk] for one in products if one.opened_at < ends}
         if shared:
             yield last, rules.SHARED, -rules.split_shared(shared, direct=caused).get(product.pk, 0)
 
 
-def _shared_by_month(products: Sequence[Product]) -> dict[str, tuple[int, date]]:
+def _shared_by_month() -> dict[str, tuple[int, date]]:
     """Return what no product caused in each month, and the last day on which there was such a cost."""
-    shared = CostHour.objects.exclude(scope__in=[one.scope_id for one in products])
-    shared = shared.exclude(correlation_id__in=[one.correlation_id for one in products]).order_by()
-    rows = shared.annotate(month=MONTH).values_list("month")
+    shared = CostHour.objects.exclude(scope__in=Product.objects.order_by().values("scope"))
+    shared = shared.exclude(correlation_id__in=Product.objects.order_by().values("correlation_id"))
+    rows = shared.order_by().annotate(month=MONTH).values_list("month")
     sums = rows.annotate(total=Sum("amount_microusd"), last=Max("day")).order_by("month")
     return {month: (total, last) for month, total, last in sums}
 
@@ -76,8 +76,9 @@ def _direct_by_month(products: Sequence[Product]) -> dict[str, Counter[UUID]]:
     by_story = {one.correlation_id: one.pk for one in products}
     direct: dict[str, Counter[UUID]] = defaultdict(Counter)
     hours, total = CostHour.objects.order_by().annotate(month=MONTH), Sum("amount_microusd")
-    own = hours.filter(scope__in=by_scope).values_list("month", "scope_id").annotate(total=total)
-    others = hours.filter(correlation_id__in=by_story).exclude(scope__in=by_scope)
+    scopes, stories = (Product.objects.order_by().values(name) for name in ("scope", "correlation_id"))
+    own = hours.filter(scope__in=scopes).values_list("month", "scope_id").annotate(total=total)
+    others = hours.filter(correlation_id__in=stories).exclude(scope__in=scopes)
     for month, scope, amount in own:
         direct[month][by_scope[scope]] += amount
     for month, story, amount in others.values_list("month", "correlation_id").annotate(total=total):

@@ -38,7 +38,7 @@ class Venture:
 
 def ventures() -> tuple[Venture, ...]:
     """Return all products, the newest first."""
-    return _shown(list(Product.objects.order_by("-opened_at", "-pk")))
+    return _shown(list(Product.objects.defer("blueprint").order_by("-opened_at", "-pk")))
 
 
 def venture_of(product: Product) -> Venture:
@@ -102,9 +102,12 @@ def _costs(products: list[Product]) -> dict[UUID, int]:
     by_scope = {product.scope_id: product.pk for product in products}
     by_story = {product.correlation_id: product.pk for product in products}
     costs = dict.fromkeys(by_scope.values(), 0)
-    hours, total = CostHour.objects.order_by(), Sum("amount_microusd")
-    own = hours.filter(scope__in=by_scope).values_list("scope_id").annotate(total=total)
-    others = hours.filter(correlation_id__in=by_story).exclude(scope__in=by_scope)
+    hours, total, shown = CostHour.objects.order_by(), Sum("amount_microusd"), Product.objects.order_by()
+    if len(products) == 1:
+        shown = shown.filter(pk=products[0].pk)
+    own = hours.filter(scope__in=shown.values("scope")).values_list("scope_id").annotate(total=total)
+    others = hours.filter(correlation_id__in=shown.values("correlation_id"))
+    others = others.exclude(scope__in=shown.values("scope"))
     for scope, amount in own:
         costs[by_scope[scope]] += amount
     for story, amount in others.values_list("correlation_id").annotate(total=total):
