@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 def summary_of(product: Product, *, seconds: float | None) -> Json:
     """Return everything that the demo's `summary.json` says about one product's story."""
-    use = story_use(product.correlation_id)
+    use = story_use(product)
     blueprint, rows = product.blueprint, product_pnl(product)
     revenue = sum(
         row.amount_microusd for row in rows if row.amount_microusd > 0 or row.kind in ("refund", "fee")

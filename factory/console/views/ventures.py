@@ -25,6 +25,7 @@ from factory.insight.services import (
     graph_lines,
     graphs_of,
     open_graphs,
+    own_sums,
     product_pnl,
     stage_costs,
     story_use,
@@ -114,19 +115,20 @@ def _show_venture(
 ) -> HttpResponse:
     verdicts = later(lambda: _verdicts(product))
     under_way = later(lambda: [(one, drawing_of(one)) for one in _under_way(product)])
+    own = later(lambda: own_sums(product))
     page: Page = {
         "frame": frame_now(),
         "product": product,
-        "summary": later(lambda: venture_of(product)),
-        "stages": later(lambda: stage_costs(product)),
+        "summary": later(lambda: venture_of(product, own=own)),
+        "stages": later(lambda: stage_costs(product, own=own)),
         "now": under_way,
         "before": later(lambda: graph_lines(closed_graphs(product))),
         "artifacts": later(lambda: _artifacts(product)),
         "verdicts": verdicts,
         "releases": later(lambda: list(Release.objects.of(product)[:RELEASES_SHOWN])),
         "promises": later(lambda: _promises(product.blueprint, verdicts[0].promises if verdicts else {})),
-        "book": later(lambda: Book(product_pnl(product))),
-        "use": later(lambda: story_use(product.correlation_id)),
+        "book": later(lambda: Book(product_pnl(product, own=own))),
+        "use": later(lambda: story_use(product, own=own)),
         "decisions": later(lambda: _decisions(product)),
         "refused": refused,
         "parts": ("badges", "stages", "now", "pnl", "decisions"),

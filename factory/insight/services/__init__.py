@@ -44,6 +44,7 @@ from factory.insight.services.news import News, Since, news_since
 from factory.insight.services.products import (
     StageCost,
     own_costs,
+    own_sums,
     product_pnl,
     stage_costs,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "news_since",
     "open_graphs",
     "own_costs",
+    "own_sums",
     "parked_behind",
     "product_pnl",
     "queue_now",

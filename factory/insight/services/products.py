@@ -23,25 +23,48 @@ MONTH = Substr(Cast("day", CharField()), 1, 7)
 """The month of an hour, as `2026-11`: text, so that both databases compute it by themselves."""
 
 
-def product_pnl(product: Product) -> tuple[PnlRow, ...]:
+@dataclass(frozen=True)
+class OwnSum:
+    """What one kind of cost added up to on one UTC day of a product's story, before it was a product too."""
+
+    day: date
+    kind: str
+    is_of_story: bool
+    amount_microusd: int
+    entries: int
+
+
+def own_sums(product: Product) -> tuple[OwnSum, ...]:
+    """Return what the product cost by itself, by day and kind; their sum is all of it."""
+    of_story = Q(correlation_id=product.correlation_id)
+    hours = CostHour.objects.filter(Q(scope=product.scope_id) | of_story).order_by("day", "kind")
+    rows = hours.annotate(is_of_story=of_story).values_list("day", "kind", "is_of_story")
+    return tuple(
+        OwnSum(day, kind, bool(is_of_story), total, entries)
+        for day, kind, is_of_story, total, entries in rows.annotate(
+            total=Sum("amount_microusd"), entries_in_all=Sum("entries")
+        )
+    )
+
+
+def product_pnl(product: Product, *, own: Sequence[OwnSum] | None = None) -> tuple[PnlRow, ...]:
     """Return the product's profit and loss by UTC day and kind; their sum is its profit to the millionth.
 
     Costs are those of all attempts, also failed ones, and the product's share of what belongs to no product: split
     per month, booked on the last day of the month on which there was such a cost. Source: R-18.12.
+
+    Args:
+        product: whose.
+        own: its own sums, where they are at hand.
     """
-    return rules.pnl_rows([*_own_costs(product), *_revenue(product), *_shared_costs(product)])
+    spent = own_sums(product) if own is None else own
+    costs = [(one.day, one.kind, -one.amount_microusd) for one in spent]
+    return rules.pnl_rows([*costs, *_revenue(product), *_shared_costs(product)])
 
 
 def own_costs(product: Product) -> EntryQuerySet:
     """Return the ledger entries of the product's story, from its first signal on."""
     return Entry.objects.filter(Q(scope=product.scope_id) | Q(correlation_id=product.correlation_id))
-
-
-def _own_costs(product: Product) -> Iterator[tuple[date, str, int]]:
-    sums = CostHour.objects.filter(Q(scope=product.scope_id) | Q(correlation_id=product.correlation_id))
-    by_day = sums.values_list("day", "kind")
-    for day, kind, total in by_day.annotate(total=Sum("amount_microusd")).order_by("day", "kind"):
-        yield day, kind, -total
 
 
 def _revenue(product: Product) -> Iterator[tuple[date, str, int]]:
@@ -101,10 +124,11 @@ class StageCost:
     cost_microusd: int
 
 
-def stage_costs(product: Product) -> tuple[StageCost, ...]:
-    """Return the five stages in order; their costs add up to what the product cost by itself."""
+def stage_costs(product: Product, *, own: Sequence[OwnSum] | None = None) -> tuple[StageCost, ...]:
+    """Return the five stages in order; their costs add up to what the product cost by itself, to `own` if it is at hand."""
     spans = _spans(product)
-    costs = _cost_by_stage(product)
+    spent = own_sums(product) if own is None else own
+    costs = _cost_by_stage(product, whole_microusd=sum(one.amount_microusd for one in spent))
     seconds = {name: spans.get(name) for name in STAGES}
     seconds[Product.Stage.SCAN] = _scan_s(product)
     here = STAGES.index(product.stage)
@@ -135,7 +159,7 @@ def _state_of(index: int, here: int) -> str:
     return "done" if index < here else "on" if index == here else "later"
 
 
-def _cost_by_stage(product: Product) -> dict[str, int]:
+def _cost_by_stage(product: Product, *, whole_microusd: int) -> dict[str, int]:
     """A step's cost belongs to the stage of the step, by its own window; other kinds of cost to the stage of their hour.
 
     Calls outside any step were made before there was a plan: they belong to the search.
@@ -155,11 +179,11 @@ def _cost_by_stage(product: Product) -> dict[str, int]:
         .order_by("at", "id")
         .values_list("at", "new")
     )
-    own = CostHour.objects.filter(Q(scope=product.scope_id) | Q(correlation_id=product.correlation_id))
-    others = own.exclude(kind=Entry.Kind.MODEL_CALL).order_by().values_list("day", "hour")
+    hours = CostHour.objects.filter(Q(scope=product.scope_id) | Q(correlation_id=product.correlation_id))
+    others = hours.exclude(kind=Entry.Kind.MODEL_CALL).order_by().values_list("day", "hour")
     for day, hour, amount in others.annotate(total=Sum("amount_microusd")):
         costs[_stage_at(datetime(day.year, day.month, day.day, hour, tzinfo=UTC), changes)] += amount
-    costs[STAGES[0]] += own.total_microusd() - sum(costs.values())
+    costs[STAGES[0]] += whole_microusd - sum(costs.values())
     return costs
 
 

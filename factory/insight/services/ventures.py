@@ -1,6 +1,7 @@
 """Products in the line of stages, each with what matters now."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from django.db.models import Max, Sum
 from approvals.models import Request
 from billing.models import CostHour, Limit, Period, RevenueEvent
 from factory.delivery.models import Release
+from factory.insight.services.products import OwnSum, own_sums
 from factory.work.models import Attempt, Dag
 from portfolio.models import Product
 
@@ -38,15 +40,17 @@ class Venture:
 
 def ventures() -> tuple[Venture, ...]:
     """Return all products, the newest first."""
-    return _shown(list(Product.objects.defer("blueprint").order_by("-opened_at", "-pk")))
+    products = list(Product.objects.defer("blueprint").order_by("-opened_at", "-pk"))
+    return _shown(products, costs=_costs(products))
 
 
-def venture_of(product: Product) -> Venture:
-    """Return one product as the line shows it."""
-    return _shown([product])[0]
+def venture_of(product: Product, *, own: Sequence[OwnSum] | None = None) -> Venture:
+    """Return one product as the line shows it, with the cost of `own` if it is at hand."""
+    spent = own_sums(product) if own is None else own
+    return _shown([product], costs={product.pk: sum(one.amount_microusd for one in spent)})[0]
 
 
-def _shown(products: list[Product]) -> tuple[Venture, ...]:
+def _shown(products: list[Product], *, costs: Mapping[UUID, int]) -> tuple[Venture, ...]:
     scopes = [one.scope_id for one in products]
     stories = [one.correlation_id for one in products]
     asked = Request.objects.waiting().filter(correlation_id__in=stories).order_by()
@@ -54,7 +58,6 @@ def _shown(products: list[Product]) -> tuple[Venture, ...]:
     workers = _workers(products)
     stalled = set(Dag.objects.filter(state=Dag.State.STALLED).values_list("product_id", flat=True))
     releases = _releases(products)
-    costs = _costs(products)
     limits = Limit.objects.filter(scope__in=scopes, period=Period.LIFE)
     caps = dict(limits.values_list("scope_id", "cap_microusd"))
     earned = RevenueEvent.objects.filter(scope__in=scopes).order_by().values_list("scope_id")
@@ -98,13 +101,11 @@ def _newer(version: int | None, *, than: int | None) -> int | None:
 
 
 def _costs(products: list[Product]) -> dict[UUID, int]:
-    """Return what each product's story cost; a sum counts once: for its scope, or else for its story."""
+    """Return what the story of each of all products cost; a sum counts once: for its scope, or else for its story."""
     by_scope = {product.scope_id: product.pk for product in products}
     by_story = {product.correlation_id: product.pk for product in products}
     costs = dict.fromkeys(by_scope.values(), 0)
     hours, total, shown = CostHour.objects.order_by(), Sum("amount_microusd"), Product.objects.order_by()
-    if len(products) == 1:
-        shown = shown.filter(pk=products[0].pk)
     own = hours.filter(scope__in=shown.values("scope")).values_list("scope_id").annotate(total=total)
     others = hours.filter(correlation_id__in=shown.values("correlation_id"))
     others = others.exclude(scope__in=shown.values("scope"))

@@ -1,15 +1,16 @@
 """Who works now, and what a story used."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Q, Sum
 from django.utils import timezone
 
 from agents.gateway.models import Call
-from billing.models import CostHour, Entry
-from factory.insight.services.products import cost_by_attempt
+from billing.models import Entry
+from factory.insight.services.products import OwnSum, cost_by_attempt, own_sums
 from factory.work.models import Attempt
+from portfolio.models import Product
 
 AT_MOST = 50
 
@@ -62,21 +63,18 @@ class StoryUse:
     lost_microusd: int
 
 
-def story_use(correlation_id: UUID) -> StoryUse:
-    """Return what the story used so far; open and lost calls are few, so all of them are read."""
-    hours = CostHour.objects.filter(correlation_id=correlation_id)
-    booked = hours.aggregate(
-        cost=Sum("amount_microusd"), calls=Sum("entries", filter=Q(kind=Entry.Kind.MODEL_CALL))
-    )
+def story_use(product: Product, *, own: Sequence[OwnSum] | None = None) -> StoryUse:
+    """Return what the product's story used so far, of `own` if it is at hand; open and lost calls are few, so all are read."""
+    booked = [one for one in (own_sums(product) if own is None else own) if one.is_of_story]
     rare = Call.objects.filter(status__in=[Call.Status.OPEN, Call.Status.LOST]).order_by()
     mine = [
         (status, cost or 0)
         for status, story, cost in rare.values_list("status", "correlation_id", "cost_microusd")
-        if story == correlation_id
+        if story == product.correlation_id
     ]
     return StoryUse(
-        calls=booked["calls"] or 0,
+        calls=sum(one.entries for one in booked if one.kind == Entry.Kind.MODEL_CALL),
         open_calls=sum(status == Call.Status.OPEN for status, _ in mine),
-        cost_microusd=booked["cost"] or 0,
+        cost_microusd=sum(one.amount_microusd for one in booked),
         lost_microusd=sum(cost for status, cost in mine if status == Call.Status.LOST),
     )

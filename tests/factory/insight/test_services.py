@@ -185,7 +185,7 @@ def test_a_story_says_what_it_used_and_what_of_it_is_lost(story: Story) -> None:
     attempt = an_attempt(story.build, "pages", n=2, state="lost")
     a_call(attempt, cost=33_000, is_lost=True)
 
-    use = story_use(story.product.correlation_id)
+    use = story_use(story.product)
 
     assert (use.calls, use.lost_microusd) == (5, 33_000)
     assert use.cost_microusd == 412_345 + 618_002 + 250_114 + 81_450 + 33_000
