@@ -243,6 +243,10 @@ def counted(number: int, noun: str, *, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or ending}"
 
 
+TICK_WORDS, CASE_WORDS, CASE_GAP = 108.0, 84.0, 8.0
+"""How wide the words at a score range get in the widest letters, in pixels."""
+
+
 @dataclass(frozen=True)
 class RangeMarks:
     """Where the marks of a score range stand in a drawing of this width."""
@@ -253,6 +257,23 @@ class RangeMarks:
     open_width: float
     gate: float
     points: float | None
+
+    @property
+    def points_end(self) -> float:
+        """Where the words of the points end: beside their tick, on the side away from the gate, inside the drawing."""
+        points = self.points or 0.0
+        wanted = points + TICK_WORDS if points > self.gate else points
+        return min(self.width, max(TICK_WORDS, wanted))
+
+    @property
+    def low_end(self) -> float:
+        """Where the words of the worst case end: at its mark, with room for those of the best."""
+        return max(CASE_WORDS, min(self.low, self.width - CASE_WORDS - CASE_GAP))
+
+    @property
+    def high_start(self) -> float:
+        """Where the words of the best case begin: at its mark, behind those of the worst, inside the drawing."""
+        return max(self.low_end + CASE_GAP, min(self.high, self.width - CASE_WORDS))
 
 
 def range_marks(

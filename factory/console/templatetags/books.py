@@ -19,6 +19,7 @@ from factory.console.rules.plots import Plot
 
 register = template.Library()
 
+MAKER_NAMES: Final = {"openai": "OpenAI", "xai": "xAI", "deepseek": "DeepSeek"}
 BAND_WORDS: Final = {"low": "cheap or local", "mid": "mid-priced", "top": "top"}
 TIER_WORDS: Final = {
     "local": "local",
@@ -43,6 +44,12 @@ def instant(context: RequestContext, value: datetime) -> str:
     return (
         f"{here:%H:%M:%S}" if here.date() == timezone.localtime(now).date() else f"{here.day} {here:%b %H:%M}"
     )
+
+
+@register.filter
+def maker(name: str) -> str:
+    """Return how a model maker writes its name."""
+    return MAKER_NAMES.get(name, name.capitalize())
 
 
 @register.filter

@@ -100,3 +100,16 @@ def test_a_range_ends_where_its_best_case_is(low: float, high: float, width: flo
 
     assert marks.low + marks.open_width == pytest.approx(width * high / 100, abs=0.2)
     assert marks.points is None
+
+
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100), st.sampled_from([354.0, 714.0]))
+def test_the_words_at_a_score_stay_inside_the_drawing_and_off_each_other(
+    a: float, b: float, c: float, width: float
+) -> None:
+    low, points, high = sorted((a, b, c))
+
+    marks = rules.range_marks(points, low=low, high=high, width=width)
+
+    assert rules.TICK_WORDS <= marks.points_end <= width
+    assert marks.low_end >= rules.CASE_WORDS
+    assert marks.low_end < marks.high_start <= width - rules.CASE_WORDS
