@@ -1,26 +1,23 @@
 """What a product cost and earned, by day, by stage, by attempt."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from django.db.models import CharField, Max, Min, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Cast, Coalesce, Substr, TruncDate
+from django.db.models import Max, Min, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
 from agents.gateway.models import Call, CallQuerySet
 from billing.models import CostHour, Entry, EntryQuerySet, Period, RevenueEvent, Window
-from core.clock import end_of_month
 from factory.insight import rules
 from factory.insight.rules import PnlRow
+from factory.insight.services.shares import shared_costs
 from factory.work.models import Attempt
 from portfolio.models import Product, StageChange
 
 STAGES = tuple(Product.Stage.values)
-MONTH = Substr(Cast("day", CharField()), 1, 7)
-"""The month of an hour, as `2026-11`: text, so that both databases compute it by themselves."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def product_pnl(product: Product, *, own: Sequence[OwnSum] | None = None) -> tup
     """
     spent = own_sums(product) if own is None else own
     costs = [(one.day, one.kind, -one.amount_microusd) for one in spent]
-    return rules.pnl_rows([*costs, *_revenue(product), *_shared_costs(product)])
+    return rules.pnl_rows([*costs, *_revenue(product), *shared_costs(product)])
 
 
 def own_costs(product: Product) -> EntryQuerySet:
@@ -71,42 +68,6 @@ def _revenue(product: Product) -> Iterator[tuple[date, str, int]]:
     events = RevenueEvent.objects.filter(scope=product.scope_id).annotate(day=TruncDate("at", tzinfo=UTC))
     by_day = events.values_list("day", "kind").annotate(total=Sum("amount_microusd"))
     yield from by_day.order_by("day", "kind")
-
-
-def _shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
-    """Give, for each month, the product's share of what no product caused, on the last day on which there was such a cost."""
-    products = list(Product.objects.order_by("opened_at", "pk").only("opened_at", "scope", "correlation_id"))
-    direct = _direct_by_month(products)
-    for month, (shared, last) in _shared_by_month().items():
-        ends = end_of_month(datetime(last.year, last.month, 1, tzinfo=UTC))
-        caused = {one.pk: direct[month][one.pk] for one in products if one.opened_at < ends}
-        if shared:
-            yield last, rules.SHARED, -rules.split_shared(shared, direct=caused).get(product.pk, 0)
-
-
-def _shared_by_month() -> dict[str, tuple[int, date]]:
-    """Return what no product caused in each month, and the last day on which there was such a cost."""
-    shared = CostHour.objects.exclude(scope__in=Product.objects.order_by().values("scope"))
-    shared = shared.exclude(correlation_id__in=Product.objects.order_by().values("correlation_id"))
-    rows = shared.order_by().annotate(month=MONTH).values_list("month")
-    sums = rows.annotate(total=Sum("amount_microusd"), last=Max("day")).order_by("month")
-    return {month: (total, last) for month, total, last in sums}
-
-
-def _direct_by_month(products: Sequence[Product]) -> dict[str, Counter[UUID]]:
-    """Return what each product caused in each month; a sum counts once: for its scope, or else for its story."""
-    by_scope = {one.scope_id: one.pk for one in products}
-    by_story = {one.correlation_id: one.pk for one in products}
-    direct: dict[str, Counter[UUID]] = defaultdict(Counter)
-    hours, total = CostHour.objects.order_by().annotate(month=MONTH), Sum("amount_microusd")
-    scopes, stories = (Product.objects.order_by().values(name) for name in ("scope", "correlation_id"))
-    own = hours.filter(scope__in=scopes).values_list("month", "scope_id").annotate(total=total)
-    others = hours.filter(correlation_id__in=stories).exclude(scope__in=scopes)
-    for month, scope, amount in own:
-        direct[month][by_scope[scope]] += amount
-    for month, story, amount in others.values_list("month", "correlation_id").annotate(total=total):
-        direct[month][by_story[story]] += amount
-    return direct
 
 
 @dataclass(frozen=True)

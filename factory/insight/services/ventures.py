@@ -110,7 +110,9 @@ def _costs(products: list[Product]) -> dict[UUID, int]:
     others = hours.filter(correlation_id__in=shown.values("correlation_id"))
     others = others.exclude(scope__in=shown.values("scope"))
     for scope, amount in own:
-        costs[by_scope[scope]] += amount
+        if scope in by_scope:  # or else it is of a product that was opened just now
+            costs[by_scope[scope]] += amount
     for story, amount in others.values_list("correlation_id").annotate(total=total):
-        costs[by_story[story]] += amount
+        if story in by_story:
+            costs[by_story[story]] += amount
     return costs
