@@ -130,10 +130,13 @@ class Line(Protocol):
     def take(self, wish: Wish) -> Take:
         """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
 
-    def hold(self, done: Sequence[Done]) -> set[UUID]:
-        """Lock the graphs and tasks of these attempts; return the attempts that still run.
+    def is_waiting(self, queues: Sequence[str]) -> bool:
+        """Say whether anything is ready in these queues."""
 
-        What follows must be another statement: only it sees edges that were committed while this one waited.
+    def end(self, done: Sequence[Done], *, now: datetime) -> tuple[set[UUID], Freed]:
+        """Lock the graphs and tasks of these attempts, complete those that still run, and return them.
+
+        It takes two statements: only the second sees edges that were committed while the first one waited.
         """
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:

@@ -37,7 +37,7 @@ def claim_task(*, worker: str, queues: Collection[str] = ALL_QUEUES) -> Assignme
 
     The attempt is written with the claim; it must be begun within a minute, or the task goes back.
     """
-    if not Task.objects.claimable().exists():
+    if not the_line().is_waiting(tuple(queues)):
         return None
     claims = repeated(transaction.atomic(partial(claim_next, worker=worker, queues=queues, is_begun=False)))
     tell_claims(claims)

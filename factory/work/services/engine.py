@@ -27,8 +27,8 @@ from core.ids import story_of
 from core.registry import Assignment, Job, Outcome, Stop, find_job, post_of
 from factory.work import rules
 from factory.work.adapters.deadlocks import repeated
+from factory.work.adapters.line import the_line
 from factory.work.errors import EffectUnknown, LeaseLost
-from factory.work.models import Task
 from factory.work.ports import Done
 from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on
 from factory.work.services.claims import ALL_QUEUES, Claim, claim_next, tell_claims
@@ -100,7 +100,7 @@ class Run:
     ) -> None:
         keep_last_words()
         self._worker, self._stop, self._carry_out = worker, stop, carry_out
-        self._at_most = at_most
+        self._at_most, self._queues = at_most, tuple(queues)
         self._claim = partial(claim_next, worker=worker, queues=queues, is_urgent_only=is_urgent_only)
 
     def go_on(self, *, at_most_s: float = math.inf, turns: float = math.inf) -> int:
@@ -121,7 +121,7 @@ class Run:
 
     def _turn(self, done: Sequence[Done], *, is_last: bool, at_most: int) -> list[Claim]:
         """End what is done and begin what comes next, in one transaction."""
-        if not done and (is_last or not Task.objects.claimable().exists()):
+        if not done and (is_last or not the_line().is_waiting(self._queues)):
             return []
         turn = partial(self._end_and_claim, done, is_last=is_last, at_most=at_most)
         claims = stored(turn) if done else repeated(transaction.atomic(turn))

@@ -15,7 +15,7 @@ from factory.work import rules
 from factory.work.adapters.line import the_line
 from factory.work.errors import LeaseLost
 from factory.work.models import Attempt, Dag, Permit, Task
-from factory.work.ports import Done
+from factory.work.ports import Done, Freed
 from factory.work.services.artifacts import check_size
 from factory.work.services.failures import fail_task
 from factory.work.services.graphs import has_failed, settle_graph
@@ -66,7 +66,10 @@ def complete(done: Sequence[Done]) -> tuple[str, ...]:
     The caller has locked their graphs and them in an earlier statement; he rings for the queues that are returned,
     one for each task that became ready.
     """
-    freed = the_line().complete(done, now=machine_now())
+    return _follow(done, the_line().complete(done, now=machine_now()))
+
+
+def _follow(done: Sequence[Done], freed: Freed) -> tuple[str, ...]:
     for task in Task.objects.filter(pk__in=freed.due) if freed.due else ():
         lift_due(task)
     for dag_id in freed.over:
@@ -105,10 +108,10 @@ class Ended:
 
 def complete_held(done: Sequence[Done]) -> Ended:
     """Let tasks be done whose attempts still run, in the caller's transaction; he rings for what became ready."""
-    held = the_line().hold(done)
+    held, freed = the_line().end(done, now=machine_now())
     kept = [one for one in done if one.attempt_id in held]
     lost = frozenset(one.attempt_id for one in done) - held
-    return Ended(lost=lost, freed=complete(kept) if kept else ())
+    return Ended(lost=lost, freed=_follow(kept, freed) if kept else ())
 
 
 @transaction.atomic

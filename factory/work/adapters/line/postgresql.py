@@ -1,6 +1,7 @@
 """The line in PostgreSQL: one statement for a claim, two for an end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -13,6 +14,11 @@ from core.ids import new_id
 from factory.work import rules
 from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGENT_RANK, taken_of
 from factory.work.ports import Done, Freed, Refused, Take, Wish
+
+FEW: Final = 10_000
+"""A limit whose value the planner cannot see: it counts on few rows and reads them by their keys, however old the plan is."""
+MOST: Final = 32
+"""What one claim may take, in a number the planner sees."""
 
 # What keeps a task back is read under shared locks: a pause waits for claims that are under way, later ones see it.
 # `present` hops through the index from one (queue, lane) to the next, so what stands behind a head costs nothing.
@@ -80,7 +86,7 @@ with recursive ground as materialized (
         and coalesce(w.cap_microusd - w.spent_microusd - w.held_microusd, l.cap_microusd) < least({rules.LEAST_MICROUSD}, coalesce((
           select own.cap_microusd from billing_limit own where own.scope_id = c.scope_id and own.period = 'life'), 0))
       limit 1), '') end as refusal
-  from ground g cross join candidate c join work_dag d on d.id = c.dag_id
+  from ground g cross join (select * from (select * from candidate limit {MOST}) c limit %(few)s) c join work_dag d on d.id = c.dag_id
   left join roster_agent a on a.id = c.agent_id left join product p on p.id = d.product_id
 ), chosen as materialized (
   select j.id, (%(attempts)s::uuid[])[row_number() over (order by j.rank, j.id)] as attempt_id
@@ -88,6 +94,7 @@ with recursive ground as materialized (
   where j.refusal = '' and exists (select 1 from open_queue)
     and (h.agent_id is null or exists (select 1 from open_agent))
     and (select count(*) from permit) = (select count(*) from need)
+  limit %(few)s
 ), taken as (
   update work_task t set state = %(state)s, version = t.version + %(moves)s, changed_at = %(now)s, fence = t.fence + 1,
     lease = c.attempt_id, leased_to = %(worker)s, leased_until = %(leased_until)s,
@@ -116,6 +123,8 @@ left join roster_agent a on a.id = t.agent_id
 order by j.rank, j.id
 """
 
+WAITING: Final = f"select 1 from work_task t where {IN_LINE} and t.queue = any(%(queues)s) limit 1"
+
 HOLD: Final = """
 with graph as materialized (select id from work_dag where id = any(%(dags)s) order by id for update)
 select t.lease from work_task t
@@ -129,13 +138,12 @@ case when t.priority < {rules.URGENT} then {_LIFTED} + 0.1 * %(minute)s - {rules
 """
 """`rules.rank`, due times apart: those are looked at by the caller."""
 
-FEW: Final = 10_000
-"""A limit whose value the planner cannot see: it counts on few rows and reads them by their keys, however old the plan is."""
 COMPLETE: Final = f"""
 with over as materialized (
   select * from unnest(%(tasks)s::uuid[], %(attempts)s::uuid[], %(results)s::jsonb[], %(workers)s::text[], %(actors)s::text[],
     %(reasons)s::text[], %(judged)s::bool[]) o(task_id, attempt_id, result, worker, actor, reason, is_judged)
-  limit %(few)s
+  where o.is_judged or exists (
+    select 1 from work_task t where t.id = o.task_id and t.lease = o.attempt_id and t.state = 'running') limit %(few)s
 ), completed as (
   update work_task t set state = 'completed', version = t.version + 2 - o.is_judged::int, changed_at = %(now)s, question = null,
     lease = null, leased_to = '', leased_until = null, run_until = null
@@ -144,10 +152,10 @@ with over as materialized (
   update work_attempt x set state = 'done', ended_at = coalesce(x.ended_at, %(now)s), result = coalesce(o.result, x.result)
   from over o where x.id = o.attempt_id
 ), permit as (
-  update work_permit set holder = null where holder = any(%(attempts)s)
+  update work_permit set holder = null where holder in (select attempt_id from over)
 ), token as (
   update roster_capabilitytoken set revoked_at = %(now)s
-  where %(has_agent)s and assignment_id = any(%(attempts)s) and revoked_at is null
+  where %(has_agent)s and assignment_id in (select attempt_id from over) and revoked_at is null
 ), edge as (
   select e.task_id, count(*) as n from over o join work_dependency e on e.depends_on_id = o.task_id
   group by e.task_id limit %(few)s
@@ -172,7 +180,7 @@ with over as materialized (
 ), over_now as (
   select d.id from (select unnest(%(dags)s::uuid[]) as id limit %(few)s) g join work_dag d on d.id = g.id
   where d.closed_at is null and not exists (
-    select 1 from work_task t where t.dag_id = d.id and t.state not in ('cancelled', 'completed') and not t.id = any(%(tasks)s))
+    select 1 from work_task t where t.dag_id = d.id and t.state not in ('cancelled', 'completed') and t.id not in (select task_id from over))
 )
 select 'ready', f.id, f.queue, f.due_at is not null from freed f where f.is_free
 union all select 'over', o.id, '', false from over_now o
@@ -192,44 +200,61 @@ class PostgresLine:
                 "queues": list(wish.queues), "now": wish.now, "here": timezone.now(), "worker": wish.worker,
                 "leased_until": wish.leased_until, "at_most": wish.at_most, "moves": 2 if wish.is_begun else 1,
                 "state": "running" if wish.is_begun else "claimed", "attempts": [new_id() for _ in range(wish.at_most)],
-                "below": URGENT_RANK if wish.is_urgent_only else float("inf"),
+                "few": FEW, "below": URGENT_RANK if wish.is_urgent_only else float("inf"),
             },
         )  # fmt: skip
         taken = tuple(taken_of(row[2:]) for row in rows if row[2])
         refused = next((Refused(task_id=row[0], why=row[1]) for row in rows if row[1]), None)
         return Take(taken=taken, refused=refused, is_raced=bool(rows) and not taken and not refused)
 
-    def hold(self, done: Sequence[Done]) -> set[UUID]:
-        """Lock the graphs and tasks of these attempts; return the attempts that still run."""
-        facts = {"dags": [one.dag_id for one in done], "attempts": [one.attempt_id for one in done]}
-        return {lease for (lease,) in _rows(self.statements["hold"], facts)}
+    def is_waiting(self, queues: Sequence[str]) -> bool:
+        """Say whether anything is ready in these queues."""
+        return bool(_rows(WAITING, {"queues": list(queues)}))
+
+    def end(self, done: Sequence[Done], *, now: datetime) -> tuple[set[UUID], Freed]:
+        """Let the tasks of those attempts be done that still run: both statements travel together."""
+        facts = _facts_of(done, now)
+        with _connected() as raw, raw.pipeline(), psycopg.Cursor(raw) as first, psycopg.Cursor(raw) as second:
+            first.execute(self.statements["hold"], facts, prepare=True)
+            second.execute(self.statements["complete"], facts, prepare=True)
+            return {lease for (lease,) in first.fetchall()}, _freed_of(second.fetchall())
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
         """Let the tasks of these attempts be done, count down what waits for them, find graphs that are over."""
-        rows = _rows(
-            self.statements["complete"],
-            {
-                "tasks": [one.task_id for one in done], "attempts": [one.attempt_id for one in done],
-                "results": [one.result for one in done], "workers": [one.worker for one in done],
-                "actors": [one.actor for one in done], "reasons": [one.reason for one in done],
-                "judged": [one.is_judged for one in done], "dags": list({one.dag_id for one in done}),
-                "has_agent": any(one.has_agent for one in done), "few": FEW, "now": now, "minute": now.timestamp() / 60,
-            },
-        )  # fmt: skip
-        return Freed(
-            queues=tuple(queue for what, _, queue, _ in rows if what == "ready"),
-            due=tuple(task_id for _, task_id, _, is_due in rows if is_due),
-            over=tuple(dag_id for what, dag_id, _, _ in rows if what == "over"),
-        )
+        return _freed_of(_rows(self.statements["complete"], _facts_of(done, now)))
+
+
+def _facts_of(done: Sequence[Done], now: datetime) -> dict[str, Any]:
+    return {
+        "tasks": [one.task_id for one in done], "attempts": [one.attempt_id for one in done],
+        "results": [one.result for one in done], "workers": [one.worker for one in done],
+        "actors": [one.actor for one in done], "reasons": [one.reason for one in done],
+        "judged": [one.is_judged for one in done], "dags": list({one.dag_id for one in done}),
+        "has_agent": any(one.has_agent for one in done), "few": FEW, "now": now, "minute": now.timestamp() / 60,
+    }  # fmt: skip
+
+
+def _freed_of(rows: Sequence[Any]) -> Freed:
+    return Freed(
+        queues=tuple(queue for what, _, queue, _ in rows if what == "ready"),
+        due=tuple(task_id for _, task_id, _, is_due in rows if is_due),
+        over=tuple(dag_id for what, dag_id, _, _ in rows if what == "over"),
+    )
 
 
 def _rows(statement: str, facts: Mapping[str, Any]) -> list[Any]:
     """Run a prepared statement: planning a long one each time costs more than running it."""
+    with _connected() as raw, psycopg.Cursor(raw) as cursor:
+        cursor.execute(statement, facts, prepare=True)
+        return cursor.fetchall()
+
+
+@contextmanager
+def _connected() -> Iterator[psycopg.Connection[Any]]:
     wrapper = connections[DEFAULT_DB_ALIAS]
     wrapper.ensure_connection()
     raw = wrapper.connection
     if raw.prepare_threshold is None:
         raw.prepare_threshold = 0  # Django's own cursors prepare nothing all the same
-    with wrapper.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        cursor.execute(statement, facts, prepare=True)
-        return cursor.fetchall()
+    with wrapper.wrap_database_errors:
+        yield raw

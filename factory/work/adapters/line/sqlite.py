@@ -92,6 +92,9 @@ HISTORY: Final = (
     "insert into work_taskevent (task_id, old, new, actor, reason, at) values (%s, %s, %s, %s, %s, %s)"
 )
 
+WAITING: Final = f"""
+select 1 from work_task t where {IN_LINE} and t.queue in (select value from json_each(%(queues)s)) limit 1
+"""
 HOLD: Final = "select lease from work_task where lease in (select value from json_each(%(attempts)s)) and state = 'running'"
 COMPLETED: Final = """
 update work_task set state = 'completed', version = version + case when state = 'running' then 2 else 1 end,
@@ -156,12 +159,17 @@ class SqliteLine:
             return Take(taken=taken, refused=refused)
         return Take()
 
-    def hold(self, done: Sequence[Done]) -> set[UUID]:
-        """Return the attempts that still run; nobody else writes until this transaction ends."""
-        return {
-            UUID(lease)
-            for (lease,) in _rows(self.statements["hold"], {"attempts": _ids(one.attempt_id for one in done)})
-        }
+    def is_waiting(self, queues: Sequence[str]) -> bool:
+        """Say whether anything is ready in these queues."""
+        connections[DEFAULT_DB_ALIAS].ensure_connection()
+        return bool(_rows(WAITING, {"queues": json.dumps(queues)}))
+
+    def end(self, done: Sequence[Done], *, now: datetime) -> tuple[set[UUID], Freed]:
+        """Let the tasks of those attempts be done that still run; nobody else writes until this transaction ends."""
+        attempts = {"attempts": _ids(one.attempt_id for one in done)}
+        held = {UUID(lease) for (lease,) in _rows(self.statements["hold"], attempts)}
+        kept = [one for one in done if one.attempt_id in held]
+        return held, self.complete(kept, now=now) if kept else Freed()
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
         """Let the tasks of these attempts be done, count down what waits for them, find graphs that are over."""

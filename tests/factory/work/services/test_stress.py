@@ -27,12 +27,15 @@ FAULTS: Mapping[str, Mapping[str, Changes]] = {
     },
     "limits are read, and no place is taken": {
         "postgresql": {
-            "take": [("and not x.is_free)", "and false)"), ("(select count(*) from need)\n)", "0 or true\n)")]
+            "take": [
+                ("and not x.is_free)", "and false)"),
+                ("(select count(*) from need)\n  limit", "0 or true\n  limit"),
+            ]
         },
         "sqlite": {"head": [(") = 0\n      or sum(w.holder is not null) >= sum(w.is_open))", ") < 0)")]},
     },
     "the end keeps its permit": {
-        "postgresql": {"complete": [("where holder = any(%(attempts)s)", "where false")]},
+        "postgresql": {"complete": [("where holder in (select attempt_id from over)", "where false")]},
         "sqlite": {"permit": [("where holder in", "where false and holder in")]},
     },
     "the end leaves the attempt open": {
