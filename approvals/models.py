@@ -29,6 +29,10 @@ class RequestQuerySet(models.QuerySet["Request"]):
         """Return what the owner has to answer, the next deadline first."""
         return self.filter(state=Request.State.PENDING).order_by("deadline", "pk")
 
+    def for_lists(self) -> "RequestQuerySet":
+        """Return the questions without the long parts that only their own page shows."""
+        return self.defer("binds", "reason", "worst_case_parts", "alternatives", "evidence", "diff")
+
     def overdue(self, now: datetime) -> "RequestQuerySet":
         """Return what is still unanswered at its deadline."""
         return self.waiting().filter(deadline__lte=now)

@@ -34,5 +34,7 @@ def one_by_one(cards: Sequence[Card], *, now: datetime) -> list[Card]:
 
 def shown(cards: Sequence[Card]) -> list[Row]:
     """Return these cards with what is shown of them."""
-    oldest = {one.pk: one for one in Request.objects.in_order([card.items[0].id for card in cards])}
+    oldest = {
+        one.pk: one for one in Request.objects.for_lists().in_order([card.items[0].id for card in cards])
+    }
     return [Row(card, oldest[card.items[0].id]) for card in cards if card.items[0].id in oldest]

@@ -112,7 +112,7 @@ def decisions(request: HttpRequest) -> HttpResponse:
 
 def _history(chosen: str, page: str | None) -> Iterable[Request]:
     over = Request.objects.exclude(state=Request.State.PENDING).filter(state__in=FILTERS[chosen][1])
-    rows = over.select_related("decision__by").order_by("-asked_at", "-pk")
+    rows = over.for_lists().select_related("decision").order_by("-asked_at", "-pk")
     return Paginator(rows, PER_PAGE).get_page(page)
 
 
@@ -125,7 +125,7 @@ def answered_of(requests: Iterable[Request]) -> list[Answered]:
 
 def answers_at_work() -> list[Answered]:
     """Return the last answers whose effect is still to come, or failed."""
-    last = Request.objects.filter(state__in=FILTERS["yes"][1]).select_related("decision__by")
+    last = Request.objects.for_lists().filter(state__in=FILTERS["yes"][1]).select_related("decision")
     answered = answered_of(last.order_by("-asked_at", "-pk")[:AT_WORK])
     return [one for one in answered if one.effect is not None and one.effect.step != "done"]
 

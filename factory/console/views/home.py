@@ -31,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show what a day needs in five seconds."""
     frame, person = frame_now(), person_of(request)
     since = note_look(person)
-    found = later(ventures)
+    found, workers = later(lambda: ventures(workers)), later(who_works)
     cards = later(lambda: cards_now(frame.now))
     page = {
         "frame": frame,
@@ -39,7 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "money": later(lambda: money_now(frame.now)),
         "cards": cards,
         "asks": later(lambda: shown(cards[:ASKS_ON_HOME])),
-        "workers": later(who_works),
+        "workers": workers,
         "under_way": later(lambda: graph_lines(open_graphs(at_most=GRAPHS_ON_HOME))),
         "agents_on": Agent.objects.enabled().count(),
         "line": later(lambda: by_stage(found)),
@@ -62,7 +62,7 @@ class Ideas:
 
 def _ideas() -> Ideas:
     standing = Opportunity.objects.standing()
-    return Ideas(standing.count(), standing.filter(product=None).order_by("-points").first())
+    return Ideas(standing.count(), standing.filter(product=None).only("points").order_by("-points").first())
 
 
 @never_cache

@@ -149,8 +149,8 @@ def _artifacts(product: Product) -> list[Artifact]:
 
 
 def _decisions(product: Product) -> list[Answered]:
-    asked = Request.objects.filter(correlation_id=product.correlation_id).select_related("decision__by")
-    return answered_of(asked.order_by("-asked_at", "-pk")[:DECISIONS_SHOWN])
+    asked = Request.objects.for_lists().filter(correlation_id=product.correlation_id)
+    return answered_of(asked.select_related("decision").order_by("-asked_at", "-pk")[:DECISIONS_SHOWN])
 
 
 def _verdicts(product: Product) -> list[Verdict]:

@@ -220,17 +220,22 @@ def _costs(dags: list[Dag]) -> dict[UUID, int]:
 
 def open_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
     """Return the graphs in which something is to be done, the newest first; of one product, or of all."""
-    return list(_graphs(product).filter(closed_at=None)[:at_most])
+    return _newest(Dag.objects.filter(closed_at=None), of=product, at_most=at_most)
 
 
 def closed_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
     """Return the graphs that are over, the newest first; of one product, or of all."""
-    return list(_graphs(product).filter(closed_at__isnull=False)[:at_most])
+    return _newest(Dag.objects.filter(closed_at__isnull=False), of=product, at_most=at_most)
 
 
-def _graphs(product: Product | None) -> QuerySet[Dag]:
-    found = Dag.objects.select_related("product").defer("product__blueprint").order_by("-created_at", "-pk")
-    return found if product is None else found.filter(product=product)
+def _newest(dags: QuerySet[Dag], *, of: Product | None, at_most: int) -> list[Dag]:
+    dags = dags.order_by("-created_at", "-pk")
+    if of is None:
+        return list(dags.select_related("product").defer("product__blueprint")[:at_most])
+    found = list(dags.filter(product=of)[:at_most])
+    for dag in found:
+        dag.product = of
+    return found
 
 
 @dataclass(frozen=True)

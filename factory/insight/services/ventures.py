@@ -11,6 +11,7 @@ from approvals.models import Request
 from billing.models import CostHour, Limit, Period, RevenueEvent
 from factory.delivery.models import Release
 from factory.insight.services.products import OwnSum, own_sums
+from factory.insight.services.work import AtWork
 from factory.work.models import Attempt, Dag
 from portfolio.models import Product
 
@@ -38,24 +39,30 @@ class Venture:
     revenue_microusd: int
 
 
-def ventures() -> tuple[Venture, ...]:
-    """Return all products, the newest first."""
+def ventures(at_work: Sequence[AtWork] | None = None) -> tuple[Venture, ...]:
+    """Return all products, the newest first; `at_work` is who works now, where that is at hand."""
     products = list(Product.objects.defer("blueprint").order_by("-opened_at", "-pk"))
-    return _shown(products, costs=_costs(products))
+    rows = [(one.slug, one.agent) for one in at_work] if at_work is not None else _at_work()
+    return _shown(products, costs=_costs(products), at_work=rows)
 
 
 def venture_of(product: Product, *, own: Sequence[OwnSum] | None = None) -> Venture:
     """Return one product as the line shows it, with the cost of `own` if it is at hand."""
     spent = own_sums(product) if own is None else own
-    return _shown([product], costs={product.pk: sum(one.amount_microusd for one in spent)})[0]
+    costs = {product.pk: sum(one.amount_microusd for one in spent)}
+    return _shown([product], costs=costs, at_work=_at_work())[0]
 
 
-def _shown(products: list[Product], *, costs: Mapping[UUID, int]) -> tuple[Venture, ...]:
+def _shown(
+    products: list[Product], *, costs: Mapping[UUID, int], at_work: Sequence[tuple[str, str]]
+) -> tuple[Venture, ...]:
     scopes = [one.scope_id for one in products]
     stories = [one.correlation_id for one in products]
     asked = Request.objects.waiting().filter(correlation_id__in=stories).order_by()
     questions = Counter(asked.values_list("correlation_id", flat=True))
-    workers = _workers(products)
+    workers: dict[str, dict[str, None]] = defaultdict(dict)
+    for slug, agent in at_work:
+        workers[slug] |= {agent: None} if agent else {}
     stalled = set(Dag.objects.filter(state=Dag.State.STALLED).values_list("product_id", flat=True))
     releases = _releases(products)
     limits = Limit.objects.filter(scope__in=scopes, period=Period.LIFE)
@@ -66,7 +73,7 @@ def _shown(products: list[Product], *, costs: Mapping[UUID, int]) -> tuple[Ventu
         Venture(
             product=product,
             questions=questions[product.correlation_id],
-            workers=workers[product.pk],
+            workers=tuple(workers[product.slug]),
             is_stalled=product.pk in stalled,
             version=(live := releases[product.pk].get(Release.State.LIVE)),
             taken_back=_newer(releases[product.pk].get(Release.State.ROLLED_BACK), than=live),
@@ -78,13 +85,9 @@ def _shown(products: list[Product], *, costs: Mapping[UUID, int]) -> tuple[Ventu
     )
 
 
-def _workers(products: list[Product]) -> dict[UUID, tuple[str, ...]]:
-    """Return the names of the agents that work on each product, who began first comes first."""
-    rows = list(Attempt.objects.at_work().values_list("task__dag__product_id", "agent__name"))
-    return {
-        one.pk: tuple(dict.fromkeys(agent for product, agent in rows if agent and product == one.pk))
-        for one in products
-    }
+def _at_work() -> list[tuple[str, str]]:
+    """Return slug and agent of all that runs, who began first comes first."""
+    return list(Attempt.objects.at_work().values_list("task__dag__product__slug", "agent__name"))
 
 
 def _releases(products: list[Product]) -> dict[UUID, dict[str, int]]:
