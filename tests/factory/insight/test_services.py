@@ -84,6 +84,18 @@ def test_a_cost_of_nobody_is_carried_by_products_in_proportion_and_not_a_million
     assert abs(shares[0] - shares[1]) <= 1
 
 
+def test_shares_move_with_each_new_cost_of_nobody_and_with_each_new_product(story: Story) -> None:
+    a_shared_cost(1_000)
+    seen = [by_kind(story.product)["shared"]]
+    a_shared_cost(500)
+    seen.append(by_kind(story.product)["shared"])
+
+    a_build(a_product("Leaf", stage=Product.Stage.BUILD))
+    seen.append(by_kind(story.product)["shared"])
+
+    assert seen == [-1_000, -1_500, -750]
+
+
 def test_profits_of_all_products_add_up_to_the_ledger(story: Story) -> None:
     a_build(other := a_product("Leaf", stage=Product.Stage.BUILD))
     a_shared_cost(777_777)
