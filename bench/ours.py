@@ -9,26 +9,31 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factory.settings")
 django.setup()
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 
+from agents.roster.models import Agent
+from agents.roster.services import sync_agents
 from bench import measure
 from billing.services import factory_scope
 from core.adapters.broker import app
 from core.ids import new_id
-from core.registry import Assignment, Outcome, Stop, TaskSpec, register_job
+from core.registry import Assignment, Outcome, Question, Stop, TaskSpec, register_action, register_job
 from core.services import found_installation
 from factory.work import rules
-from factory.work.models import Dag, Lane, Task
+from factory.work.models import Attempt, Dag, Lane, Permit, Task
 from factory.work.rules import graphs, pressure
-from factory.work.services import claim_task, create_graph, open_lanes, run_ready
+from factory.work.services import claim_task, create_graph, open_lanes, run_ready, set_permits
 
 __all__ = ["app"]
 POLL_S = 0.005
@@ -40,6 +45,20 @@ def nothing(assignment: Assignment, stop: Stop) -> Outcome:
     """Do nothing, and record it."""
     measure.ran(assignment.title)
     return Outcome(kind="done")
+
+
+@register_action("bench.answer", schema={"type": "object"}, on_no=lambda arguments, *, decision_id: None)
+def answer(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
+    """Nobody answers here."""
+
+
+@register_job("bench.asks")
+def ask(assignment: Assignment, stop: Stop) -> Outcome:
+    """Ask the owner."""
+    question = Question(
+        action="bench.answer", arguments={"task": str(assignment.reuse_key)}, title="May it?", facts={}
+    )
+    return Outcome(kind="waiting", question=question)
 
 
 def prepare() -> None:
@@ -121,27 +140,68 @@ def _both(row: str, pids: list[int]) -> None:
 
 
 def run_backlog(row: str) -> None:
-    """Say how many tasks a second one worker ends with few and with many waiting behind, and what a shut agent costs."""
+    """Say how many tasks a second one worker ends with few and with many waiting behind, what a shut agent and open questions cost."""
     prepare()
     dag = make("chain")
     Task.objects.filter(dag=dag).update(state="cancelled")
     open_lanes((), queues=["control"])
-    rates = {}
+    said: dict[str, float] = {}
+    filled = 0
     for pending in (1_000, 100_000):
-        _fill(dag, pending, lane=Lane.JOB)
+        _fill(dag, pending - filled, lane=Lane.JOB)
+        filled = pending
+        said[f"tasks_per_s_at_{pending}"] = _speed()
+    _shut(dag)
+    _fill(dag, 300, lane=Lane.JOB)
+    said["claim_behind_shut_p50_ms"] = _claim_ms()
+    said |= _waiting(dag)
+    sys.stdout.write(json.dumps({"row": row, "shape": "backlog", **said}) + "\n")
+
+
+def _speed() -> float:
+    """Return how many tasks a second one worker ends, the best of three goes: the machine is never quite quiet."""
+    rates = []
+    for _ in range(3):
         began = time.perf_counter()
-        count = run_ready(["control"], worker="bench", stop=_After(400))
-        rates[f"tasks_per_s_at_{pending}"] = round(count / (time.perf_counter() - began))
-        Task.objects.filter(dag=dag, state="ready").update(state="cancelled")
-    _fill(dag, 100_000, lane=Lane.JOB, queue="build")
-    Task.objects.filter(dag=dag, state="ready").update(held="", lane="shut")
-    _fill(dag, 200, lane=Lane.JOB)
+        count = run_ready(["control"], worker="bench", stop=_After(200))
+        rates.append(count / (time.perf_counter() - began))
+    return round(max(rates))
+
+
+def _shut(dag: Dag) -> None:
+    """Let everything that is ready stand first in line, in that of an agent who is switched off."""
+    sync_agents(settings.DATA_DIR / "agents")
+    agent = Agent.objects.order_by("name")[0]
+    open_lanes([agent], queues=["control"])
+    Agent.objects.filter(pk=agent.pk).update(is_enabled=False)
+    ready = Task.objects.filter(dag=dag, state="ready")
+    ready.update(lane=agent.pk.hex, agent=agent, kind="agent", rank=0)
+    _analyze()
+
+
+def _claim_ms() -> float:
+    """Return how long a claim takes, in the middle of a hundred."""
     times = []
     for _ in range(100):
         began = time.perf_counter()
-        claim_task(worker="bench")
+        if claim_task(worker="bench") is None:
+            raise SystemExit("nothing was claimed")
         times.append((time.perf_counter() - began) * 1_000)
-    sys.stdout.write(json.dumps({"row": row, "shape": "backlog", **rates, "claim_behind_shut_p50_ms": round(sorted(times)[50], 2)}) + "\n")  # fmt: skip
+    return round(sorted(times)[50], 2)
+
+
+def _waiting(dag: Dag) -> dict[str, float]:
+    """Return what ten thousand tasks that wait for an answer hold: a few asked for real, the rest are copies of those."""
+    set_permits("queue:control", places=200)
+    Task.objects.filter(dag=dag, state="ready", agent=None).update(kind="bench.asks")
+    run_ready(["control"], worker="bench", stop=_After(100))
+    Task.objects.filter(dag=dag, kind="bench.asks", state="ready").update(kind="bench.nothing")
+    asked = Task.objects.filter(dag=dag, state="waiting")
+    held = Permit.objects.filter(holder__isnull=False)
+    leased = asked.filter(lease__isnull=False).count()
+    permits = held.filter(holder__in=Attempt.objects.filter(task__in=asked).values("pk")).count()
+    _fill(dag, 10_000 - asked.count(), lane=Lane.JOB, state="'waiting'", question="gen_random_uuid()" if connection.vendor == "postgresql" else "lower(hex(randomblob(16)))")  # fmt: skip
+    return {"waiting": asked.count(), "waiting_hold_workers": leased, "waiting_hold_permits": permits}
 
 
 class _After(Stop):
@@ -156,17 +216,18 @@ class _After(Stop):
         return self._left < 0
 
 
-def _fill(dag: Dag, count: int, *, lane: str, queue: str = "control") -> None:
+def _fill(dag: Dag, count: int, *, lane: str, **columns: str) -> None:
     """Put so many ready tasks into a line, past the services: only what a claim costs is measured."""
     new = "gen_random_uuid()" if connection.vendor == "postgresql" else "lower(hex(randomblob(16)))"
     fill, task = str(new_id()), Task.objects.select_related("scope").filter(dag=dag)[0]
     ready = {
         "state": "'ready'",
-        "queue": f"'{queue}'",
+        "queue": "'control'",
         "lane": f"'{lane}'",
         "held": "''",
         "fence": "0",
         "open_dependencies": "0",
+        **columns,
     }
     _copy(task.scope, count, id=new, ref=f"'{fill}:' || n.i")
     _copy(
@@ -179,6 +240,11 @@ def _fill(dag: Dag, count: int, *, lane: str, queue: str = "control") -> None:
         **ready,
         others=f"billing_scope o where o.ref like '{fill}:%%'",
     )
+    _analyze()
+
+
+def _analyze() -> None:
+    """Let the planner know what came: a database that lives does so by itself."""
     with connection.cursor() as cursor:
         cursor.execute("analyze")
 

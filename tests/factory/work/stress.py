@@ -40,6 +40,7 @@ class Stress:
         places: how much each agent may do at once.
         work_s: how long an attempt takes.
         enough_s: after which what is not done is stuck.
+        grow_s: how long the one who adds tasks rests.
         most_running: how many attempts of one agent were ever seen running at the same time.
         errors: what broke a thread.
     """
@@ -51,6 +52,7 @@ class Stress:
     workers: int = 4
     enough_s: float = 120.0
     work_s: float = 0.001
+    grow_s: float = 0.03
     most_running: int = 0
     errors: list[str] = field(default_factory=list)
 
@@ -143,7 +145,7 @@ class Stress:
 
     def _grow(self, dice: random.Random) -> None:
         """Put a new task before a pending one, and now and then cancel one, while their parents are being done."""
-        time.sleep(0.03)
+        time.sleep(self.grow_s)
         pending = list(self._dag.tasks.filter(state="pending").values_list("key", flat=True))
         if not pending or self._dag.tasks.count() > self.tasks * 1.5:
             return

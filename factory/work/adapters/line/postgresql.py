@@ -20,6 +20,9 @@ FEW: Final = 10_000
 MOST: Final = 32
 """What one claim may take, in a number the planner sees."""
 
+OPEN: Final = """case when t.lane in ('quick', 'job') then not t.kind = any((select kinds from shut)::text[]) else true end"""
+"""A job of no shut kind; a case, since the planner takes it for common, and goes through the line in its order."""
+
 # What keeps a task back is read under shared locks: a pause waits for claims that are under way, later ones see it.
 # `present` hops through the index from one (queue, lane) to the next, so what stands behind a head costs nothing.
 TAKE: Final = f"""
@@ -32,11 +35,11 @@ with recursive ground as materialized (
   from work_outage o cross join lateral jsonb_array_elements_text(o.kinds) k(kind) where o.until > %(here)s
 ), present as (
   (select t.queue, t.lane, t.rank, t.id from work_task t where {IN_LINE}
-     and (t.lane not in ('quick', 'job') or not t.kind = any((select kinds from shut)::text[])) order by t.queue, t.lane, t.rank, t.id limit 1)
+     and {OPEN} order by t.queue, t.lane, t.rank, t.id limit 1)
   union all
   select n.queue, n.lane, n.rank, n.id from present p cross join lateral (
     select t.queue, t.lane, t.rank, t.id from work_task t where {IN_LINE} and (t.queue, t.lane) > (p.queue, p.lane)
-      and (t.lane not in ('quick', 'job') or not t.kind = any((select kinds from shut)::text[])) order by t.queue, t.lane, t.rank, t.id limit 1
+      and {OPEN} order by t.queue, t.lane, t.rank, t.id limit 1
   ) n
 ), limited as (
   select p.queue, p.lane, s.scope, exists (
@@ -68,7 +71,7 @@ with recursive ground as materialized (
 ), candidate as materialized (
   select t.id, t.dag_id, t.agent_id, t.scope_id, t.rank from work_task t
   where {IN_LINE} and t.queue = (select queue from head) and t.lane = (select lane from head)
-    and (t.lane not in ('quick', 'job') or not t.kind = any((select kinds from shut)::text[]))
+    and {OPEN}
   order by t.rank, t.id
   limit (select case when h.lane = 'quick' and not exists (select 1 from need) then %(at_most)s else 1 end from head h)
   for update of t skip locked
