@@ -223,7 +223,8 @@ def test_pages_on_their_own_want_a_database_that_is_prepared(tmp_path: Path) -> 
 def test_a_node_says_what_it_lacks_and_what_it_does_not_have(
     tmp_path: Path, more: dict[str, str], words: str
 ) -> None:
-    said = Stack(tmp_path / "home", more={"FACTORY_NODE_KEY": "fn_key", **more}).cli("status")
+    nowhere = {"FACTORY_DATABASE_URL": ""}
+    said = Stack(tmp_path / "home", more={"FACTORY_NODE_KEY": "fn_key", **nowhere, **more}).cli("status")
 
     assert said.code != 0
     assert is_plain(said)

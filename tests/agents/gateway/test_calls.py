@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -371,12 +372,17 @@ def test_a_stop_cuts_an_open_stream_and_what_it_may_have_cost_is_booked(
 ) -> None:
     provider.plays = [Play(fault="stalled")]
     stop = threading.Event()
-    timer = threading.Timer(0.3, stop.set)
-    timer.start()
 
+    def stop_under_way() -> None:
+        while not provider.seen:
+            time.sleep(0.01)
+        stop.set()
+
+    stopper = threading.Thread(target=stop_under_way)
+    stopper.start()
     with pytest.raises(Stopped):
         complete(an_ask(intent=intent), stop=stop, patience=Patience())
-    timer.join()
+    stopper.join()
 
     call = Call.objects.get()
     assert (call.status, call.fault, call.cost_microusd) == ("lost", "stopped", call.bound_microusd)
