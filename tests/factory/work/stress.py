@@ -21,11 +21,13 @@ from factory.work.services import (
     accept_result,
     cancel_task,
     extend_graph,
+    pause_queue,
     promote_due,
     reap_leases,
     refuse_result,
     retry_dead_letter,
     run_next,
+    unpause_queue,
 )
 from factory.work.services.claims import claim_next
 from tests.builders import a_graph
@@ -41,6 +43,8 @@ class Stress:
         work_s: how long an attempt takes.
         enough_s: after which what is not done is stuck.
         grow_s: how long the one who adds tasks rests.
+        pause_s: how long the one who pauses the queue rests.
+        claims_in_pauses: how many claims were committed after a pause was.
         most_running: how many attempts of one agent were ever seen running at the same time.
         errors: what broke a thread.
     """
@@ -53,6 +57,8 @@ class Stress:
     enough_s: float = 120.0
     work_s: float = 0.001
     grow_s: float = 0.03
+    pause_s: float = 0.3
+    claims_in_pauses: int = 0
     most_running: int = 0
     errors: list[str] = field(default_factory=list)
 
@@ -62,7 +68,7 @@ class Stress:
         self._hands = [a_hand(max_parallel=self.places) for _ in range(self.agents)]
         self._dag = a_graph(*self._specs(dice))
         self._stop, self._abandoned = Stop(), set[Any]()
-        loops = [self._work] * self.workers + [self._sweep, self._grow, self._watch]
+        loops = [self._work] * self.workers + [self._sweep, self._grow, self._watch, self._pause]
         threads = [
             threading.Thread(target=self._forever, args=(loop, random.Random(dice.random())), daemon=True)  # noqa: S311
             for loop in loops
@@ -160,6 +166,18 @@ class Stress:
         if dice.random() < 0.05:
             repeated(lambda: cancel_task(self._dag.tasks.get(key=key).pk, by="owner:ada"))
 
+    def _pause(self, dice: random.Random) -> None:
+        """Pause the queue for a moment: whoever claims now has begun before, and the pause has waited for him."""
+        time.sleep(self.pause_s)
+        claims = Attempt.objects.filter(task__dag=self._dag, task__queue="cloud")
+        repeated(partial(pause_queue, "cloud", by="owner:ada"))
+        try:
+            before = claims.count()
+            time.sleep(0.03)
+            self.claims_in_pauses += claims.count() - before
+        finally:
+            repeated(partial(unpause_queue, "cloud", by="owner:ada"))
+
     def _watch(self, dice: random.Random) -> None:
         running = Task.objects.leased().values("agent").annotate(n=Count("id")).order_by()
         self.most_running = max([self.most_running, *(row["n"] for row in running)])
@@ -178,6 +196,7 @@ class Stress:
         promises = {
             "no thread broke": not self.errors,
             "running per agent never above its permits": self.most_running <= self.places,
+            "no claim follows a pause": not self.claims_in_pauses,
             "nothing is stuck": not self._open().exists(),
             "no permit leaked": not Permit.objects.filter(holder__isnull=False).exists(),
             "every attempt is closed": not attempts.filter(state__in=["open", "offered"]).exists(),

@@ -42,6 +42,9 @@ FAULTS: Mapping[str, Mapping[str, Changes]] = {
             ]
         },
     },
+    "a pause is read without a lock": {
+        "postgresql": {"take": [("not is_paused for share", "not is_paused")]},
+    },
     "the end keeps its permit": {
         "postgresql": {"complete": [("where holder in (select attempt_id from over)", "where false")]},
         "sqlite": {"permit": [("where holder in", "where false and holder in")]},
@@ -75,6 +78,15 @@ def faulty(vendor: str, words: str) -> line.Line:
     return made
 
 
+def crowded() -> Stress:
+    """Return a run in which a known fault shows every time: one agent, and no rest for who adds tasks and who pauses."""
+    return Stress(seed=2, tasks=30, agents=1, work_s=0.03, grow_s=0.0, pause_s=0.02, enough_s=20)
+
+
+def test_without_a_fault_the_crowded_run_holds_every_promise() -> None:
+    assert crowded().run() == []
+
+
 def test_every_promise_holds_while_work_fails_vanishes_grows_and_is_cancelled() -> None:
     assert Stress(seed=1, tasks=40).run() == []
 
@@ -87,7 +99,7 @@ def test_a_known_fault_that_is_put_back_breaks_a_promise(
         pytest.skip(f"only in {vendor}")
     put_back[vendor] = faulty(vendor, words)
 
-    assert Stress(seed=2, tasks=30, agents=1, work_s=0.03, grow_s=0.0, enough_s=20).run() != []
+    assert crowded().run() != []
 
 
 def end_while_the_graph_grows() -> str:
