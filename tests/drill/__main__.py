@@ -82,7 +82,7 @@ def go_through(drill: Drill, owner: Owner, said: argparse.Namespace, *, has_own_
 
 def cut_one_off(drill: Drill, owner: Owner) -> set[int]:
     """Stop a worker of its own with a task in its hands; return its processes."""
-    drill.stack.run("cut-off", "worker", "--queues", "cloud,build", "--at-once", "1")
+    drill.stack.run("cut-off", *SECOND, "--at-once", "1")
     for name in ("worker", "worker-2"):
         drill.targets.strike(name)
     held: set[int] = set()
