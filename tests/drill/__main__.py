@@ -44,7 +44,11 @@ def play(said: argparse.Namespace) -> Report:
         if said.profile == "full":
             stack.run("worker-2", *SECOND)
         owner = ends.enter_context(drill.owner())
-        go_through(drill, owner, said, has_own_disk=has_own_disk)
+        try:
+            go_through(drill, owner, said, has_own_disk=has_own_disk)
+        except AssertionError:
+            drill.tell_where_it_stands()
+            raise
     report.seconds = time.monotonic() - began
     return report
 

@@ -33,6 +33,15 @@ HELD: Final = "SELECT id, lease, leased_to, failures FROM work_task WHERE lease 
 BEHIND: Final = "SELECT id FROM work_task WHERE state IN ('ready', 'failed', 'retrying')"
 CHANGES: Final = "SELECT count(*) AS n FROM work_taskevent"
 SPARED: Final = 2
+STANDS: Final = (
+    "SELECT key, state, queue, lane, held, failures, leased_to, changed_at FROM work_task"
+    " WHERE state NOT IN ('completed', 'cancelled')",
+    "SELECT scope, n, holder, is_open FROM work_permit WHERE holder IS NOT NULL",
+    "SELECT task_id, n, state, worker, claimed_at FROM work_attempt WHERE state = 'open'",
+    "SELECT name, until FROM work_outage",
+    "SELECT name, kind, queues, seen_at FROM core_process",
+    "SELECT stopped_at, draining_at, maintenance_at FROM core_installation",
+)
 OUT_OF_REACH: Final = (httpx.HTTPError, sqlite3.OperationalError, psycopg.Error)
 say = Console(stderr=True, width=110).print
 
@@ -117,6 +126,13 @@ class Drill:
                 return all(now.get(task) != lease and task not in behind for task, lease in torn.items())
             return self.stack.answers() and (self.stack.value(CHANGES) > before or not self.is_busy())
         return False
+
+    def tell_where_it_stands(self) -> None:
+        """Print what holds up what, for whoever looks into a drill that did not end."""
+        for question in STANDS:
+            for row in self.stack.rows(question):
+                say(row)
+        say(self.stack.last_words())
 
     def blame(self, users: Users) -> None:
         """Tell requests that died with what carried them from those that should have been answered."""
