@@ -38,7 +38,7 @@ STANDS: Final = (
     " WHERE state NOT IN ('completed', 'cancelled')",
     "SELECT scope, n, holder, is_open FROM work_permit WHERE holder IS NOT NULL",
     "SELECT task_id, n, state, worker, claimed_at FROM work_attempt WHERE state = 'open'",
-    "SELECT name, until FROM work_outage",
+    "SELECT service, until FROM work_outage",
     "SELECT name, kind, queues, seen_at FROM core_process",
     "SELECT stopped_at, draining_at, maintenance_at FROM core_installation",
 )
