@@ -46,9 +46,9 @@ HELD: Final = "SELECT coalesce(sum(held_microusd), 0) AS n FROM billing_window"
 UNEQUAL: Final = """
     SELECT (SELECT coalesce(sum(cost_microusd), 0) FROM gateway_call WHERE status = 'answered')
     + (SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry WHERE is_lost)
-    - (SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry) AS n
+    - (SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry WHERE kind = 'model_call') AS n
 """
-"""Answered calls and lost holds are the whole ledger."""
+"""Answered calls and lost holds are everything the ledger says of models."""
 
 
 @dataclass

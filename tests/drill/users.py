@@ -101,7 +101,7 @@ def open_account(address: str, *, path: str) -> str:
         page = person.get(path).text
     token = page.partition("/ping/")[2][:32]
     assert len(token) == 32, page
-    return f"/api{path}ping/{token}"
+    return f"/ping/{token}"
 
 
 def written(database: Path, *, table: str) -> dict[int, int]:
