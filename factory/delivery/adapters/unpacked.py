@@ -11,10 +11,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from factory.delivery.adapters.home import ProductHome
-from factory.delivery.errors import TrialFailed
+from factory.delivery.errors import DiskFull, TrialFailed
 from factory.delivery.ports import LaunchSpec
 
 MIGRATE_S = 120
+LEAST_FREE = 16 << 20
+"""With less than this, in bytes, what failed is not the release's fault."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Unpacked:
 
         Raises:
             TrialFailed: the migration failed; says its last words.
+            DiskFull: it failed for want of space.
         """
         self._migrate(self._trial())
 
@@ -58,6 +61,7 @@ class Unpacked:
 
         Raises:
             TrialFailed: the migration failed; says its last words.
+            DiskFull: it failed for want of space.
         """
         self._migrate(self._live())
 
@@ -71,6 +75,8 @@ class Unpacked:
         except subprocess.TimeoutExpired:
             raise TrialFailed(why=f"its migrations took longer than {MIGRATE_S} s") from None
         if done.returncode:
+            if shutil.disk_usage(self.home.database.parent).free < LEAST_FREE:
+                raise DiskFull(while_trying="its migrations")
             words = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise TrialFailed(why="its migrations failed", said="".join(words)[:300])
 
