@@ -25,7 +25,9 @@ test: install-dev ## what people rely on, on SQLite, no service needed
 test-full: install-dev ## the same on PostgreSQL and Redis, with workers as processes of their own
 	@export THROW_AWAY=1; scripts/services up && eval "$$(scripts/services env)" && FACTORY_MODE=rehearsal FACTORY_HOME=var/test-full $(PY) -m pytest -n 2 --dist loadfile
 
-drill: install-dev ## the slow proofs
+drill: install-dev ## a factory under fire in both profiles, then the slow proofs; prints what was lost
+	@$(PY) -m tests.drill --profile embedded
+	@scripts/services up && eval "$$(scripts/services env)" && $(PY) -m tests.drill --profile full
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m drill
 
 bench-work: install-dev var/bench-venv ## our queue beside Celery's and DBOS's: one run, one table
