@@ -68,7 +68,12 @@ def the_ground(seed: int) -> Ground:
         drift=timezone.now() - now,
         owner=owner,
         factory=factory_scope(),
-        agents={agent.name: agent for agent in Agent.objects.select_related("version", "scope")},
+        agents={
+            agent.name: agent for agent in Agent.objects.select_related("version", "scope").order_by("name")
+        },
         tariffs=tariffs_on(now.date()),
-        models={entry.name: entry for entry in ModelEntry.objects.filter(prices__isnull=False).distinct()},
+        models={
+            entry.name: entry
+            for entry in ModelEntry.objects.filter(prices__isnull=False).distinct().order_by("name")
+        },
     )
