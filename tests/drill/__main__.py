@@ -123,7 +123,9 @@ def confuse(drill: Drill, owner: Owner, *, has_own_disk: bool) -> None:
     write_down("database locked for 25 s")
     if has_own_disk:
         drill.keep_busy(owner)
+        began = time.monotonic()
         trouble.fill_disk(stack.home, seconds=5)
+        drill.full_disk = (began, time.monotonic() + 1)
         write_down("disk full for 5 s")
     trouble.second_door(stack)
     write_down("port taken, refused in words")

@@ -62,6 +62,7 @@ class Report:
         lease_s: the lease the factory ran with.
         requests: of users of the live product.
         in_flight: their requests that died with the product, its proxy or its guard: those alone may.
+        refused_when_full: reports a product could not write down because the disk was full; it said so (500).
         users_back_s: after each such death, seconds until the next good answer.
     """
 
@@ -79,6 +80,7 @@ class Report:
     requests: int = 0
     requests_lost: int = 0
     in_flight: int = 0
+    refused_when_full: int = 0
     users_back_s: list[float] = field(default_factory=list)
     posts_doubled: int = 0
     posts_lost: int = 0
@@ -131,6 +133,7 @@ class Report:
             ("books that do not agree", f"{self.books_wrong} micro-dollars or rows"),
             ("users' requests, lost", f"{self.requests}, {self.requests_lost}"),
             ("in flight when proxy, guard or product died", str(self.in_flight)),
+            ("refused while the disk was full", str(self.refused_when_full)),
             ("next good answer after those, worst", said(max(self.users_back_s, default=None))),
             ("reports doubled, lost", f"{self.posts_doubled}, {self.posts_lost}"),
             ("recovery p50, p99", f"{said(p50)}, {said(p99)} (lease {self.lease_s:g} s)"),

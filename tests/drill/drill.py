@@ -57,6 +57,7 @@ class Drill:
     ventures: list[str] = field(default_factory=list)
     ideas: list[str] = field(default_factory=lambda: list(IDEAS))
     deaths: list[tuple[str, float]] = field(default_factory=list)
+    full_disk: tuple[float, float] = (0.0, 0.0)
 
     @contextmanager
     def owner(self) -> Iterator[Owner]:
@@ -140,8 +141,12 @@ class Drill:
         for one in users.failed:
             moments = [at for victim, at in self.deaths if victim in CUT_USERS_OFF]
             was_inside = any(one.at <= at <= one.at + one.took_s for at in moments)
+            was_full = (
+                one.status == 500 and self.full_disk[0] <= one.at + one.took_s and one.at <= self.full_disk[1]
+            )
             self.report.in_flight += was_inside
-            self.report.requests_lost += not was_inside
+            self.report.refused_when_full += was_full and not was_inside
+            self.report.requests_lost += not (was_inside or was_full)
         for victim, at in self.deaths:
             if victim in CUT_USERS_OFF and (back := users.good_again_after(at)) is not None:
                 self.report.users_back_s.append(back)
