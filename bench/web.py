@@ -96,6 +96,7 @@ def measure_pages(*, rounds: int) -> dict[str, Any]:
     from django.db import connection  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+    from django.urls import reverse  # noqa: PLC0415
 
     import factory.asgi  # noqa: F401, PLC0415 (as the process that serves; only the one that measures has a database)
     from core.models import User  # noqa: PLC0415
@@ -105,9 +106,12 @@ def measure_pages(*, rounds: int) -> dict[str, Any]:
     client = Client()
     client.force_login(User.objects.filter(role=User.Role.OWNER).earliest("date_joined"))
     slug = Product.objects.filter(stage="grow").earliest("opened_at").slug
-    addresses = dict(
-        zip(PAGES, ("/", f"/ventures/{slug}/", "/work/", "/money/ledger/", "/money/ledger/?days=all", "/money/", "/decisions/", "/agents/", "/money/calls/"), strict=True)
+    ledger = reverse("ledger")
+    every = (
+        reverse("home"), reverse("venture", args=[slug]), reverse("work"), ledger, f"{ledger}?days=all", reverse("money"),
+        reverse("decisions"), reverse("agents"), reverse("calls"),
     )  # fmt: skip
+    addresses = dict(zip(PAGES, every, strict=True))
     pages = {}
     for name, address in addresses.items():
         body = client.get(address).content

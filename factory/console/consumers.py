@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from core.adapters.live import group_of, teller
 from core.models import Installation
-from factory.console.rules import is_topic
+from factory.console.rules.waits import is_topic
 
 BEAT_S: Final = 2.0
 CHECK_BEATS: Final = 8

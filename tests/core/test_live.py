@@ -39,8 +39,11 @@ def test_a_page_hears_its_topics_once_however_often_they_are_told() -> None:
     assert asyncio.run(heard(mine, other, tell=told, teller=Teller())) == [mine]
 
 
-def test_nobody_listens_and_nobody_waits() -> None:
-    Teller().tell(["home"])
+def test_telling_while_nobody_listens_does_not_keep_news_from_who_comes_later() -> None:
+    page, teller = f"dag:{new_id()}", Teller()
+    teller.tell(["home"])
+
+    assert asyncio.run(heard(page, tell=[(page,)], teller=teller)) == [page]
 
 
 def test_a_topic_is_told_when_the_transaction_is_committed_and_not_before(

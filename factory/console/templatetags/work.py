@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from factory.console import rules
+from factory.console.rules import waits
 from factory.console.rules.transcript import Line
 from factory.console.templatetags.console import icon
 from factory.insight.services import Step
@@ -68,7 +69,7 @@ def node_class(state: str) -> str:
 @register.filter
 def queue_name(queue: str) -> str:
     """Return what a queue is called."""
-    return rules.QUEUE_WORDS.get(queue, queue)
+    return waits.QUEUE_WORDS.get(queue, queue)
 
 
 @register.filter
@@ -86,7 +87,7 @@ def band_of(priority: int) -> str:
 @register.simple_tag
 def cron_words(schedule: Schedule) -> str:
     """Return when something runs, in words where there are some."""
-    words = rules.cron_in_words(schedule.cron)
+    words = waits.cron_in_words(schedule.cron)
     return f"{words}, time of {schedule.zone}" if schedule.zone else words
 
 
@@ -106,19 +107,19 @@ def step_foot(step: Step) -> str:
 @register.simple_tag
 def wait_icon(wait: Wait) -> SafeString:
     """Draw what a wait is for."""
-    return icon(*rules.WAIT_LOOKS.get(wait.kind, ("queue", "")))
+    return icon(*waits.WAIT_LOOKS.get(wait.kind, ("queue", "")))
 
 
 @register.simple_tag
 def wait_words(wait: Wait) -> str:
     """Return what a wait is for: `For you`, `For another step`, `Rex has enough to do`."""
     if wait.kind == "held":
-        return rules.HELD_WORDS.get(wait.what, "Kept out of the line")
+        return waits.HELD_WORDS.get(wait.what, "Kept out of the line")
     if wait.kind == "agent":
         return f"{wait.what[:1].upper()}{wait.what[1:]}"
     if wait.kind == "queue":
-        return f"{rules.QUEUE_WORDS.get(wait.what, wait.what)}: paused"
-    return rules.WAIT_WORDS[wait.kind]
+        return f"{waits.QUEUE_WORDS.get(wait.what, wait.what)}: paused"
+    return waits.WAIT_WORDS[wait.kind]
 
 
 @register.simple_tag
@@ -126,7 +127,7 @@ def wait_why(wait: Wait) -> str:
     """Return whose steps wait: `Feedcheck 4, Quietly Paid 3`, or what will let them go on."""
     if wait.products:
         return ", ".join(f"{name} {number:,}" for name, number in wait.products)
-    return rules.WAIT_ENDS.get(wait.kind, "")
+    return waits.WAIT_ENDS.get(wait.kind, "")
 
 
 @register.simple_tag

@@ -13,7 +13,7 @@ from agents.roster.services import drain_agent, find_agent, switch_agent
 from core.models import User
 from core.money import in_words, to_microusd
 from factory.console.rules.rights import Rights, rights_of
-from factory.console.views.frame import Page, actor_of, frame_now, go_to, require_role, show
+from factory.console.views.frame import Page, frame_now, go_to, require_role, show
 from factory.insight.services import AgentNow, agent_card, agents_now
 
 FILTERS: Final[dict[str, tuple[str, Callable[[AgentNow], bool]]]] = {
@@ -97,7 +97,7 @@ def switch(request: HttpRequest, name: str) -> HttpResponse:
     """Pause an agent, switch it off, or on again; only the owner switches on."""
     wish, why = request.POST.get("do", ""), request.POST.get("why", "")[:300]
     person = require_role(request, *([User.Role.OWNER] if wish == "resume" else KEEPERS))
-    by: dict[str, Any] = {"by": actor_of(person), "why": why}
+    by: dict[str, Any] = {"by": person.as_actor, "why": why}
     try:
         known = find_agent(name)
     except UnknownAgent as error:

@@ -17,7 +17,7 @@ from core.models import AuditRow, User
 from core.money import to_microusd, to_usd
 from core.services import audit, business_now, change_setting
 from factory.console.forms import FirstDayForm, time_zones
-from factory.console.views.frame import Page, actor_of, frame_now, go_to, require_role, show
+from factory.console.views.frame import Page, frame_now, go_to, require_role, show
 from portfolio.models import Product
 
 FIRST_CAP_USD = "5.00"
@@ -40,7 +40,7 @@ def first_day(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _show(request, refused="Write an amount in dollars and choose a time zone.", status=400)
     try:
-        _set_up(form, by=actor_of(person))
+        _set_up(form, by=person.as_actor)
     except FactoryError as refusal:
         return _show(request, refused=refusal.sentence, status=refusal.http_status)
     return go_to(request, "first_day", say="Kept. You may change all of it at any time.")

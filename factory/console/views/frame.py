@@ -160,11 +160,6 @@ def require_role(request: HttpRequest, *roles: str) -> User:
     return person
 
 
-def actor_of(person: User) -> str:
-    """Return how audit rows name them."""
-    return f"{person.role}:{person.username}"
-
-
 def go_to(request: HttpRequest, name: str, *args: object, say: str = "") -> HttpResponse:
     """Answer a change with the page that shows it, and say once what was done."""
     if say:

@@ -12,7 +12,7 @@ from core.errors import FactoryError
 from core.models import User
 from factory.console.rules import look_of, node_class
 from factory.console.rules.layout import NODE_HEIGHT, NODE_WIDTH, Layout, Spot, draw_graph, lines_of
-from factory.console.views.frame import Page, actor_of, go_to, later, require_role, show
+from factory.console.views.frame import Page, go_to, later, require_role, show
 from factory.insight.services import (
     Graph,
     Step,
@@ -112,14 +112,14 @@ def _change(request: HttpRequest, dag: Dag) -> HttpResponse:
     try:
         if what == "resume":
             person = require_role(request, User.Role.OWNER)
-            unpause_graph(dag.pk, by=actor_of(person))
+            unpause_graph(dag.pk, by=person.as_actor)
             return go_to(request, "graph", dag.pk, say="It goes on.")
         person = require_role(request, *KEEPERS)
         if what == "pause":
-            pause_graph(dag.pk, by=actor_of(person))
+            pause_graph(dag.pk, by=person.as_actor)
             return go_to(request, "graph", dag.pk, say="It is paused: what runs may end, nothing new begins.")
         if what == "cancel":
-            cancel_graph(dag.pk, by=actor_of(person), reason="ended by hand")
+            cancel_graph(dag.pk, by=person.as_actor, reason="ended by hand")
             return go_to(request, "graph", dag.pk, say="What was left of it is ended.")
     except FactoryError as refusal:
         return _show_graph(request, dag, refused=refusal.sentence, status=refusal.http_status)

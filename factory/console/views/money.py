@@ -18,7 +18,7 @@ from core.models import User
 from core.money import in_words, to_microusd
 from factory.console.forms import LimitForm
 from factory.console.rules.plots import SIZES, Plot, plot_bars, share_marks
-from factory.console.views.frame import Page, actor_of, frame_now, go_to, later, require_role, show
+from factory.console.views.frame import Page, frame_now, go_to, later, require_role, show
 from factory.insight.services import GOAL_SHARES, Band, Costs, costs_now, money_now
 from portfolio.models import Product
 from portfolio.services import freeze_product, thaw_product
@@ -106,7 +106,7 @@ def set_limit(request: HttpRequest) -> HttpResponse:
     cap: Decimal = told["usd"]
     try:
         changed = change_limit(
-            limit.scope, period=limit.period, cap_microusd=to_microusd(cap), by=actor_of(person), may_raise=person.is_owner, why=told["why"]
+            limit.scope, period=limit.period, cap_microusd=to_microusd(cap), by=person.as_actor, may_raise=person.is_owner, why=told["why"]
         )  # fmt: skip
     except FactoryError as refusal:
         return _show_money(request, refused=refusal.sentence, status=refusal.http_status)
@@ -122,7 +122,7 @@ def switch_product(request: HttpRequest, product_id: UUID) -> HttpResponse:
     product = Product.objects.filter(pk=product_id).first()
     if product is None:
         raise Http404
-    words = f"by {actor_of(person)} on the page of money"
+    words = f"by {person.as_actor} on the page of money"
     try:
         (thaw_product if goes_on else freeze_product)(product, reason=words)
     except FactoryError as refusal:
@@ -140,7 +140,7 @@ def switch_provider(request: HttpRequest, name: str) -> HttpResponse:
     if not Provider.objects.filter(name=name).exists():
         raise Http404
     if goes_on:
-        start_provider(name, by=actor_of(person))
+        start_provider(name, by=person.as_actor)
     else:
-        stop_provider(name, because=f"stopped by {actor_of(person)}", by=actor_of(person))
+        stop_provider(name, because=f"stopped by {person.as_actor}", by=person.as_actor)
     return go_to(request, "money", say=f"{name} is asked {'again' if goes_on else 'no more'}.")

@@ -15,7 +15,7 @@ from core.models import User
 from core.registry import find_tool, tool_names
 from core.services import read_blob
 from factory.console.rules.transcript import Line, Teller, changed_files, pretty
-from factory.console.views.frame import Page, actor_of, go_to, require_role, show
+from factory.console.views.frame import Page, go_to, require_role, show
 from factory.insight.services import SessionNow, Step, graphs_of, session_of
 from factory.work.models import Artifact, Attempt, Task
 from factory.work.services import cancel_task, change_priority
@@ -38,7 +38,7 @@ def task(request: HttpRequest, task_id: UUID) -> HttpResponse:
 
 
 def _change(request: HttpRequest, found: Task) -> HttpResponse:
-    actor = actor_of(require_role(request, *KEEPERS))
+    actor = require_role(request, *KEEPERS).as_actor
     what, place = request.POST.get("what"), request.POST.get("priority", "")
     try:
         if what == "priority" and place.isdecimal():

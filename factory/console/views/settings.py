@@ -20,7 +20,7 @@ from core.services import (
     settings_in_force,
 )
 from factory.console.forms import DeviceForm, InviteForm, SettingForm, time_zones
-from factory.console.views.frame import Page, actor_of, go_to, person_of, require_role, show
+from factory.console.views.frame import Page, go_to, person_of, require_role, show
 
 HISTORY = 20
 
@@ -65,7 +65,7 @@ def change(request: HttpRequest) -> HttpResponse:
     told = form.cleaned_data
     try:
         row = change_setting(
-            told["key"], told["value"], by=actor_of(person), why=told["why"], version=told["version"]
+            told["key"], told["value"], by=person.as_actor, why=told["why"], version=told["version"]
         )
     except FactoryError as refusal:
         return _show(request, refused=refusal.sentence, status=refusal.http_status)
@@ -79,7 +79,7 @@ def revert(request: HttpRequest) -> HttpResponse:
     person = require_role(request, User.Role.OWNER)
     try:
         key, version = request.POST.get("key", ""), int(request.POST.get("version", ""))
-        revert_setting(key, to_version=version, by=actor_of(person))
+        revert_setting(key, to_version=version, by=person.as_actor)
     except ValueError:
         return _show(request, refused="This change is not complete.", status=400)
     except FactoryError as refusal:
@@ -106,7 +106,7 @@ def add_device(request: HttpRequest) -> HttpResponse:
     person, form = person_of(request), DeviceForm(request.POST)
     if not form.is_valid():
         return _show(request, refused="Name the device.", status=400)
-    _, secret = issue_device_token(person, name=form.cleaned_data["name"], by=actor_of(person))
+    _, secret = issue_device_token(person, name=form.cleaned_data["name"], by=person.as_actor)
     return _show(request, secret=secret)
 
 
@@ -116,5 +116,5 @@ def drop_device(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     token = DeviceToken.objects.filter(pk=request.POST.get("device", ""), person=person).first()
     if token is not None:
-        revoke_device_token(token.pk, by=actor_of(person), of=person)
+        revoke_device_token(token.pk, by=person.as_actor, of=person)
     return go_to(request, "settings", say="This device calls no more.")

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from core.errors import IllegalMove
 from core.models import User
 from core.services import start_again, stop_everything
-from factory.console.views.frame import actor_of, go_to, require_role, show
+from factory.console.views.frame import go_to, require_role, show
 from factory.insight.services import who_works
 from portfolio.models import Product
 from portfolio.services import freeze_product, thaw_product
@@ -19,7 +19,7 @@ def stop(request: HttpRequest) -> HttpResponse:
     """Show what a stop ends and what goes on; a POST stops."""
     if request.method == "POST":
         person = require_role(request, User.Role.OWNER, User.Role.OPERATOR)
-        stop_everything(by=actor_of(person), reason="by hand, on the stop page")
+        stop_everything(by=person.as_actor, reason="by hand, on the stop page")
         return go_to(request, "stop")
     return _show_stop(request)
 
@@ -32,7 +32,7 @@ def _show_stop(request: HttpRequest, *, refused: str = "", status: int = 200) ->
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
     """Let work go on; only the owner may."""
-    start_again(by=actor_of(require_role(request, User.Role.OWNER)))
+    start_again(by=require_role(request, User.Role.OWNER).as_actor)
     return go_to(request, "home", say="Work goes on.")
 
 
@@ -46,7 +46,7 @@ def stop_venture(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404
     change = thaw_product if goes_on else freeze_product
     try:
-        change(product, reason=f"by {actor_of(person)}, on the stop page")
+        change(product, reason=f"by {person.as_actor}, on the stop page")
     except IllegalMove:
         words = f"{product.name} {'works' if goes_on else 'rests'} already."
         return _show_stop(request, refused=words, status=IllegalMove.http_status)

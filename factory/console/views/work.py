@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from billing.models import Limit, Period
 from core.errors import FactoryError
 from core.models import User
-from factory.console.views.frame import Page, actor_of, go_to, later, require_role, show
+from factory.console.views.frame import Page, go_to, later, require_role, show
 from factory.insight.services import Try, cost_of, given_up, queue_now, titles_behind, tries_of
 from factory.insight.services.queue import QUEUES
 from factory.work.models import DeadLetter, Schedule, Task
@@ -81,7 +81,7 @@ def choose(request: HttpRequest, task_id: UUID) -> HttpResponse:
     """Take one way on with a step that gave up or was ended; what is left out or replaced is the owner's to say. Source: R-04.25."""
     what, brief = request.POST.get("what", ""), request.POST.get("brief", "").strip()
     roles = (User.Role.OWNER,) if what in ("without", "replace") else KEEPERS
-    actor = actor_of(require_role(request, *roles))
+    actor = require_role(request, *roles).as_actor
     found = Task.objects.filter(pk=task_id).first()
     if found is None:
         raise Http404
@@ -120,7 +120,7 @@ def schedule(request: HttpRequest, schedule_id: UUID) -> HttpResponse:
     is_resumed = request.POST.get("what") == "resume"
     person = require_role(request, *((User.Role.OWNER,) if is_resumed else KEEPERS))
     try:
-        (resume_schedule if is_resumed else pause_schedule)(schedule_id, by=actor_of(person))
+        (resume_schedule if is_resumed else pause_schedule)(schedule_id, by=person.as_actor)
     except FactoryError as refusal:
         return _show_work(request, refused=refusal.sentence, status=refusal.http_status)
     return go_to(request, "work", say="It goes on." if is_resumed else "It is paused.")

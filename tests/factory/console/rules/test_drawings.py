@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.console.rules import cron_in_words, is_topic
 from factory.console.rules.pnl import MOST_BARS, SIZES, by_span, pnl_plot
 from factory.console.rules.transcript import Line, changed_files, changed_lines
+from factory.console.rules.waits import cron_in_words, is_topic
 
 DAYS = st.dates(date(2026, 1, 1), date(2027, 6, 1))
 AMOUNTS = st.integers(-500_000_000, 500_000_000)
