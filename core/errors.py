@@ -155,3 +155,10 @@ class LineRefused(FactoryError):
 
     code = "LINE_REFUSED"
     http_status = 403
+
+
+class SecretUnreadable(FactoryError):
+    """A stored secret cannot be opened here; enter it again, or bring back the file box_key it was sealed with."""
+
+    code = "SECRET_UNREADABLE"
+    http_status = 503

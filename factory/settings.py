@@ -44,6 +44,9 @@ class Env(BaseSettings):
     )
     https: bool = Field(default=False, description="true behind a TLS proxy: secure cookies, HSTS, redirect")
     secret_key: SecretStr | None = Field(default=None, description="made and kept in home when not given")
+    box_key: SecretStr | None = Field(
+        default=None, description="opens stored model keys; made and kept in home when not given"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     rehearsal_seed: str = Field(default="3", description="seed of the rehearsal's dice")
     worker_threads: int = Field(default=3, ge=1, le=32, description="tasks one worker carries out at once")
@@ -97,11 +100,14 @@ def read_env() -> Env:
 
 
 ENV = read_env()
+MAKERS = (
+    "anthropic", "openai", "gemini", "cerebras", "deepseek", "groq", "mistral", "openrouter", "xai",
+)  # fmt: skip
 MODEL_KEYS = {
-    provider: key
-    for provider, name in (("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY"))
-    if (key := os.environ.get(name, "").strip())
+    maker: key for maker in MAKERS if (key := os.environ.get(f"{maker.upper()}_API_KEY", "").strip())
 }
+"""Keys from the environment, e.g. ANTHROPIC_API_KEY: they win over stored ones and are never stored."""
+
 MODE = ENV.mode if ENV.mode != "auto" else "real" if MODEL_KEYS else "rehearsal"
 HOME = (ENV.home or BASE_DIR / "var" / MODE).resolve()
 BLOBS_DIR, REPOS_DIR, PRODUCTS_DIR, WORK_DIR = (
@@ -128,6 +134,7 @@ def secret_of_this_home() -> str:
 
 
 SECRET_KEY = ENV.secret_key.get_secret_value() if ENV.secret_key else secret_of_this_home()
+BOX_KEY = ENV.box_key.get_secret_value() if ENV.box_key else ""
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in ENV.allowed_hosts.split(",")]
 ROOT_URLCONF = "factory.urls"

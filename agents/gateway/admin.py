@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from agents.gateway.models import Call, ModelEntry, Price, Provider
+from agents.gateway.models import Call, ModelEntry, Price, Provider, ProviderKey
 from core.admin import ReadOnlyAdmin, in_usd
 
 
@@ -39,6 +39,15 @@ class PriceAdmin(ReadOnlyAdmin):
     list_filter = ("model__provider", "valid_from")
     list_select_related = ("model",)
     search_fields = ("model__name",)
+
+
+@admin.register(ProviderKey)
+class ProviderKeyAdmin(ReadOnlyAdmin):
+    """Whose key is stored; the key itself is on no page."""
+
+    list_display = ("provider", "last_four", "set_by", "set_at")
+    exclude = ("sealed",)
+    search_fields = ("provider__name",)
 
 
 @admin.register(Call)

@@ -1,6 +1,6 @@
 """Can models be called, and do calls and ledger agree?"""
 
-from agents.gateway.adapters.transport import has_line
+from agents.gateway.adapters.keyring import reachable
 from agents.gateway.models import Call, ModelEntry, Provider
 from billing.models import Entry
 from core.registry import Finding, register_check
@@ -11,7 +11,8 @@ from core.services import current_mode
 def models() -> Finding:
     """At least one priced model must be in reach."""
     mode = current_mode()
-    lines = [p.name for p in Provider.objects.filter(is_enabled=True) if has_line(p.name, mode=mode)]
+    running = Provider.objects.filter(is_enabled=True).values_list("name", flat=True)
+    lines = sorted(set(running) & reachable(mode=mode))
     stopped = list(Provider.objects.filter(is_enabled=False).values_list("name", flat=True))
     priced = ModelEntry.objects.filter(provider__in=lines, prices__isnull=False).distinct().count()
     if not priced:

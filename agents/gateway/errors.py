@@ -89,3 +89,24 @@ class ProviderFault(FactoryError):
     ) -> None:
         self.kind, self.is_free, self.words, self.retry_after_s = kind, is_free, words[:300], retry_after_s
         super().__init__(kind=kind, words=self.words)
+
+
+class KeyMissing(FactoryError):
+    """There is no key for this model maker."""
+
+    code = "KEY_MISSING"
+    http_status = 422
+    advice = "Set one under First day, or with `factory key set`."
+
+
+class KeyUnusable(FactoryError):
+    """That is no key: paste it whole, without spaces."""
+
+    code = "KEY_UNUSABLE"
+    http_status = 422
+
+
+class KeyFromEnvironment(FactoryError):
+    """This key stands in the environment, which wins: change it there, then start the factory again."""
+
+    code = "KEY_FROM_ENVIRONMENT"

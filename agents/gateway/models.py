@@ -27,6 +27,8 @@ class Provider(models.Model):
     base_url = models.URLField()
     is_enabled = models.BooleanField(default=True)
     stopped_because = models.CharField(max_length=300, blank=True)
+    needs_key = models.BooleanField(default=True, help_text="False: an own machine that asks for none.")
+    added_by = models.CharField(max_length=80, blank=True, help_text="Who added it; empty: the price table.")
 
     def __str__(self) -> str:
         return self.name
@@ -192,3 +194,18 @@ class Call(models.Model):
             cache_write=self.cache_write_tokens or 0,
             reasoning=self.reasoning_tokens,
         )
+
+
+class ProviderKey(models.Model):
+    """The key of one provider, sealed; nobody is ever shown more than its last four characters."""
+
+    provider = models.OneToOneField(
+        Provider, primary_key=True, on_delete=models.CASCADE, related_name="stored_key"
+    )
+    sealed = models.TextField(editable=False)
+    last_four = models.CharField(max_length=4, blank=True, help_text="Empty: the key is short.")
+    set_by = models.CharField(max_length=80)
+    set_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
+
+    def __str__(self) -> str:
+        return f"key of {self.provider_id}"

@@ -159,7 +159,8 @@ def _object(data: bytes) -> Json:
 def _fault_of(response: httpx.Response, *, key: str) -> ProviderFault:
     """Name what a status other than 200 means; its words are kept short and never hold the key."""
     status = response.status_code
-    words = response.read()[:2000].decode(errors="replace").replace(key, "***")
+    words = response.read()[:2000].decode(errors="replace")
+    words = words.replace(key, "***") if key else words
     if status >= 500:
         return ProviderFault(
             "server", is_free=status in _SURELY_NOT_STARTED, words=f"{status}: {_said(words)}"

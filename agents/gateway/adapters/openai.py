@@ -19,7 +19,7 @@ class OpenAIWire:
 
     def headers(self, key: str, /) -> dict[str, str]:
         """Return what authorises the call."""
-        return {"Authorization": f"Bearer {key}"}
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
     def write(self, ask: Ask, *, model: str, max_tokens: int) -> Json:
         """Return the body of the request; usage is asked for, else no stream would tell it."""

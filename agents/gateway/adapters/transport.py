@@ -13,7 +13,9 @@ from django.conf import settings
 from agents.gateway.adapters import child
 from agents.gateway.adapters.anthropic import AnthropicWire
 from agents.gateway.adapters.http import Line
+from agents.gateway.adapters.keyring import key_of
 from agents.gateway.adapters.openai import OpenAIWire
+from agents.gateway.errors import KeyMissing
 from agents.gateway.models import Provider
 from agents.gateway.ports import Wire
 from core.models import Mode
@@ -27,16 +29,19 @@ _sockets: dict[int, Path] = {}
 """The rehearsal child's socket, by the process that started the child."""
 
 
-def has_line(provider: str, *, mode: str) -> bool:
-    """Say whether `provider` can be reached: always in rehearsal, with a key in a real factory."""
-    return mode == Mode.REHEARSAL or bool(settings.MODEL_KEYS.get(provider))
-
-
 def line_to(provider: Provider, *, mode: str) -> Line:
-    """Return how `provider` is reached in this mode."""
+    """Return how `provider` is reached in this mode.
+
+    Raises:
+        KeyMissing: nobody gave its key.
+        SecretUnreadable: its key was sealed elsewhere.
+    """
     if mode == Mode.REHEARSAL:
         return Line(_client(_REHEARSAL_URL), _REHEARSAL_URL, _REHEARSAL_KEY)
-    return Line(_client(provider.base_url), provider.base_url, settings.MODEL_KEYS[provider.name])
+    key = key_of(provider.name)
+    if key is None:
+        raise KeyMissing(provider=provider.name)
+    return Line(_client(provider.base_url), provider.base_url, key)
 
 
 def hang_up() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from agents.gateway.adapters.transport import WIRES, has_line
+from agents.gateway.adapters.keyring import reachable
+from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavailable
 from agents.gateway.models import ModelEntry, Price
 from agents.gateway.ports import Ask
@@ -77,11 +78,11 @@ def routes_for(ask: Ask) -> list[Route]:
 def _options(ask: Ask) -> list[_Option]:
     mode, today = current_mode(), business_now().date()
     entries = ModelEntry.objects.filter(provider__is_enabled=True).select_related("provider")
-    tariffs = tariffs_on(today)
+    tariffs, in_reach = tariffs_on(today), reachable(mode=mode)
     return [
         _Option(entry, _body(ask, entry), _room(ask, entry), tariffs.get(entry.id))
         for entry in entries
-        if has_line(entry.provider_id, mode=mode)
+        if entry.provider_id in in_reach
     ]
 
 

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from agents.gateway.adapters.transport import has_line
+from agents.gateway.adapters.keyring import reachable
 from agents.gateway.models import ModelEntry, Provider
 from agents.gateway.services.routes import tariffs_on
 from agents.roster.models import Agent
@@ -62,7 +62,7 @@ def _set_up(form: FirstDayForm, *, by: str) -> None:
 def _show(request: HttpRequest, *, refused: str = "", status: int = 200) -> HttpResponse:
     frame = frame_now()
     cap = Limit.objects.filter(scope=factory_scope(), period=Period.DAY).first()
-    is_done = is_set_up()
+    is_done, in_reach = is_set_up(), reachable(mode=settings.MODE)
     page: Page = {
         "frame": frame,
         "is_done": is_done,
@@ -70,7 +70,7 @@ def _show(request: HttpRequest, *, refused: str = "", status: int = 200) -> Http
         "makers": [
             {
                 "name": one.name,
-                "has_line": has_line(one.name, mode=settings.MODE),
+                "has_line": one.name in in_reach,
                 "is_enabled": one.is_enabled,
             }
             for one in Provider.objects.order_by("name")
