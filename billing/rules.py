@@ -1,13 +1,16 @@
 """Periods, room, signs and signatures: what billing computes."""
 
 import hmac
+from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from hashlib import sha256
 
 from billing.errors import CurrencyUnknown, SignatureBad, SignatureOld
 from core.clock import end_of_day, end_of_month, start_of_day, start_of_month
+from core.money import MICROUSD_PER_USD, to_microusd
 
 CEILING_MICROUSD = 3_000_000_000
 """What one UTC day may cost at most, whatever anybody sets. Source: R-08.1."""
@@ -15,6 +18,8 @@ CEILING_MICROUSD = 3_000_000_000
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 SIGNATURE_AGE_S = 300
 _SIGNS = {"payment": 1, "refund": -1, "dispute": -1, "fee": -1, "affiliate": 1, "ads": 1}
+_MINOR_PER_UNIT = {"jpy": 1, "krw": 1, "vnd": 1, "clp": 1}
+"""Of currencies that have no cents."""
 
 
 @dataclass(frozen=True)
@@ -92,3 +97,44 @@ def check_signature(header: str, *, body: bytes, secret: str, now: float) -> int
 
 def _mac(body: bytes, *, secret: str, at: int) -> str:
     return hmac.new(secret.encode(), f"{at}.".encode() + body, sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class ForeignBill:
+    """What a bill said in its own currency, and the rate of its day. Source: R-18.3."""
+
+    original_minor: int
+    currency: str
+    rate: Decimal
+    rate_on: date
+
+    @property
+    def amount_microusd(self) -> int:
+        """What it is worth in dollars, rounded half to even."""
+        units = Decimal(self.original_minor) / _MINOR_PER_UNIT.get(self.currency, 100)
+        return int((units * self.rate * MICROUSD_PER_USD).to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def share_of_day(total_microusd: int, *, day: date) -> int:
+    """Return what one day bears of a month's cost, so that its days add up to the whole."""
+    days = monthrange(day.year, day.month)[1]
+    return _part(total_microusd, number=day.day, of=days)
+
+
+def share_of_month(price_microusd: int, *, since: date, months: int, day: date) -> int:
+    """Return what the month of `day` bears of a thing bought on `since` and used up in `months`; 0 before and after.
+
+    Source: R-08.6.
+    """
+    number = 12 * (day.year - since.year) + day.month - since.month + 1
+    return _part(price_microusd, number=number, of=months) if 1 <= number <= months else 0
+
+
+def electricity_of_day(watts: Decimal, *, usd_per_kwh: Decimal) -> int:
+    """Return what a host that draws `watts` costs in 24 hours. Source: R-08.6."""
+    return to_microusd(watts * 24 / 1000 * usd_per_kwh)
+
+
+def _part(total: int, *, number: int, of: int) -> int:
+    """Return the part with this number, from 1: cut so that all of them add up to `total`."""
+    return total * number // of - total * (number - 1) // of

@@ -32,18 +32,24 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
 
 class Entry(models.Model):
-    """One cost, booked once."""
+    """One cost, booked once; the database refuses to change or delete a row."""
 
     class Kind(models.TextChoices):
-        """What was paid for; a processor's fee is a negative revenue event. Source: R-18.4."""
+        """What was paid for; what a processor keeps of a payment is a negative revenue event. Source: R-18.4, R-08.5, R-08.23."""
 
         MODEL_CALL = "model_call", "model"
+        ELECTRICITY = "electricity"
+        HARDWARE = "hardware", "hardware share"
         HOSTING = "hosting"
         DOMAIN = "domain"
+        DATABASE = "database"
         MAIL = "mail"
         TOOLS = "tools"
+        SUBSCRIPTION = "subscription"
         MARKETING = "marketing"
+        PROCESSOR_FEE = "processor_fee", "processor fee"
         VALIDATION = "validation"
+        BROWSER = "browser", "browser minutes"
         OTHER = "other"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -58,13 +64,26 @@ class Entry(models.Model):
     correlation_id = models.UUIDField(null=True)
     mode = models.CharField(max_length=10, choices=Mode)
     facts = models.JSONField(default=dict)
+    original_minor = models.BigIntegerField(
+        null=True, help_text="As the bill said it, in cents of its currency; None: it was in dollars."
+    )
+    currency = models.CharField(max_length=3, blank=True, db_default="", default="")
+    rate = models.DecimalField(max_digits=18, decimal_places=9, null=True, help_text="Dollars for one unit.")
+    rate_on = models.DateField(null=True, help_text="Day of the rate.")
 
     objects = EntryQuerySet.as_manager()
 
     class Meta:
-        """Every filter of the ledger reads its newest rows from an index of its own."""
+        """Every filter of the ledger reads its newest rows from an index of its own; a foreign bill says its rate."""
 
         verbose_name_plural = "entries"
+        constraints = [
+            models.CheckConstraint(
+                name="foreign_bill_has_a_rate",
+                condition=models.Q(original_minor=None, currency="", rate=None, rate_on=None)
+                | models.Q(original_minor__isnull=False, currency__gt="", rate__gt=0, rate_on__isnull=False),
+            )
+        ]
         indexes = [
             models.Index(name="entry_at", fields=["at", "id"]),
             models.Index(name="entry_of_scope", fields=["scope", "at", "id"]),

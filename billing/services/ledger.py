@@ -1,6 +1,7 @@
 """Write a cost down once, with the sum of its hour."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 
 from billing.models import CostHour, Entry, Scope
+from billing.rules import ForeignBill
 from core.services import business_now, current_mode
 
 
@@ -25,8 +27,12 @@ def book_entry(  # noqa: PLR0913 (the columns of one row)
     agent: str = "",
     correlation_id: UUID | None = None,
     facts: Mapping[str, Any] | None = None,
+    bill: ForeignBill | None = None,
 ) -> Entry:
-    """Book one cost and add it to its hour in the same transaction; `ref` is booked once, `at` is business time."""
+    """Book one cost and add it to its hour in the same transaction; `ref` is booked once, `at` is business time.
+
+    A bill in another currency says so in `bill`; None: it was in dollars.
+    """
     entry = Entry.objects.create(
         scope=scope,
         kind=kind,
@@ -39,6 +45,7 @@ def book_entry(  # noqa: PLR0913 (the columns of one row)
         correlation_id=correlation_id,
         mode=current_mode(),
         facts=dict(facts or {}),
+        **({} if bill is None else asdict(bill)),
     )
     _add_to_hour(entry)
     return entry

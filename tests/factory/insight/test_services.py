@@ -1,6 +1,7 @@
 """Numbers of the pages, against the rows they come from."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.db.models import Sum
@@ -42,9 +43,15 @@ def by_kind(product: Product) -> dict[str, int]:
     return {row.kind: row.amount_microusd for row in product_pnl(product)}
 
 
-def a_shared_cost(amount: int) -> Entry:
-    """Return a cost that belongs to no product."""
-    return book_entry(factory_scope(), kind=Entry.Kind.HOSTING, ref=str(new_id()), amount_microusd=amount)
+def a_shared_cost(amount: int, *, story: UUID | None = None) -> Entry:
+    """Return a cost that belongs to no product, or to a story before its product had money of its own."""
+    return book_entry(
+        factory_scope(),
+        kind=Entry.Kind.HOSTING,
+        ref=str(new_id()),
+        amount_microusd=amount,
+        correlation_id=story,
+    )
 
 
 def test_profit_and_loss_counts_every_attempt_each_refund_and_each_fee(story: Story) -> None:
@@ -99,8 +106,7 @@ def test_shares_move_with_each_new_cost_of_nobody_and_with_each_new_product(stor
 def test_profits_of_all_products_add_up_to_the_ledger(story: Story) -> None:
     a_build(other := a_product("Leaf", stage=Product.Stage.BUILD))
     a_shared_cost(777_777)
-    early = a_shared_cost(4_321)
-    Entry.objects.filter(pk=early.pk).update(correlation_id=story.product.correlation_id)
+    a_shared_cost(4_321, story=story.product.correlation_id)
 
     earned = RevenueEvent.objects.aggregate(total=Sum("amount_microusd"))["total"]
 
