@@ -6,5 +6,6 @@ from core.registry import every
 
 @every(15, name="billing.expire_holds")
 def expire_holds() -> None:
-    """Book holds that nobody settled in time."""
+    """Book holds that nobody settled in time, and at once those of processes that died on this host."""
     services.expire_holds()
+    services.settle_orphans()

@@ -12,6 +12,7 @@ from factory.work.services import (
     promote_due,
     readmit,
     reap_leases,
+    recover_dead,
     run_ready,
     settle_drain,
     settle_effects,
@@ -31,10 +32,10 @@ def give_result(assignment: Assignment, stop: Stop, /) -> Outcome:
     return Outcome(kind="done", result=assignment.inputs["arguments"]["given"])
 
 
-@every(5, name="work.reap_leases")
+@every(2, name="work.reap_leases")
 def reap() -> int:
-    """Take tasks back from silent workers, and results from silent judges."""
-    return reap_leases()
+    """Take tasks back from workers that died on this host or went silent anywhere, and results from silent judges."""
+    return recover_dead() + reap_leases()
 
 
 @every(1, name="work.promote_due")

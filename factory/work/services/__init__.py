@@ -6,7 +6,7 @@ from factory.work.services.attempts import (
     heartbeat,
     may_go_on,
     reap_leases,
-    recover_at_boot,
+    recover_dead,
     start_attempt,
 )
 from factory.work.services.children import spawn_children
@@ -73,7 +73,7 @@ __all__ = [
     "extend_graph", "fetch_for_node", "finish_attempt", "finish_for_node", "heartbeat", "hold_back",
     "hold_task", "intend", "let_go", "lift_limit", "may_go_on", "node_of", "note_outage", "open_lanes",
     "pause_graph", "pause_queue", "pause_schedule", "promote_due", "queue_node_test", "read_admission",
-    "readmit", "reap_leases", "recover_at_boot", "refuse_result", "refuse_task", "remove_schedule",
+    "readmit", "reap_leases", "recover_dead", "refuse_result", "refuse_task", "remove_schedule",
     "repeat_effect", "replace_task", "resume_schedule", "resume_task", "retry_dead_letter", "revoke_node",
     "rotate_node_key", "run_next", "run_ready", "set_permits", "set_schedule", "settle_drain",
     "settle_effects", "shut_agents", "shut_kinds", "spawn_children", "start_attempt", "start_due_schedules", "summarize",

@@ -154,7 +154,7 @@ def reap_leases() -> int:
     return sum(_lose(lease, words="the worker went silent") for lease in list(overdue)) + refuse_unjudged()
 
 
-def recover_at_boot(*, is_dead: processes.IsDead = processes.is_dead) -> int:
+def recover_dead(*, is_dead: processes.IsDead = processes.is_dead) -> int:
     """Take back at once what processes of this host held that are no more; return how many tasks. Source: R-04.27.
 
     A process that lives, or of which nothing is known, keeps its tasks: their leases run out by themselves.

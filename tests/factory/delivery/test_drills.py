@@ -20,7 +20,7 @@ from factory.delivery.models import Release
 from factory.delivery.services import the_edge, watch_releases
 from factory.delivery.services.places import home_of, place_of, site_name
 from factory.work.models import Task
-from factory.work.services import recover_at_boot, run_next
+from factory.work.services import recover_dead, run_next
 from tests.factory.delivery.edge.stage import NAP, kill, until
 from tests.factory.delivery.test_releases_flow import CHANGED, POST_FAILS, Shop, Users, shop
 from tests.factory.delivery.venture import Launch
@@ -65,7 +65,7 @@ def test_a_worker_killed_in_a_launch_is_followed_by_one_that_ends_it(
             os.kill(worker.pid, signal.SIGKILL)
             worker.wait()
         meanwhile = shop.serves()
-        recovered = recover_at_boot()
+        recovered = recover_dead()
         assert run_next(worker="w", stop=Stop())
         users.meet(25)
 

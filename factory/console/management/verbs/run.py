@@ -26,7 +26,7 @@ from core.services import check_settings, found_installation, invite_person
 from factory.console.management import daemon
 from factory.console.management.verbs.entry import FAILED, UNAVAILABLE, USAGE, app, stop
 from factory.delivery.services import put_table, the_edge
-from factory.work.services import Loop, recover_at_boot
+from factory.work.services import Loop, recover_dead
 
 SERVED = tuple(name for name in QUEUES if name != "gpu")
 Port = Annotated[int, typer.Option(help="Port of the pages; FACTORY_PORT when not given.", min=0, max=65535)]
@@ -178,7 +178,7 @@ def needs_full() -> None:
 def recover() -> None:
     """Give back what processes of this machine held that are no more."""
     settle_orphans()
-    recover_at_boot()
+    recover_dead()
 
 
 def celery(*words: str) -> NoReturn:

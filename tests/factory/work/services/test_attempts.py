@@ -20,7 +20,7 @@ from factory.work.services import (
     may_go_on,
     promote_due,
     reap_leases,
-    recover_at_boot,
+    recover_dead,
     retry_dead_letter,
 )
 from tests.builders import a_task
@@ -41,7 +41,7 @@ def taken() -> Assignment:
 def die() -> None:
     """Take the next task and vanish with it; nobody waits for the lease."""
     taken()
-    recover_at_boot(is_dead=lambda worker: True)
+    recover_dead(is_dead=lambda worker: True)
 
 
 def test_a_result_is_stored_with_the_end_of_its_attempt() -> None:
@@ -179,7 +179,7 @@ def test_a_death_changes_nothing_in_what_the_next_attempt_is_told() -> None:
     an_agents_task()
     carry_out(Outcome(kind="failed", error="bad json", error_class="invalid_output"))
     before = taken()
-    recover_at_boot(is_dead=lambda worker: True)
+    recover_dead(is_dead=lambda worker: True)
 
     after = taken()
 
@@ -245,7 +245,7 @@ def test_at_boot_the_dead_give_back_at_once_and_the_living_keep_what_they_hold()
     start_attempt_of(worker_name(1).replace(":", ":x", 1))
     start_attempt_of(f"{worker_name(2).rpartition(':')[0]}:1#2")
 
-    recovered = recover_at_boot()
+    recovered = recover_dead()
 
     states = [Task.objects.get(pk=task.pk).state for task in (mine, theirs, unknown)]
     assert (recovered, states) == (1, ["running", "running", "ready"])
@@ -276,7 +276,7 @@ def test_no_way_out_of_an_attempt_leaves_it_open() -> None:
         lambda one: finish_attempt(one.id, DONE),
         lambda one: finish_attempt(one.id, FAILED),
         lambda one: finish_attempt(one.id, Outcome(kind="stopped")),
-        lambda one: recover_at_boot(is_dead=lambda worker: True),
+        lambda one: recover_dead(is_dead=lambda worker: True),
         lambda one: cancel_task(one.reuse_key, by="owner:ada"),
     ]
 

@@ -23,7 +23,7 @@ from factory.work.services import (
     resume_task,
     spawn_children,
 )
-from factory.work.services.attempts import recover_at_boot
+from factory.work.services.attempts import recover_dead
 from tests.builders import a_user
 from tests.factory.work.hands import a_hand, an_agents_task, carry_out, take
 
@@ -238,7 +238,7 @@ def test_what_running_siblings_may_still_spend_is_promised() -> None:
 
 def test_a_worker_that_lost_its_task_adds_no_children() -> None:
     first = taken()
-    recover_at_boot(is_dead=lambda worker: True)
+    recover_dead(is_dead=lambda worker: True)
 
     with pytest.raises(LeaseLost):
         spawn_children(first.id, specs("a"))

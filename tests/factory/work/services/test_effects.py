@@ -11,7 +11,7 @@ from core.services import advance_to, found_installation
 from factory.work.errors import EffectFailed, EffectUnknown, LeaseLost
 from factory.work.models import Attempt, Effect, Task
 from factory.work.services import Deed, Done, carry_out_once, finish_attempt, intend, settle_effects
-from factory.work.services.attempts import recover_at_boot
+from factory.work.services.attempts import recover_dead
 from factory.work.services.engine import failure_of
 from tests.builders import a_user
 from tests.factory.work.hands import an_agents_task, take
@@ -56,7 +56,7 @@ def taken() -> Assignment:
 
 def killed(assignment: Assignment) -> Assignment:
     """Let the worker of this attempt die; return the next attempt at its task."""
-    recover_at_boot(is_dead=lambda worker: True)
+    recover_dead(is_dead=lambda worker: True)
     again = take("w2")
     assert again is not None
     assert again.reuse_key == assignment.reuse_key

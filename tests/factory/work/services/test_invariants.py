@@ -21,7 +21,7 @@ from factory.work.services import (
     finish_attempt,
     promote_due,
     reap_leases,
-    recover_at_boot,
+    recover_dead,
     refuse_result,
     retry_dead_letter,
 )
@@ -113,7 +113,7 @@ STEPS: Mapping[str, Callable[[Dag, int], object]] = {
     "refuse": lambda dag, pick: judge(
         dag, pick, verdict=lambda one: refuse_result(one, faults=["no"], by="judge")
     ),
-    "die": lambda dag, pick: recover_at_boot(is_dead=lambda worker: pick == 0),
+    "die": lambda dag, pick: recover_dead(is_dead=lambda worker: pick == 0),
     "silence": silence,
     "cancel": cancel,
     "wait": wait,

@@ -11,7 +11,7 @@ from factory.work.services import (
     claim_task,
     finish_attempt,
     lift_limit,
-    recover_at_boot,
+    recover_dead,
     set_permits,
     sync_lanes,
 )
@@ -24,7 +24,7 @@ WAYS_OUT: dict[str, Callable[[Assignment], object]] = {
     "done": lambda one: finish_attempt(one.id, Outcome(kind="done")),
     "failed": lambda one: finish_attempt(one.id, Outcome(kind="failed", error_class="permanent")),
     "stopped": lambda one: finish_attempt(one.id, Outcome(kind="stopped")),
-    "died": lambda one: recover_at_boot(is_dead=lambda worker: True),
+    "died": lambda one: recover_dead(is_dead=lambda worker: True),
     "cancelled": lambda one: cancel_task(one.reuse_key, by="owner:ada"),
 }
 

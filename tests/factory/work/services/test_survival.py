@@ -15,7 +15,7 @@ from core.registry import Assignment, Outcome, Stop, register_job
 from factory.work.errors import LeaseLost
 from factory.work.models import Attempt, Dag, Task
 from factory.work.rules import TaskSpec
-from factory.work.services import finish_attempt, promote_due, recover_at_boot, run_next
+from factory.work.services import finish_attempt, promote_due, recover_dead, run_next
 from tests.builders import a_graph
 from tests.factory.work.hands import do_nothing, states_of
 
@@ -59,12 +59,12 @@ def test_a_worker_killed_in_the_middle_is_taken_from_at_boot_and_its_task_is_don
     with a_worker(tmp_path) as worker:
         assert worker.stdout is not None
         said = worker.stdout.readline()
-        living = recover_at_boot()
+        living = recover_dead()
         os.kill(worker.pid, signal.SIGKILL)
     killed = Task.objects.get(key="b")
     lease = killed.lease
 
-    recovered = recover_at_boot()
+    recovered = recover_dead()
     carried = [run_next(worker="w", stop=Stop(), carry_out=do_nothing) for _ in range(3)]
 
     assert (said, living, recovered) == ("hanging\n", 0, 1)
@@ -102,7 +102,7 @@ def test_a_task_that_takes_three_workers_down_is_parked_as_poison_with_their_las
     for _ in range(4):
         with a_worker(tmp_path) as worker:
             worker.wait(timeout=60)
-        recover_at_boot()
+        recover_dead()
         Task.objects.filter(state="retrying").update(not_before=timezone.now())
         promote_due()
 

@@ -24,7 +24,7 @@ from factory.work.services import (
     resume_task,
     sweep,
 )
-from factory.work.services.attempts import recover_at_boot
+from factory.work.services.attempts import recover_dead
 from tests.builders import a_graph, a_user
 from tests.factory.work.hands import a_hand, an_agents_task, carry_out, take
 
@@ -60,7 +60,7 @@ def asked() -> tuple[Assignment, Request]:
 def test_a_yes_is_carried_out_exactly_once_whoever_dies_after_it(deaths: int) -> None:
     letters: list[str] = []
     _, request = asked()
-    recover_at_boot(is_dead=lambda worker: True)
+    recover_dead(is_dead=lambda worker: True)
     owner = a_user()
     decide_request(request.pk, answer="approve", by=owner, digest=request.digest)
     with pytest.raises(AlreadyDecided):
@@ -75,7 +75,7 @@ def test_a_yes_is_carried_out_exactly_once_whoever_dies_after_it(deaths: int) ->
         attempt = take(f"elsewhere-{n}")
         assert attempt is not None
         carry_out_once(attempt, DEED, do=write)
-        recover_at_boot(is_dead=lambda worker: True)
+        recover_dead(is_dead=lambda worker: True)
     last = take("last")
     assert last is not None
     effect = carry_out_once(last, DEED, do=write)
