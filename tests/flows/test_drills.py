@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from core.services.blobs import path_of
@@ -225,12 +226,11 @@ def test_a_kill_after_any_call_changes_nothing_but_what_was_lost(tmp_path: Path,
 
 def end_of(stack: Stack, product: dict[str, Any]) -> tuple[Any, ...]:
     """Return what a venture ended in: what was promised and kept, and the very files that are live."""
-    tree = stack.value(
-        "SELECT json_extract(a.facts, '$.tree') FROM work_artifact a JOIN delivery_release r ON r.artifact_id = a.id"
-        " WHERE r.state = 'live'"
+    facts = stack.value(
+        "SELECT a.facts FROM work_artifact a JOIN delivery_release r ON r.artifact_id = a.id WHERE r.state = 'live'"
     )
     tasks = {row["key"]: row["state"] for row in stack.rows("SELECT key, state FROM work_task")}
-    return product["blueprint"], tree, tasks, promises(stack)
+    return product["blueprint"], json.loads(facts)["tree"], tasks, promises(stack)
 
 
 def test_a_live_product_answers_while_the_factory_is_dead_and_after_it_came_back(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def is_building(stack: Stack, question: str) -> bool:
     """Say whether the build has begun, also before there are tables."""
     try:
         return bool(stack.value(question))
-    except sqlite3.OperationalError:
+    except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
         return False
 
 
