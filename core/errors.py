@@ -162,3 +162,10 @@ class SecretUnreadable(FactoryError):
 
     code = "SECRET_UNREADABLE"
     http_status = 503
+class DiskFull(FactoryError):
+    """The disk is full; free some space, then the work goes on by itself."""
+
+    code = "DISK_FULL"
+    http_status = 503
+    is_retryable = True
+    misses = "disk"

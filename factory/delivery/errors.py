@@ -56,15 +56,6 @@ class TrialFailed(FactoryError):
     code = "TRIAL_FAILED"
 
 
-class DiskFull(FactoryError):
-    """The disk on which products live is full; free some space, then the release goes on by itself."""
-
-    code = "DISK_FULL"
-    http_status = 503
-    is_retryable = True
-    misses = "disk"
-
-
 class ReleaseChanged(FactoryError):
     """Somebody else moved this release first; read it again."""
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from agents.gateway.models import Call
 from agents.roster.models import Agent
 from approvals.models import Decision
+from core.adapters.disk import needing_room
 from core.ids import digest_of
 from core.services import publish, read_blob
 from factory.quality.adapters.own_tests import run_own_tests
@@ -63,7 +64,11 @@ def test_artifact(artifact: Artifact, *, reviewer: Agent, answer: Mapping[str, A
 
 
 def examine(artifact: Artifact, *, review: Review) -> tuple[Evidence, ...]:
-    """Measure what an artifact really does: every gate, side by side, on a copy that is thrown away."""
+    """Measure what an artifact really does: every gate, side by side, on a copy that is thrown away.
+
+    Raises:
+        DiskFull: there was no room meanwhile, so what broke says nothing.
+    """
     blueprint = _product_of(artifact).blueprint
     template = blueprint["stack_template"]
     with _unpacked(artifact) as tree:
@@ -75,7 +80,7 @@ def examine(artifact: Artifact, *, review: Review) -> tuple[Evidence, ...]:
             added=review.added,
         )
         files = {str(path.relative_to(tree)) for path in tree.rglob("*")}
-        with ThreadPoolExecutor(len(GATES)) as pool:
+        with needing_room(tree, what=f"to test {artifact.name}"), ThreadPoolExecutor(len(GATES)) as pool:
             measured = tuple(pool.map(lambda gate: gate(build), GATES))
     return (*measured, objections(review, files=files))
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from core.adapters.disk import has_room
+from core.errors import DiskFull
 from factory.delivery.adapters.home import ProductHome
-from factory.delivery.errors import DiskFull, TrialFailed
+from factory.delivery.errors import TrialFailed
 from factory.delivery.ports import LaunchSpec
 
 MIGRATE_S = 120
-LEAST_FREE = 16 << 20
 """With less than this, in bytes, what failed is not the release's fault."""
 
 
@@ -75,7 +76,7 @@ class Unpacked:
         except subprocess.TimeoutExpired:
             raise TrialFailed(why=f"its migrations took longer than {MIGRATE_S} s") from None
         if done.returncode:
-            if shutil.disk_usage(self.home.database.parent).free < LEAST_FREE:
+            if not has_room(self.home.database.parent):
                 raise DiskFull(while_trying="its migrations")
             words = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise TrialFailed(why="its migrations failed", said="".join(words)[:300])

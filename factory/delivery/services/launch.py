@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from core.adapters.disk import needing_room
 from core.errors import BlobDamaged
 from core.registry import Question, Stop
 from factory.delivery.errors import LaunchStopped, NotFit, NotServed, TrialFailed
@@ -78,6 +79,7 @@ def carry_release(release: Release, *, task_id: UUID, stop: Stop, edge: Edge | N
     Raises:
         ApprovalMissing: the owner's approval of exactly this release is not in force.
         LaunchStopped: `stop` was set or the product is frozen; it goes on later.
+        DiskFull: nothing was believed of what broke meanwhile; it goes on when there is room.
         EdgeUnavailable, PortTaken, NoPortFree, EnvironmentNotBuilt: it may work later; nothing changed for users.
     """
     with home_of(release.product).held(stop=stop):
@@ -133,8 +135,9 @@ def _try_out(release: Release, *, edge: Edge, stop: Stop) -> None:
         disk.migrate_trial()
         begin_trial(release, may_fetch=site.address)
         put_table(edge)
-        _wait_for_proof(release, edge=edge, stop=stop)
-        _drive(release, site=site, stop=stop)
+        with needing_room(disk.home.database.parent, what=f"to try {release}"):
+            _wait_for_proof(release, edge=edge, stop=stop)
+            _drive(release, site=site, stop=stop)
         move_release(release, to=State.SWITCHING)
 
 
