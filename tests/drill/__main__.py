@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from tests.drill import trouble
 from tests.drill.count import Report
-from tests.drill.drill import HELD, Drill, say
+from tests.drill.drill import Drill, say
 from tests.drill.users import Users, open_account, written
 from tests.drill.victims import SECOND, Targets
 from tests.flows.owner import Owner
@@ -85,7 +86,7 @@ def go_through(drill: Drill, owner: Owner, said: argparse.Namespace, *, has_own_
 
 
 def cut_one_off(drill: Drill, owner: Owner) -> set[int]:
-    """Stop a worker of its own with a task in its hands; return its processes."""
+    """Stop a worker of its own with a task in its hands; return its processes once others have taken the task over."""
     drill.stack.run("cut-off", *SECOND, "--at-once", "1")
     for name in ("worker", "worker-2"):
         drill.targets.strike(name)
@@ -94,12 +95,15 @@ def cut_one_off(drill: Drill, owner: Owner) -> set[int]:
 
     def holds() -> bool:
         held.update(drill.targets.of("cut-off"))
-        return any(f":{pid}:" in row["leased_to"] for row in drill.stack.rows(HELD) for pid in held)
+        return bool(drill.torn(held))
 
     drill.stack.until(holds, what="the worker that will be cut off to hold a task", every_s=0.02)
     trouble.stand_still(held)
+    began, torn = time.monotonic(), drill.torn(held)
     drill.targets.start_again("worker")
     drill.targets.start_again("worker-2")
+    drill.wait_until_it_goes_on(torn, since=began)
+    say(f"  cut off: held {len(torn)} tasks; went on elsewhere after {drill.report.recoveries_s[-1]:.1f} s")
     return held
 
 
@@ -158,6 +162,7 @@ def main() -> None:
     asked.add_argument(
         "--cut-off", type=float, default=1_020.0, help="seconds for which a worker stands still"
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Interrupted."))
     report = play(asked.parse_args())
     table = Table(title=f"Drill, {report.profile} profile", show_header=False)
     for row in report.lines():

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from tests.drill.count import Report
 from tests.drill.users import Users
-from tests.drill.victims import CUT_USERS_OFF, Targets
+from tests.drill.victims import CUT_USERS_OFF, HELD, Targets
 from tests.flows.owner import BUSY, LIVE, Owner
-from tests.flows.stack import Stack
+from tests.flows.stack import Row, Stack
 
 IDEAS: Final = (
     "Watch the price page of a competitor and tell me when a number on it changes",
@@ -29,10 +29,15 @@ IDEAS: Final = (
     "Rappeler aux petites mairies la date de contrôle de chaque extincteur avant l'échéance",
     "Tell me when a page of my town about building permits changes",
 )
-HELD: Final = "SELECT id, lease, leased_to, failures FROM work_task WHERE lease IS NOT NULL"
 BEHIND: Final = "SELECT id FROM work_task WHERE state IN ('ready', 'failed', 'retrying')"
+GIVEN_UP: Final = """
+    SELECT count(*) AS n FROM work_deadletter l JOIN work_task t ON t.id = l.task_id JOIN work_dag d ON d.id = t.dag_id
+    WHERE d.product_id = ? AND l.resolution = ''
+"""
 CHANGES: Final = "SELECT count(*) AS n FROM work_taskevent"
 SPARED: Final = 2
+HANDS: Final = frozenset({"factoryd", "worker", "worker-2", "child"})
+HANDS_S: Final = 20.0
 STANDS: Final = (
     "SELECT key, state, queue, lane, held, failures, leased_to, changed_at FROM work_task"
     " WHERE state NOT IN ('completed', 'cancelled')",
@@ -86,19 +91,21 @@ class Drill:
         self.stack.until(lambda: self.stack.rows(HELD) or not self.is_busy(), what="work", every_s=0.05)
 
     def is_busy(self) -> bool:
-        """Say whether a venture is not live yet, or something of it is left to do."""
-        return not all(
-            self.stack.value(LIVE, venture) and not self.stack.value(BUSY, venture)
-            for venture in self.ventures
-        )
+        """Say whether a venture is not live yet, or something of it is left to do; one that was given up is over."""
+        return not all(self._is_over(venture) for venture in self.ventures)
+
+    def _is_over(self, venture: str) -> bool:
+        is_live = self.stack.value(LIVE, venture) and not self.stack.value(BUSY, venture)
+        return bool(is_live or self.stack.value(GIVEN_UP, venture))
 
     def finish(self) -> None:
-        """Wait until every venture is live and nothing is left to do."""
+        """Wait until every venture is live, or given up, and nothing is left to do."""
         self.stack.until(lambda: not self.is_busy(), what="every venture to be live", every_s=0.5)
 
     def kill(self, victim: str) -> None:
         """Kill somebody, bring them back where nobody else does, and wait until what they held goes on."""
         self.stack.until(self._may_be_struck, what="work that is not one death away from being parked")
+        self._wait_for_hands(victim)
         held, before = self.stack.rows(HELD), self.stack.value(CHANGES)
         began = time.monotonic()
         gone = self.targets.strike(victim)
@@ -106,13 +113,24 @@ class Drill:
         self.report.kills[victim] = self.report.kills.get(victim, 0) + bool(gone)
         time.sleep(1.0)
         self.targets.start_again(victim)
-        torn = {
-            row["id"]: row["lease"] for row in held if any(f":{pid}:" in row["leased_to"] for pid in gone)
-        }
+        torn = held_by(gone, held)
+        self.wait_until_it_goes_on(torn, since=began, before=before)
+        say(f"  {victim}: held {len(torn)} tasks; went on after {self.report.recoveries_s[-1]:.1f} s")
+
+    def wait_until_it_goes_on(self, torn: dict[str, str], *, since: float, before: int = 0) -> None:
+        """Wait until what was torn out of somebody's hands is in others', and note how long that took."""
         self.stack.until(lambda: self._goes_on(torn, before), what="it to go on", every_s=0.05)
-        took = time.monotonic() - began
-        self.report.recoveries_s.append(took)
-        say(f"  {victim}: held {len(torn)} tasks; went on after {took:.1f} s")
+        self.report.recoveries_s.append(time.monotonic() - since)
+
+    def _wait_for_hands(self, victim: str) -> None:
+        """Strike who carries out tasks while it holds one, if it gets one soon."""
+        end = time.monotonic() + HANDS_S
+        while victim in HANDS and time.monotonic() < end and not self.torn(self.targets.of(victim)):
+            time.sleep(0.02)
+
+    def torn(self, pids: set[int]) -> dict[str, str]:
+        """Return what these processes hold: each task with its lease."""
+        return held_by(pids, self.stack.rows(HELD))
 
     def _may_be_struck(self) -> bool:
         """A third death parks a task, as it should: no task is struck more often than twice."""
@@ -150,3 +168,8 @@ class Drill:
         for victim, at in self.deaths:
             if victim in CUT_USERS_OFF and (back := users.good_again_after(at)) is not None:
                 self.report.users_back_s.append(back)
+
+
+def held_by(pids: set[int], held: list[Row]) -> dict[str, str]:
+    """Return the tasks among `held` that these processes hold, each with its lease."""
+    return {row["id"]: row["lease"] for row in held if any(f":{pid}:" in row["leased_to"] for pid in pids)}

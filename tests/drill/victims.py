@@ -17,6 +17,7 @@ CLOCK: Final = Path(__file__).parent / "clock"
 EDGE: Final = ("keeper", "guard", "proxy", "product")
 EMBEDDED: Final = ("factoryd", "rehearsal", *EDGE)
 FULL: Final = ("web", "worker", "worker-2", "child", "beat", "redis", "postgres", "rehearsal", *EDGE)
+HELD: Final = "SELECT id, lease, leased_to, failures FROM work_task WHERE lease IS NOT NULL"
 SERVICES: Final = ("redis", "postgres")
 CUT_USERS_OFF: Final = frozenset({"guard", "proxy", "product"})
 """Only with these may a user lose what was in flight."""
@@ -57,7 +58,13 @@ class Targets:
             return self._edge(name)
         ours = [pid for child in self.stack.children.values() for pid in below(child.pid)]
         word = {"rehearsal": "rehearsal/serve.py", "child": "celery"}[name]
-        return set([pid for pid in ours if word in command_of(pid)][-1:])
+        found = [pid for pid in ours if word in command_of(pid)]
+        return set([*found, *(self._with_a_task(found) if name == "child" else ())][-1:])
+
+    def _with_a_task(self, pids: list[int]) -> list[int]:
+        """Return those of these processes that hold a task."""
+        hands = " ".join(row["leased_to"] for row in self.stack.rows(HELD))
+        return [pid for pid in pids if f":{pid}:" in hands]
 
     def _edge(self, name: str) -> set[int]:
         state = Keeper(self.stack.home / "edge").state()
