@@ -162,6 +162,8 @@ class SecretUnreadable(FactoryError):
 
     code = "SECRET_UNREADABLE"
     http_status = 503
+
+
 class DiskFull(FactoryError):
     """The disk is full; free some space, then the work goes on by itself."""
 

@@ -25,11 +25,17 @@ def test_a_disk_that_was_away_for_a_moment_makes_whatever_was_found_void(tmp_pat
     folder = tmp_path / "disk"
     folder.mkdir()
 
-    with pytest.raises(DiskFull) as refusal, needing_room(folder, what="to try it"):
+    with pytest.raises(DiskFull) as refusal:
+        find_a_fault_while_the_disk_is_away(folder)
+
+    assert refusal.value.misses == "disk"
+    assert refusal.value.facts == {"while_trying": "to try it"}
+
+
+def find_a_fault_while_the_disk_is_away(folder: Path) -> None:
+    """Look at something on a disk that goes and comes back meanwhile."""
+    with needing_room(folder, what="to try it"):
         folder.rmdir()
         Stop().wait(5 * LOOK_S)
         folder.mkdir()
         raise BadArguments(why="wrong")
-
-    assert refusal.value.misses == "disk"
-    assert refusal.value.facts == {"while_trying": "to try it"}
