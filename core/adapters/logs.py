@@ -1,24 +1,17 @@
 """Logs: one JSON line an event, with who said it, in which story, and nothing secret. Source: R-20.29."""
 
 import os
-import re
 import sys
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from core.ids import correlation
+from core.redact import mask_secrets
 
 Line = MutableMapping[str, Any]
-SECRETS: Final = re.compile(
-    r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user and password of an address
-    r"|\b(?:sk|pk|rk|xox[abp]|gh[opsu])[-_][\w-]{8,}"  # keys of providers
-    r"|\bf[a-z]_[\w-]{20,}"  # tokens of ours
-    r"|(?<=Bearer )[\w.~+/-]+=*"
-)
-MASKED = "***"
 PARTS = ("web", "worker", "beat", "run", "edge")
 
 
@@ -47,7 +40,7 @@ class Source:
 
 def mask(logger: object, name: str, text: str) -> str:
     """Take keys, tokens and passwords out of a finished line."""
-    return SECRETS.sub(MASKED, text)
+    return mask_secrets(text)
 
 
 def json_lines() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from factory.console.views import (
     settings,
     stop,
     together,
+    traces,
     ventures,
     work,
 )
@@ -56,6 +57,7 @@ urlpatterns = [
     path("work/steps/<uuid:task_id>/", session.task, name="task"),
     path("work/sessions/<uuid:attempt_id>/", session.session, name="session"),
     path("work/results/<uuid:artifact_id>/", session.result, name="result"),
+    path("traces/<uuid:story>/", traces.trace, name="trace"),
     path("search/", search.find, name="search"),
     path("settings/", settings.settings, name="settings"),
     path("settings/change/", settings.change, name="change_setting"),

@@ -10,10 +10,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.models import Request as Question
+from core.api.callers import caller_of
 from core.api.routes import Doors
 from core.api.rows import Door
+from core.errors import NotFound
+from core.redact import told_to
 from core.services import business_now
-from factory.insight.services import AgentNow, agents_now, effects_of, metrics_now, money_now, product_pnl
+from factory.insight.services import (
+    AgentNow,
+    Span,
+    agents_now,
+    effects_of,
+    metrics_now,
+    money_now,
+    product_pnl,
+    trace_of,
+)
 from portfolio.models import Product
 
 
@@ -193,7 +205,77 @@ class AgentsNowDoor(Door):
         return Response(AgentNowOut(shown, many=True).data)
 
 
+class SpanOut(serializers.Serializer[Any]):
+    """One piece of a story. Source: R-08.9."""
+
+    id = serializers.UUIDField()
+    kind = serializers.CharField(help_text="objective, graph, task, attempt, turn, call or tool.")
+    name = serializers.CharField()
+    parent_id = serializers.UUIDField(allow_null=True)
+    depth = serializers.IntegerField()
+    status = serializers.CharField(help_text="As its own row says it.")
+    started_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    prompt_tokens = serializers.IntegerField(allow_null=True)
+    completion_tokens = serializers.IntegerField(allow_null=True)
+    cost_microusd = serializers.IntegerField(
+        allow_null=True, help_text="Of everything below it; null: not known."
+    )
+    agent = serializers.CharField()
+    model = serializers.CharField()
+    prompt_version = serializers.CharField()
+    score = serializers.FloatField(allow_null=True, help_text="0 to 1; null: nobody judged.")
+    words = serializers.SerializerMethodField(
+        help_text="Why it failed, or what a tool was used on; redacted for an operator, empty for a viewer."
+    )
+    is_lost = serializers.BooleanField(help_text="Its own parent is not known.")
+
+    def get_words(self, span: Span) -> str:
+        """Return as much as the caller's role may read."""
+        return told_to(span.words, role=caller_of(self.context["request"]).role)
+
+
+class TraceOut(serializers.Serializer[Any]):
+    """One page of a story's trace."""
+
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    total = serializers.IntegerField(help_text="Spans on all pages.")
+    lost = serializers.IntegerField(help_text="Spans on all pages whose own parent is not known.")
+    page = serializers.IntegerField()
+    pages = serializers.IntegerField()
+    calls = serializers.IntegerField()
+    cost_microusd = serializers.IntegerField()
+    spans = SpanOut(many=True, help_text="Each behind its parent.")
+
+
+class PageIn(serializers.Serializer[Any]):
+    """Which page."""
+
+    page = serializers.IntegerField(min_value=1, max_value=100_000, default=1)
+
+
+class TraceDoor(Door):
+    """What happened in a story, as a tree of spans; its key is the correlation id."""
+
+    serializer_class = TraceOut
+    filter_backends = ()
+    pagination_class = None
+    questions = frozenset({"page"})
+
+    @extend_schema(responses=TraceOut, parameters=[PageIn, OpenApiParameter("id", UUID, "path")])
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        """Give one page of the trace."""
+        asked = PageIn(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        found = trace_of(pk, page=asked.validated_data["page"])
+        if found is None:
+            raise NotFound(story=str(pk))
+        return Response(TraceOut(found, context={"request": request}).data)
+
+
 DOORS: Doors = {
+    "traces": TraceDoor,
     "agents-now": AgentsNowDoor,
     "money": MoneyDoor,
     "metrics": MetricsDoor,

@@ -37,6 +37,7 @@ PAGES: dict[str, Callable[[Story], str]] = {
     "session": lambda story: f"/work/sessions/{_session(story)}/",
     "session of a job": lambda story: f"/work/sessions/{_attempt(story, 'desk')}/",
     "result": lambda story: f"/work/results/{story.releases[0].artifact_id}/",
+    "trace": lambda story: f"/traces/{story.product.correlation_id}/",
     "search": lambda story: "/search/?q=night",
     "search for nothing": lambda story: "/search/?q=zzzz",
 }

@@ -43,6 +43,7 @@ def fill(name: str) -> Mapping[str, str]:
         "opportunities": story.idea.name,
         "products": story.product.slug,
         "tasks": str(story.build.tasks.get(key="deploy").pk),
+        "traces": str(story.product.correlation_id),
     }
 
 

@@ -105,6 +105,7 @@ PEOPLE_READ: Final = [
     "tokens_list",
     "tokens_retrieve",
     "tokens_revoke",
+    "traces_retrieve",
     "turns_list",
     "turns_retrieve",
     "verdicts_list",

@@ -51,6 +51,8 @@ from factory.insight.services.products import (
 from factory.insight.services.queue import QueueNow, given_up, queue_now
 from factory.insight.services.search import Hits, search
 from factory.insight.services.sessions import SessionNow, session_of
+from factory.insight.services.spans import Span
+from factory.insight.services.traces import Trace, trace_of
 from factory.insight.services.ventures import Venture, venture_of, ventures
 from factory.insight.services.work import AtWork, StoryUse, story_use, who_works
 
@@ -83,9 +85,11 @@ __all__ = [
     "Record",
     "SessionNow",
     "Since",
+    "Span",
     "StageCost",
     "Step",
     "StoryUse",
+    "Trace",
     "Try",
     "Venture",
     "VentureCost",
@@ -121,6 +125,7 @@ __all__ = [
     "stage_costs",
     "story_use",
     "titles_behind",
+    "trace_of",
     "tries_of",
     "venture_of",
     "ventures",

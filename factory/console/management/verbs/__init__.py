@@ -16,6 +16,7 @@ from factory.console.management.verbs import (
     run,
     seed,
     tokens,
+    traces,
     work,
 )
 from factory.console.management.verbs.entry import run_verb
@@ -37,5 +38,6 @@ __all__ = [
     "run_verb",
     "seed",
     "tokens",
+    "traces",
     "work",
 ]

@@ -1,0 +1,108 @@
+"""`factory trace`: one story as a tree, with times, tokens and money."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from core.errors import NotFound
+from core.money import in_words
+from factory.console.management.find import find_one
+from factory.console.management.show import AsJson, print_json, show_rows, usd
+from factory.console.management.verbs.entry import app
+from factory.console.rules import length_in_words
+from factory.console.rules.trace import span_look
+from factory.insight.services import Span, Trace, trace_of
+from factory.work.models import Task
+from portfolio.models import Product
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHAT", help="A product's name in its address, a task's id, or a whole story's id."
+    ),
+]
+
+
+@app.command()
+def trace(
+    what: What,
+    *,
+    page: Annotated[int, typer.Option(min=1, help="Of a long story.")] = 1,
+    is_json: AsJson = False,
+) -> None:
+    """Show what happened in a story as a tree: tasks, tries, answers, calls and tools, with time, tokens and cost."""
+    found = _find(what, page=page)
+    if is_json:
+        print_json({**_facts(found), "spans": [_row(span) for span in found.spans]})
+        return
+    show_rows(
+        [_shown(span) for span in found.spans],
+        columns=("what", "how", "took", "tokens", "cost", "model", "words"),
+        is_json=False,
+        none="Nothing happened yet.",
+    )
+    lost = f", {found.lost} of an unknown try" if found.lost else ""
+    pages = f", page {found.page} of {found.pages}" if found.pages > 1 else ""
+    Console().print(
+        f"{found.total} spans{lost}, {found.calls} model calls, {in_words(found.cost_microusd)}{pages}."
+    )
+
+
+def _find(what: str, *, page: int) -> Trace:
+    found = None
+    if product := Product.objects.filter(slug=what).first():
+        found = trace_of(product.correlation_id, page=page)
+    elif (story := _story(what)) is None or (found := trace_of(story, page=page)) is None:
+        task = find_one(Task.objects.select_related("dag"), what, noun="task")
+        story = task.dag.correlation_id
+        found = trace_of(story, task_id=task.pk) if story else None
+    if found is None:
+        raise NotFound(trace=what)
+    return found
+
+
+def _story(what: str) -> UUID | None:
+    try:
+        return UUID(what)
+    except ValueError:
+        return None
+
+
+def _facts(found: Trace) -> dict[str, Any]:
+    return {
+        "story": found.id,
+        "title": found.title,
+        "total": found.total,
+        "lost": found.lost,
+        "page": found.page,
+        "pages": found.pages,
+        "calls": found.calls,
+        "cost_usd": usd(found.cost_microusd),
+    }
+
+
+def _row(span: Span) -> dict[str, Any]:
+    return {
+        "id": span.id, "parent": span.parent_id, "depth": span.depth, "kind": span.kind, "name": span.name,
+        "status": span.status, "started_at": span.started_at, "ended_at": span.ended_at, "agent": span.agent,
+        "model": span.model, "prompt_version": span.prompt_version, "prompt_tokens": span.prompt_tokens,
+        "completion_tokens": span.completion_tokens, "cost_usd": usd(span.cost_microusd), "score": span.score,
+        "words": span.words, "is_lost": span.is_lost,
+    }  # fmt: skip
+
+
+def _shown(span: Span) -> dict[str, Any]:
+    tokens = (
+        None if span.prompt_tokens is None else f"{span.prompt_tokens:,} + {span.completion_tokens or 0:,}"
+    )
+    return {
+        "what": f"{'  ' * span.depth}{span.name}",
+        "how": span_look(span.kind, span.status).words.lower() if span.status else "",
+        "took": length_in_words(span.seconds) if span.seconds is not None else "",
+        "tokens": tokens,
+        "cost": None if span.cost_microusd is None else in_words(span.cost_microusd),
+        "model": span.model if span.kind == "call" else "",
+        "words": span.words[:60],
+    }

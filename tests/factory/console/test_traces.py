@@ -1,0 +1,101 @@
+"""The page of a trace: what each role may read, what is folded, and the way to it from every page of the work."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from agents.gateway.models import Call
+from agents.runtime.models import ToolCall
+from factory.work.models import Attempt
+from tests.callers import asked, device_of
+from tests.factory.console.story import Story, a_story
+
+pytestmark = pytest.mark.django_db
+KEY = "sk-ant-abcdefgh12345678"
+
+
+@pytest.fixture
+def story(db: None) -> Story:
+    """Return a factory in which something happened."""
+    said = a_story()
+    ToolCall.objects.filter(tool="run").update(arguments={"command": f"mail ada@example.org {KEY}"})
+    return said
+
+
+def page_of(client: Client, story: Story, query: str = "") -> str:
+    """Return the trace as this browser is shown it."""
+    answer = client.get(f"/traces/{story.product.correlation_id}/{query}")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_page_shows_tasks_tries_calls_and_bars(owner: Client, story: Story) -> None:
+    page = page_of(owner, story)
+
+    assert "Write the list of jobs" in page
+    assert "Try 2" in page
+    assert "north-1" in page
+    assert '<rect class="s"' in page
+    assert "read_file <small>jobs/due.py</small>" in page
+
+
+def test_no_bar_leaves_the_axis(owner: Client, story: Story) -> None:
+    page = page_of(owner, story)
+
+    bars = [line.split('"') for line in page.split("<rect ")[1:] if ' x="' in line]
+    ends = [float(one[one.index(" x=") + 1]) + float(one[one.index(" width=") + 1]) for one in bars]
+    assert ends
+    assert all(0 < end <= 1_000.05 for end in ends)
+
+
+def test_the_owner_reads_all_an_operator_no_secret_a_viewer_numbers_alone(
+    owner: Client, operator: Client, viewer: Client, story: Story
+) -> None:
+    told = [page_of(client, story) for client in (owner, operator, viewer)]
+
+    assert [KEY in page for page in told] == [True, False, False]
+    assert ["ada@example.org" in page for page in told] == [True, False, False]
+    assert ["mail ***" in page for page in told] == [False, True, False]
+    assert ["jobs/due.py" in page for page in told] == [True, True, False]
+    assert all("$1.41" in page or "$1.36" in page for page in told)
+
+
+def test_one_step_alone_leads_back_to_the_whole(owner: Client, story: Story) -> None:
+    task = story.build.tasks.get(key="core")
+
+    page = page_of(owner, story, f"?step={task.pk}")
+
+    assert "Whole trace" in page
+    assert "Lay out the pages" not in page
+
+
+@pytest.mark.parametrize("query", ["?page=9999999999", "?page=x", "?page=-1", "?page=", "?step=none"])
+def test_a_strange_page_is_a_page_all_the_same(owner: Client, story: Story, query: str) -> None:
+    assert "Write the list of jobs" in page_of(owner, story, query)
+
+
+def test_every_page_of_the_work_leads_to_its_trace(owner: Client, story: Story) -> None:
+    address = f"/traces/{story.product.correlation_id}/"
+    task = story.build.tasks.get(key="core")
+    attempt = Attempt.objects.filter(task=task).latest("n")
+    call = Call.objects.filter(assignment_id=attempt.pk).latest("started_at")
+
+    pages = [
+        f"/ventures/{story.product.slug}/", f"/work/steps/{task.pk}/", f"/work/sessions/{attempt.pk}/",
+        f"/money/calls/{call.pk}/", f"/work/graphs/{story.build.pk}/",
+    ]  # fmt: skip
+
+    assert [page for page in pages if address not in owner.get(page).content.decode()] == []
+
+
+def test_rest_tells_each_role_as_much_as_the_page(story: Story) -> None:
+    answer = asked(device_of(story.owner), f"traces/{story.product.correlation_id}")
+    viewed = asked(device_of(story.owner, role="viewer"), f"traces/{story.product.correlation_id}")
+
+    assert answer["total"] == len(answer["spans"])
+    assert KEY in json.dumps(answer)
+    assert {span["words"] for span in viewed["spans"]} == {""}
+    assert [span["cost_microusd"] for span in viewed["spans"]] == [
+        span["cost_microusd"] for span in answer["spans"]
+    ]
