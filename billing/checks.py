@@ -1,14 +1,19 @@
 """Is the money in order?"""
 
 from datetime import timedelta
+from typing import Final
 
 from django.db.models import Sum
 from django.utils import timezone
 
+from billing.adapters.standing import standing_table
+from billing.errors import StandingUnreadable
 from billing.models import CostHour, Entry, Hold, Overage, Period, RevenueEvent, Scope, Window
 from core.clock import start_of_day
 from core.registry import Finding, register_check
 from core.services import business_now
+
+QUOTA_SHARE: Final = 0.8
 
 
 @register_check("ledger")
@@ -51,3 +56,26 @@ def bills() -> Finding:
             "Look at /ops/.",
         )
     return Finding("fine", "No bill was above what was authorised.")
+
+
+@register_check("standing costs")
+def standing_costs() -> Finding:
+    """What costs every day must be readable, and what is free must not be used up. Source: R-08.6, R-08.23."""
+    cure = "Mend data/standing.yaml."
+    try:
+        table = standing_table()
+    except StandingUnreadable as refusal:
+        return Finding("fail", refusal.sentence, cure)
+    if strange := sorted({line.currency for line in table.lines} - set(table.rates) - {"usd"}):
+        return Finding("fail", f"Not booked: there is no rate for {', '.join(strange)}.", cure)
+    today = business_now().date()
+    calls = dict(
+        CostHour.objects.between(today, today).order_by().values_list("item").annotate(calls=Sum("entries"))
+    )
+    for quota in table.quotas:
+        used = sum(calls.get(model, 0) for model in quota.models)
+        if used >= QUOTA_SHARE * quota.calls_a_day:
+            words = f"{quota.name}: {used:,} of {quota.calls_a_day:,} are used today."
+            return Finding("warn", words, "What comes beyond is billed or refused; lower what uses it.")
+    counted = sum(line.since is not None for line in table.lines)
+    return Finding("fine", f"{counted} lines count each day, {len(table.lines) - counted} are examples.")

@@ -74,3 +74,10 @@ class RaiseForbidden(FactoryError):
 
     code = "RAISE_FORBIDDEN"
     http_status = 403
+
+
+class StandingUnreadable(FactoryError):
+    """The table of standing costs cannot be read, so they are not booked."""
+
+    code = "STANDING_UNREADABLE"
+    http_status = 503

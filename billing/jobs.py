@@ -9,3 +9,9 @@ def expire_holds() -> None:
     """Book holds that nobody settled in time, and at once those of processes that died on this host."""
     services.expire_holds()
     services.settle_orphans()
+
+
+@every(60, name="billing.book_standing")
+def book_standing() -> None:
+    """Book what the factory costs whoever works, once for each line and day."""
+    services.book_standing()

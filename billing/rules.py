@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from hashlib import sha256
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from billing.errors import CurrencyUnknown, SignatureBad, SignatureOld
 from core.clock import end_of_day, end_of_month, start_of_day, start_of_month
@@ -138,3 +141,103 @@ def electricity_of_day(watts: Decimal, *, usd_per_kwh: Decimal) -> int:
 def _part(total: int, *, number: int, of: int) -> int:
     """Return the part with this number, from 1: cut so that all of them add up to `total`."""
     return total * number // of - total * (number - 1) // of
+
+
+StandingKind = Literal[
+    "electricity", "hardware", "hosting", "domain", "database", "mail", "tools", "subscription", "marketing", "browser", "other"
+]  # fmt: skip
+
+
+class _Said(BaseModel):
+    """One part of a file that people edit; a strange name in it is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rate(_Said):
+    """What one unit of a currency is worth in dollars, since which day."""
+
+    usd: Decimal = Field(gt=0)
+    day: date
+
+
+class StandingLine(_Said):
+    """One thing that costs every day: electricity by its watts, hardware by its price, all others by the month.
+
+    `since` None: an example. `until` is its last day. Source: R-08.6, R-08.23.
+    """
+
+    name: str = Field(min_length=1, max_length=60)
+    kind: StandingKind
+    since: date | None = None
+    until: date | None = None
+    product: str = ""
+    currency: str = Field("usd", pattern="^[a-z]{3}$")
+    a_month: Decimal | None = Field(None, ge=0, le=100_000)
+    price: Decimal | None = Field(None, ge=0, le=1_000_000)
+    months: int = Field(24, ge=1, le=600)
+    watts: Decimal | None = Field(None, ge=0, le=100_000)
+    usd_per_kwh: Decimal = Field(Decimal("0.30"), ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _says_one_amount(self) -> "StandingLine":
+        if sum(amount is not None for amount in (self.a_month, self.price, self.watts)) != 1:
+            raise ValueError("every line says one of a_month, price and watts")
+        if self.watts is not None and self.currency != "usd":
+            raise ValueError("electricity is counted in dollars")
+        return self
+
+    def is_due(self, day: date) -> bool:
+        """Say whether it costs something on `day`, where it counts from its beginning."""
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+    def units_of_day(self, day: date, *, founded: date, per_unit: int) -> int:
+        """Return what `day` bears of it in parts of its currency, `per_unit` to one; days of a month add up to the month.
+
+        A thing without a beginning began when the factory was `founded`.
+        """
+        if self.watts is not None:
+            return electricity_of_day(self.watts, usd_per_kwh=self.usd_per_kwh)
+        if self.a_month is not None:
+            return share_of_day(int(self.a_month * per_unit), day=day)
+        price = int((self.price or Decimal()) * per_unit)
+        return share_of_day(
+            share_of_month(price, since=self.since or founded, months=self.months, day=day), day=day
+        )
+
+
+class Quota(_Said):
+    """What is free up to a number of calls a day. Source: R-08.23."""
+
+    name: str = Field(min_length=1, max_length=60)
+    models: tuple[str, ...] = Field(min_length=1)
+    calls_a_day: int = Field(gt=0)
+
+
+class Standing(_Said):
+    """The whole table of standing costs."""
+
+    rates: dict[str, Rate] = Field(default_factory=dict)
+    lines: tuple[StandingLine, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_names(self) -> "Standing":
+        names = [(line.kind, line.name) for line in self.lines]
+        if len(set(names)) < len(names):
+            raise ValueError("two lines of one kind have the same name")
+        return self
+
+    def cost_of_day(self, line: StandingLine, day: date, *, founded: date) -> int | ForeignBill:
+        """Return what `day` bears of `line`: micro-dollars, or a bill in its currency.
+
+        Raises:
+            CurrencyUnknown: the table has no rate for it.
+        """
+        if line.currency == "usd":
+            return line.units_of_day(day, founded=founded, per_unit=MICROUSD_PER_USD)
+        rate = self.rates.get(line.currency)
+        if rate is None:
+            raise CurrencyUnknown(currency=line.currency)
+        minor = line.units_of_day(day, founded=founded, per_unit=_MINOR_PER_UNIT.get(line.currency, 100))
+        return ForeignBill(original_minor=minor, currency=line.currency, rate=rate.usd, rate_on=rate.day)

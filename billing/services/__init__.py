@@ -23,9 +23,10 @@ from billing.services.scopes import (
     set_limit,
     start_small,
 )
+from billing.services.standing import book_standing
 
 __all__ = [
-    "book_entry", "call_cap", "cap_scopes", "capture_hold", "change_limit", "expire_holds", "factory_scope",
+    "book_entry", "book_standing", "call_cap", "cap_scopes", "capture_hold", "change_limit", "expire_holds", "factory_scope",
     "give_limits", "lose_hold", "open_scope", "open_scopes", "open_windows", "place_hold",
     "receive_payment", "record_revenue", "release_hold", "rename_scope", "set_limit", "settle_orphans", "start_small",
 ]  # fmt: skip

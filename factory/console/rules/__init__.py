@@ -294,17 +294,26 @@ def range_marks(
 
 
 COST_KINDS: Final = frozenset(
-    {"model_call", "hosting", "domain", "mail", "tools", "marketing", "validation", "other", "shared"}
-)
+    {
+        "model_call", "electricity", "hardware", "hosting", "domain", "database", "mail", "tools", "subscription",
+        "marketing", "processor_fee", "validation", "browser", "other", "shared",
+    }
+)  # fmt: skip
 """Kinds of profit and loss that are costs; the others came from customers, with their refunds and fees."""
 MONEY_WORDS: Final[Mapping[str, str]] = {
     "model_call": "Models",
+    "electricity": "Electricity",
+    "hardware": "Share of the hardware",
     "hosting": "Hosting",
     "domain": "Web names",
+    "database": "Database",
     "mail": "Mail",
     "tools": "Tools",
+    "subscription": "Subscriptions",
     "marketing": "Marketing",
+    "processor_fee": "Payment fees",
     "validation": "Test of demand",
+    "browser": "Browser minutes",
     "other": "Other costs",
     "shared": "Share of shared costs",
     "payment": "Payments",

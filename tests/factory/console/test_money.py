@@ -15,6 +15,7 @@ from billing.services import book_entry, factory_scope
 from core.ids import new_id
 from core.models import AuditRow
 from core.services import business_now
+from factory.console.rules import COST_KINDS, MONEY_WORDS
 from factory.insight.services import Wanted, costs_now, ledger_page, ledger_rows, ledger_sums
 from portfolio.models import Product
 from tests.factory.console.story import Story, a_story
@@ -170,3 +171,8 @@ def test_the_list_of_agents_adds_up_and_filters(story: Story, owner: Client) -> 
     assert everyone.count('class="rowlink"') == Agent.objects.count()
     assert at_work.count('class="rowlink"') == 1
     assert "Try to break it" in at_work
+
+
+def test_every_kind_of_cost_has_words_and_counts_as_a_cost() -> None:
+    assert {*Entry.Kind.values, "shared"} == COST_KINDS
+    assert MONEY_WORDS.keys() >= COST_KINDS

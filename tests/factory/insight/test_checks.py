@@ -36,8 +36,7 @@ def test_a_call_booked_at_another_cost_is_found() -> None:
 
 
 def test_an_entry_of_a_call_that_nobody_made_is_found() -> None:
-    row = {"kind": Entry.Kind.MODEL_CALL, "ref": "call:x", "amount_microusd": 1}
-    book_entry(factory_scope(), call_id=new_id(), **row)
+    book_entry(factory_scope(), kind=Entry.Kind.MODEL_CALL, ref="call:x", amount_microusd=1, call_id=new_id())
 
     with time_machine.travel(timezone.now() + 2 * SETTLING):
         assert calls_and_ledger().state == "fail"
