@@ -110,3 +110,54 @@ class KeyFromEnvironment(FactoryError):
     """This key stands in the environment, which wins: change it there, then start the factory again."""
 
     code = "KEY_FROM_ENVIRONMENT"
+
+
+class KeyRefused(FactoryError):
+    """The model maker does not take this key; nothing was stored."""
+
+    code = "KEY_REFUSED"
+    http_status = 422
+    advice = "Look whether it was copied whole and is still valid."
+
+
+class MakerBusy(FactoryError):
+    """The model maker asks to wait before it looks at this key; nothing was stored."""
+
+    code = "MAKER_BUSY"
+    http_status = 429
+    is_retryable = True
+
+
+class MakerSilent(FactoryError):
+    """Nobody answers at this address; nothing was stored."""
+
+    code = "MAKER_SILENT"
+    http_status = 503
+    is_retryable = True
+
+
+class ListUnreadable(FactoryError):
+    """What answers at this address does not list models as a model maker does; nothing was stored."""
+
+    code = "LIST_UNREADABLE"
+    http_status = 422
+
+
+class AddressUnusable(FactoryError):
+    """This cannot be the address of a model maker."""
+
+    code = "ADDRESS_UNUSABLE"
+    http_status = 422
+
+
+class OnlyRehearsed(FactoryError):
+    """This database rehearses, and stays so: a key belongs to a real factory."""
+
+    code = "ONLY_REHEARSED"
+    advice = "Start without FACTORY_MODE, or with FACTORY_MODE=real and a home of its own."
+
+
+class PriceKnown(FactoryError):
+    """This model has a price already; a new one comes with the price table."""
+
+    code = "PRICE_KNOWN"

@@ -8,6 +8,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from agents.gateway.rules.money import Tariff, Usage
+from agents.gateway.rules.offers import names_offered
 from agents.gateway.rules.route import TIERS
 from core.ids import new_id
 from core.models import Mode
@@ -29,9 +30,26 @@ class Provider(models.Model):
     stopped_because = models.CharField(max_length=300, blank=True)
     needs_key = models.BooleanField(default=True, help_text="False: an own machine that asks for none.")
     added_by = models.CharField(max_length=80, blank=True, help_text="Who added it; empty: the price table.")
+    offered = models.JSONField(
+        null=True, help_text="Its own list: [{name, window_tokens}]; None: never read."
+    )
+    listed_at = models.DateTimeField(null=True, help_text="Machine time the list was read.")
+    proved_at = models.DateTimeField(
+        null=True, help_text="Machine time of the last call that proved its key."
+    )
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def names_offered(self) -> frozenset[str] | None:
+        """The names of the models this key really has; None: its list was never read."""
+        return None if self.offered is None else names_offered(row["name"] for row in self.offered)
+
+    def has(self, model: str) -> bool:
+        """Say whether nothing is known against calling `model` here."""
+        names = self.names_offered
+        return names is None or model in names
 
 
 class ModelEntry(models.Model):

@@ -29,8 +29,8 @@ _sockets: dict[int, Path] = {}
 """The rehearsal child's socket, by the process that started the child."""
 
 
-def line_to(provider: Provider, *, mode: str) -> Line:
-    """Return how `provider` is reached in this mode.
+def line_to(provider: Provider, *, mode: str, key: str | None = None) -> Line:
+    """Return how `provider` is reached in this mode, with its own key or one that is on trial.
 
     Raises:
         KeyMissing: nobody gave its key.
@@ -38,7 +38,7 @@ def line_to(provider: Provider, *, mode: str) -> Line:
     """
     if mode == Mode.REHEARSAL:
         return Line(_client(_REHEARSAL_URL), _REHEARSAL_URL, _REHEARSAL_KEY)
-    key = key_of(provider.name)
+    key = key_of(provider.name) if key is None else key
     if key is None:
         raise KeyMissing(provider=provider.name)
     return Line(_client(provider.base_url), provider.base_url, key)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 TaskType = Literal[
-    "classification", "extraction", "summarization", "coding", "reasoning", "creative", "general"
+    "classification", "extraction", "summarization", "coding", "reasoning", "creative", "general", "key_check"
 ]
 Quality = Literal["best", "good", "acceptable"]
 

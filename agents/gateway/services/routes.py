@@ -14,6 +14,7 @@ from agents.gateway.rules.money import Tariff, bound_microusd, likely_tokens
 from agents.gateway.rules.route import Candidate, capable, in_order, reason_for
 from billing.errors import BudgetExceeded
 from billing.services import call_cap
+from core.models import Mode
 from core.money import in_words
 from core.services import business_now, current_mode
 
@@ -82,7 +83,7 @@ def _options(ask: Ask) -> list[_Option]:
     return [
         _Option(entry, _body(ask, entry), _room(ask, entry), tariffs.get(entry.id))
         for entry in entries
-        if entry.provider_id in in_reach
+        if entry.provider_id in in_reach and (mode == Mode.REHEARSAL or entry.provider.has(entry.name))
     ]
 
 
