@@ -2,7 +2,18 @@
 
 from django.contrib import admin
 
-from billing.models import CostHour, Entry, Hold, HoldPart, Limit, Overage, RevenueEvent, Scope, Window
+from billing.models import (
+    CostHour,
+    Entry,
+    Hold,
+    HoldPart,
+    Limit,
+    MoneyAlert,
+    Overage,
+    RevenueEvent,
+    Scope,
+    Window,
+)
 from core.admin import ReadOnlyAdmin, in_usd
 
 
@@ -109,3 +120,13 @@ class RevenueEventAdmin(ReadOnlyAdmin):
     list_filter = ("at", "kind", "provider", "mode")
     list_select_related = ("scope",)
     search_fields = ("provider_event_id", "correlation_id", "scope__label")
+
+
+@admin.register(MoneyAlert)
+class MoneyAlertAdmin(ReadOnlyAdmin):
+    """What the owner was told of money."""
+
+    list_display = ("at", "scope", "rule", "line", "level", "amount_microusd", "limit_microusd")
+    list_filter = ("at", "rule", "level")
+    list_select_related = ("scope",)
+    search_fields = ("scope__label", "scope__ref")

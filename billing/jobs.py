@@ -15,3 +15,10 @@ def expire_holds() -> None:
 def book_standing() -> None:
     """Book what the factory costs whoever works, once for each line and day."""
     services.book_standing()
+
+
+@every(15, name="billing.watch_money")
+def watch_money() -> None:
+    """Tell the owner of every line that money passed, once for each period."""
+    services.watch_limits()
+    services.watch_pace()

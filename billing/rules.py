@@ -2,11 +2,12 @@
 
 import hmac
 from calendar import monthrange
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from hashlib import sha256
+from statistics import fmean, pstdev
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -241,3 +242,82 @@ class Standing(_Said):
             raise CurrencyUnknown(currency=line.currency)
         minor = line.units_of_day(day, founded=founded, per_unit=_MINOR_PER_UNIT.get(line.currency, 100))
         return ForeignBill(original_minor=minor, currency=line.currency, rate=rate.usd, rate_on=rate.day)
+
+
+Level = Literal["info", "warning", "critical"]
+
+
+class Pace(_Said):
+    """So many times what was before, and at least so many dollars."""
+
+    times: Decimal = Field(gt=0)
+    least: Decimal = Field(ge=0)
+    pause_min: int = Field(0, ge=0)
+
+    def is_passed(self, amount_microusd: int, *, before_microusd: int) -> bool:
+        """Say whether `amount` is out of proportion to what was `before` in as long a time."""
+        return amount_microusd >= to_microusd(self.least) and amount_microusd > self.times * before_microusd
+
+
+class Unusual(_Said):
+    """So many standard deviations above the mean, and at least so many dollars."""
+
+    sigmas: Decimal = Field(ge=0)
+    least: Decimal = Field(ge=0)
+
+    def is_passed(self, amount_microusd: int, *, days: Sequence[int]) -> bool:
+        """Say whether `amount` stands out of the `days` before; without any nothing does."""
+        if not days or amount_microusd < to_microusd(self.least):
+            return False
+        return amount_microusd > fmean(days) + float(self.sigmas) * pstdev(days)
+
+
+class Mix(_Said):
+    """How many percent of the calls cheap models make at least, and top models at most. Source: R-02.7."""
+
+    cheap_least: int = Field(ge=0, le=100)
+    top_most: int = Field(ge=0, le=100)
+
+
+class Span(_Said):
+    """From so many dollars to so many."""
+
+    least: Decimal = Field(alias="from", ge=0)
+    most: Decimal = Field(alias="to", ge=0)
+
+
+class AlertTable(_Said):
+    """When the owner is told of money. Source: R-08.3, R-08.4."""
+
+    lines: dict[int, Level]
+    factory_day: dict[int, Level]
+    month_forecast: dict[int, Level]
+    agent_pace: Pace
+    factory_hour: Pace
+    agent_day: Unusual
+    mix: Mix
+    product_built: Span
+
+
+def lines_passed(lines: Iterable[int], *, room: Room) -> tuple[int, ...]:
+    """Return the lines in percent of the cap that `room` has passed; the last one also by what is held."""
+    taken = {line: room.spent + (room.held if line >= 100 else 0) for line in lines}
+    return tuple(line for line in sorted(taken) if taken[line] and 100 * taken[line] >= line * room.cap)
+
+
+def month_forecast(
+    spent_microusd: int, *, full_days: Sequence[int], today_microusd: int, now: datetime
+) -> int:
+    """Return what a month will cost: what is spent, and the mean of the last full days for each day that is left.
+
+    Args:
+        spent_microusd: this month, today included.
+        full_days: what each of the last full days cost, at most seven count; none: today so far is a day.
+        today_microusd: what today cost so far.
+        now: business time.
+
+    Source: R-08.3.
+    """
+    days = full_days[-7:] or [today_microusd]
+    left = (end_of_month(now) - end_of_day(now)) / timedelta(days=1)
+    return spent_microusd + round(Decimal(sum(days)) / len(days) * Decimal(left))

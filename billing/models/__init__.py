@@ -1,5 +1,6 @@
 """Whose money it is, what may be spent, what is held, what was spent and what came in."""
 
+from billing.models.alerts import MoneyAlert, MoneyAlertQuerySet
 from billing.models.holds import Hold, HoldPart, HoldQuerySet
 from billing.models.ledger import (
     CostHour,
@@ -13,6 +14,6 @@ from billing.models.ledger import (
 from billing.models.scopes import Limit, Period, Scope, Window, WindowQuerySet
 
 __all__ = [
-    "CostHour", "CostHourQuerySet", "Entry", "EntryQuerySet", "Hold", "HoldPart", "HoldQuerySet", "Limit", "Overage", "Period", "RevenueEvent",
+    "CostHour", "CostHourQuerySet", "Entry", "EntryQuerySet", "Hold", "HoldPart", "HoldQuerySet", "Limit", "MoneyAlert", "MoneyAlertQuerySet", "Overage", "Period", "RevenueEvent",
     "RevenueQuerySet", "Scope", "Window", "WindowQuerySet",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from core.money import in_words, to_usd
 from factory.console import rules
 from factory.console.rules import Promise
 from factory.console.rules.decisions import CHANNEL_WORDS, ask_in_words
+from factory.console.rules.money import money_alert_words
 from factory.insight.services import Alert
 from portfolio.models import Opportunity
 from portfolio.rules.opportunity import PASSING_POINTS
@@ -267,6 +268,10 @@ def alert_words(alert: Alert) -> str:
         return f"Version {alert.version} of {alert.name} was rolled back"
     if alert.kind == "gave_up":
         return f"“{alert.name}” gave up"
+    if alert.kind == "money":
+        return money_alert_words(
+            alert.rule, name=alert.name, line=alert.line, amounts=alert.amounts or (0, 0)
+        )
     if alert.kind == "at_limit":
         return f"{alert.name} reached its limit: {used} of {cap} {alert.words}"
     return f"{alert.name} has used {used} of {cap} {alert.words}"

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from factory.console.rules.money import money_alert_words
 from factory.console.templatetags.console import icon
 from factory.insight.services import Alert, News, Venture
 
@@ -21,6 +22,7 @@ _NEWS_ICONS: Final = {
     "gave_up": ("fail", "harm"),
     "done": ("done", "good"),
     "scanned": ("file", ""),
+    "money": ("coin", "need"),
 }
 _LINKS: Final = {
     "live": "venture",
@@ -36,6 +38,7 @@ _ALERT_ICONS: Final = {
     "gave_up": ("fail", "harm"),
     "at_limit": ("park", "need"),
     "near_limit": ("alert", "need"),
+    "money": ("coin", "need"),
 }
 
 
@@ -48,12 +51,16 @@ def news_icon(news: News) -> SafeString:
 @register.simple_tag
 def news_link(news: News) -> str:
     """Return where the news leads."""
-    return reverse(_LINKS[news.kind], args=[news.ref]) if news.kind in _LINKS else reverse("ideas")
+    if news.kind in _LINKS:
+        return reverse(_LINKS[news.kind], args=[news.ref])
+    return reverse("money" if news.kind == "money" else "ideas")
 
 
 @register.simple_tag
 def news_words(news: News) -> str:
     """Return the news as a sentence."""
+    if news.kind == "money":
+        return money_alert_words(news.more, name=news.name, line=news.line, amounts=news.amounts or (0, 0))
     return {
         "live": f"Version {news.more} of {news.name} serves everyone",
         "rolled_back": f"Version {news.more} of {news.name} was rolled back",

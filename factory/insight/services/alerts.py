@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import F
+from django.db.models import F, Q
 
-from billing.models import Period, Scope, Window
+from billing.models import MoneyAlert, Period, Scope, Window
 from factory.delivery.models import Release
 from factory.work.models import DeadLetter
 
 HARM_LASTS: Final = timedelta(hours=24)
 NEAR_SHARE: Final = 0.8
 AT_MOST: Final = 20
+_OF_LIMITS: Final = (MoneyAlert.Rule.DAY, MoneyAlert.Rule.MONTH, MoneyAlert.Rule.LIFE)
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Alert:
     """One thing to know.
 
     Attributes:
-        kind: `rolled_back`, `gave_up`, `near_limit` or `at_limit`.
+        kind: `rolled_back`, `gave_up`, `near_limit`, `at_limit` or `money`.
         at: business time, or machine time of what has no other; None: it holds now, since when is not kept.
         name: product, task or limit that it is about.
         slug: of the product; empty: it is about none.
         amounts: used and allowed micro-dollars, where it is about money.
+        rule: of `money`: what was passed, and at which `line`.
     """
 
     kind: str
@@ -34,6 +36,8 @@ class Alert:
     slug: str = ""
     version: int | None = None
     amounts: tuple[int, int] | None = None
+    rule: str = ""
+    line: int = 0
 
     @property
     def is_harm(self) -> bool:
@@ -43,7 +47,7 @@ class Alert:
 
 def alerts_now(now: datetime) -> tuple[Alert, ...]:
     """Return what is to be known at business time `now`, the most serious first."""
-    return (*_rolled_back(now), *_limits(now), *_gave_up())
+    return (*_rolled_back(now), *_limits(now), *_money(now), *_gave_up())
 
 
 def _rolled_back(now: datetime) -> list[Alert]:
@@ -66,6 +70,18 @@ def _limits(now: datetime) -> list[Alert]:
     columns = ("period", "cap_microusd", "scope__product__name", "scope__product__slug")
     rows = near.annotate(taken=used).order_by("-starts_at", "pk").values_list("taken", *columns)
     return [_limit(*row) for row in rows[:AT_MOST]]
+
+
+def _money(now: datetime) -> list[Alert]:
+    """What was told of money since a day ago; limits that are nearly used up speak for themselves as long as they are."""
+    shown = Q(rule__in=_OF_LIMITS, scope__kind__in=[Scope.Kind.FACTORY, Scope.Kind.PRODUCT])
+    rows = MoneyAlert.objects.since(now - HARM_LASTS).grave().exclude(shown)
+    return [
+        Alert(
+            "money", one.at, one.scope.label, amounts=(one.amount_microusd, one.limit_microusd), rule=one.rule, line=one.line
+        )
+        for one in rows[:AT_MOST]
+    ]  # fmt: skip
 
 
 def _limit(taken: int, period: str, cap_microusd: int, name: str | None, slug: str | None) -> Alert:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from approvals.models import Request
-from billing.models import Entry, RevenueEvent
+from billing.models import Entry, MoneyAlert, RevenueEvent
 from factory.delivery.models import Release
 from factory.work.models import Dag, DeadLetter
 from portfolio.models import Product, Scan, StageChange
@@ -23,11 +23,12 @@ class News:
     """One thing that happened.
 
     Attributes:
-        kind: `live`, `rolled_back`, `stage`, `asked`, `silence`, `gave_up`, `done` or `scanned`.
+        kind: `live`, `rolled_back`, `stage`, `asked`, `silence`, `gave_up`, `done`, `scanned` or `money`.
         at: business time.
         name: product, question, step or graph.
         more: version, stage or numbers, as the kind needs.
         ref: slug or id of what it leads to.
+        amounts: of `money`: what it came to and what it was measured by; at which `line`.
     """
 
     kind: str
@@ -35,6 +36,8 @@ class News:
     name: str
     more: str = ""
     ref: str = ""
+    amounts: tuple[int, int] | None = None
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def news_since(moment: datetime, *, now: datetime) -> Since:
         *_questions(since),
         *_work(moment, ahead=ahead),
         *_scans(since),
+        *_money(since),
     ]
     found.sort(key=lambda one: one.at, reverse=True)
     return Since(
@@ -114,3 +118,9 @@ def _work(moment: datetime, *, ahead: timedelta) -> Iterator[News]:
 def _scans(since: datetime) -> Iterator[News]:
     for one in Scan.objects.filter(at__gt=since).order_by("-at")[:_PER_KIND]:
         yield News("scanned", one.at, one.file_name, str(one.signals_new))
+
+
+def _money(since: datetime) -> Iterator[News]:
+    for one in MoneyAlert.objects.since(since)[:_PER_KIND]:
+        amounts = one.amount_microusd, one.limit_microusd
+        yield News("money", one.at, one.scope.label, one.rule, amounts=amounts, line=one.line)
