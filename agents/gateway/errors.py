@@ -57,6 +57,50 @@ class Stopped(FactoryError):
     code = "STOPPED"
 
 
+class ModelUnknown(FactoryError):
+    """No model of this name is switched on here."""
+
+    code = "MODEL_UNKNOWN"
+    http_status = 404
+
+
+class ModelForbidden(FactoryError):
+    """This run may not ask this model."""
+
+    code = "MODEL_FORBIDDEN"
+    http_status = 403
+
+
+class Unbounded(FactoryError):
+    """Nobody can say what this would cost at most, so it is not called; leave the field out."""
+
+    code = "COST_UNBOUNDED"
+    http_status = 422
+
+
+class NotTranslatable(FactoryError):
+    """This model's provider speaks another protocol, and this part has no meaning there; leave it out or ask another model."""
+
+    code = "NOT_TRANSLATABLE"
+    http_status = 422
+
+
+class DoorFull(FactoryError):
+    """Too many answers are open in this process."""
+
+    code = "DOOR_FULL"
+    http_status = 429
+    is_retryable = True
+
+
+class BooksUnreachable(FactoryError):
+    """The books cannot be read, so nothing may be spent."""
+
+    code = "BOOKS_UNREACHABLE"
+    http_status = 503
+    is_retryable = True
+
+
 class InvalidAnswer(FactoryError):
     """The model's answer does not fit its schema, also after a repair and one tier up."""
 

@@ -71,7 +71,7 @@ class IsLive(admin.SimpleListFilter):
 class CapabilityTokenAdmin(ReadOnlyAdmin):
     """What each attempt may do; the secret itself is nowhere."""
 
-    list_display = ("agent", "assignment_id", "tools", "expires_at", "revoked_at")
+    list_display = ("agent", "assignment_id", "tools", "engine", "expires_at", "revoked_at")
     list_filter = (IsLive, "agent")
     list_select_related = ("agent",)
     search_fields = ("assignment_id", "agent__name")

@@ -101,6 +101,9 @@ class CapabilityToken(models.Model):
     assignment_id = models.UUIDField(db_index=True)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="tokens")
     tools = models.JSONField(default=list)
+    engine = models.JSONField(
+        null=True, help_text="An engine's token: whom it may ask and who pays. Null: it opens tools."
+    )
     expires_at = models.DateTimeField(help_text="Machine time.")
     revoked_at = models.DateTimeField(null=True, help_text="Machine time.")
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Literal
+from uuid import UUID
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -33,6 +34,24 @@ class Limits(_Part):
         default=None, ge=1, le=100, description="None: the table of limits says."
     )
     requires_approval: tuple[str, ...] = ()
+
+
+class EngineRights(BaseModel):
+    """What one run of an engine may ask of models, and who pays.
+
+    Attributes:
+        scopes: ids of the billing scopes that pay.
+        may_ask: names of models; none: any.
+        max_tokens: how much one answer may hold where the engine does not say; None: it must say.
+        correlation_id: the story its calls belong to.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    scopes: tuple[UUID, ...]
+    may_ask: tuple[str, ...] = ()
+    max_tokens: int | None = Field(default=None, ge=1)
+    correlation_id: UUID | None = None
 
 
 class Memory(_Part):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from agents.roster.errors import ToolDenied
 from agents.roster.models import Agent, CapabilityToken
-from agents.roster.rules import why_denied
+from agents.roster.rules import EngineRights, why_denied
 from core.errors import TokenEnded
 from core.models import AuditRow
 from core.services import audit
@@ -23,6 +23,21 @@ def issue_token(*, agent: Agent, assignment_id: UUID, expires_at: datetime) -> s
         assignment_id=assignment_id,
         agent=agent,
         tools=list(agent.definition.tools),
+        expires_at=expires_at,
+    )
+    return token
+
+
+def issue_engine_token(
+    *, agent: Agent, assignment_id: UUID, rights: EngineRights, expires_at: datetime
+) -> str:
+    """Return a secret that opens model calls, and nothing else, for this attempt, until `expires_at` (machine time)."""
+    token = secrets.token_urlsafe(32)
+    CapabilityToken.objects.create(
+        token_sha256=_digest(token),
+        assignment_id=assignment_id,
+        agent=agent,
+        engine=rights.model_dump(mode="json"),
         expires_at=expires_at,
     )
     return token
@@ -67,8 +82,21 @@ def token_in_force(secret: str) -> CapabilityToken:
     Raises:
         TokenEnded: no such token, or its attempt is over, or its agent is switched off.
     """
+    return _live_token(secret, is_engines=False)
+
+
+def engine_token_in_force(secret: str) -> CapabilityToken:
+    """Return the engine's token of this secret with its agent, while its attempt runs.
+
+    Raises:
+        TokenEnded: no such token, or its attempt is over, or its agent is switched off.
+    """
+    return _live_token(secret, is_engines=True)
+
+
+def _live_token(secret: str, *, is_engines: bool) -> CapabilityToken:
     live = CapabilityToken.objects.live(timezone.now()).select_related("agent")
-    token = live.filter(token_sha256=_digest(secret)).first()
+    token = live.filter(token_sha256=_digest(secret), engine__isnull=not is_engines).first()
     if token is None or not token.agent.is_enabled:
         raise TokenEnded(why="no such token, or its attempt is over")
     return token

@@ -1,0 +1,1 @@
+"""The models' door for engines: /v1/*, in the words of the protocols they speak."""

@@ -1,0 +1,36 @@
+"""A refusal in the words of each protocol: one that engines do not try again."""
+
+from django.http import JsonResponse
+
+from agents.gateway.errors import AllProvidersDown, ProviderFault, RateLimited
+from billing.errors import BudgetExceeded
+from core.errors import FactoryError, TokenEnded
+from core.registry import Json
+
+_STATUS: tuple[tuple[type[FactoryError], int], ...] = ((RateLimited, 429), (AllProvidersDown, 503))
+"""What the provider is to be blamed for keeps its own status; all else is 400: engines storm on 401, 402, 422 and 5xx."""
+
+
+def refuse(refusal: FactoryError, *, speech: str) -> JsonResponse:
+    """Return the refusal as an answer; whoever asked must not try the same again."""
+    status = next((status for kind, status in _STATUS if isinstance(refusal, kind)), 400)
+    return JsonResponse(told(refusal, speech=speech), status=status, headers={"x-should-retry": "false"})
+
+
+def told(refusal: FactoryError, *, speech: str) -> Json:
+    """Return the refusal as this protocol tells an error; which limit, what is left and when it resets are facts of it."""
+    error: Json = {"type": _type(refusal), "message": refusal.sentence, "code": refusal.code}
+    if facts := {name: str(value) for name, value in refusal.facts.items()}:
+        error["facts"] = facts
+    return {"type": "error", "error": error} if speech == "anthropic" else {"error": {**error, "param": None}}
+
+
+def _type(refusal: FactoryError) -> str:
+    """The word both protocols have for it."""
+    if isinstance(refusal, BudgetExceeded):
+        return "billing_error"
+    if isinstance(refusal, TokenEnded):
+        return "authentication_error"
+    if isinstance(refusal, RateLimited):
+        return "rate_limit_error"
+    return "api_error" if isinstance(refusal, AllProvidersDown | ProviderFault) else "invalid_request_error"
