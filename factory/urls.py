@@ -43,6 +43,7 @@ urlpatterns = [
     path("api/v1/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/v1/docs/", docs, name="api-docs"),
     re_path(r"^api/", NoSuchDoor.as_view()),
+    path("", include("agents.gateway.door.urls")),
     path("", include("billing.urls")),
     path("", include("factory.console.urls")),
 ]

@@ -4,7 +4,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -120,7 +120,10 @@ class _Reader:
             "POST", url, content=self.body, headers=headers, timeout=timeout
         ) as response:
             if response.status_code != 200:
-                self.mail.put(_fault_of(response, key=self.line.key))
+                words = response.read()[:2000]
+                self.mail.put(
+                    fault_of(response.status_code, headers=response.headers, words=words, key=self.line.key)
+                )
                 return
             for event in stream_events(response.iter_bytes()):
                 if self.has_left.is_set():
@@ -156,18 +159,14 @@ def _object(data: bytes) -> Json:
     return found
 
 
-def _fault_of(response: httpx.Response, *, key: str) -> ProviderFault:
+def fault_of(status: int, *, headers: Mapping[str, str], words: bytes, key: str) -> ProviderFault:
     """Name what a status other than 200 means; its words are kept short and never hold the key."""
-    status = response.status_code
-    words = response.read()[:2000].decode(errors="replace")
-    words = words.replace(key, "***") if key else words
+    said = _said(words.decode(errors="replace").replace(key or "\0", "***"))
     if status >= 500:
-        return ProviderFault(
-            "server", is_free=status in _SURELY_NOT_STARTED, words=f"{status}: {_said(words)}"
-        )
+        return ProviderFault("server", is_free=status in _SURELY_NOT_STARTED, words=f"{status}: {said}")
     kind = _KINDS.get(status, "refused_request" if status >= 400 else "garbled")
-    retry_after_s = _seconds(response.headers.get("retry-after", ""))
-    return ProviderFault(kind, is_free=True, words=f"{status}: {_said(words)}", retry_after_s=retry_after_s)
+    retry_after_s = _seconds(headers.get("retry-after", ""))
+    return ProviderFault(kind, is_free=True, words=f"{status}: {said}", retry_after_s=retry_after_s)
 
 
 def _said(words: str) -> str:

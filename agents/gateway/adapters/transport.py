@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -42,6 +43,27 @@ def line_to(provider: Provider, *, mode: str, key: str | None = None) -> Line:
     if key is None:
         raise KeyMissing(provider=provider.name)
     return Line(_client(provider.base_url), provider.base_url, key)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one provider is reached, for whoever brings a client; `socket` stands in for the address where it is set."""
+
+    base_url: str
+    key: str = field(repr=False)
+    socket: Path | None = None
+
+
+def place_of(provider: Provider, *, mode: str) -> Place:
+    """Return where `provider` is reached in this mode.
+
+    Raises:
+        KeyMissing: nobody gave its key.
+        SecretUnreadable: its key was sealed elsewhere.
+    """
+    line = line_to(provider, mode=mode)
+    is_rehearsed = line.base_url == _REHEARSAL_URL
+    return Place(line.base_url, line.key, _rehearse() if is_rehearsed else None)
 
 
 def hang_up() -> None:

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from json.decoder import scanstring
 from typing import Any, Never
 
 from agents.gateway.errors import BadAsk
@@ -55,7 +54,9 @@ def _members(text: str) -> Iterator[tuple[str, Any, tuple[int, int]]]:
     """Yield name, value and place of every member of the object that is `text`."""
     at = _expect(text, 0, "{")
     while text[at : at + 1] != "}":
-        key, at = scanstring(text, _expect(text, at, '"', skip=False), True)  # noqa: FBT003 (strict)
+        if text[at : at + 1] != '"':
+            raise ValueError("no name")
+        key, at = _DECODER.raw_decode(text, at)
         start = _expect(text, at, ":")
         value, end = _DECODER.raw_decode(text, start)
         yield key, value, (start, end)
@@ -65,17 +66,17 @@ def _members(text: str) -> Iterator[tuple[str, Any, tuple[int, int]]]:
             if text[at : at + 1] == "}":
                 raise ValueError("a comma before the end")
         elif text[at : at + 1] != "}":
-            raise ValueError(f"no comma at {at}")
+            raise ValueError("no comma")
     if _blank(text, at + 1) != len(text):
         raise ValueError("more after the end")
 
 
-def _expect(text: str, at: int, sign: str, *, skip: bool = True) -> int:
+def _expect(text: str, at: int, sign: str) -> int:
     """Return the place after `sign`, and after the blanks that follow it."""
     at = _blank(text, at)
     if text[at : at + 1] != sign:
-        raise ValueError(f"no {sign} at {at}")
-    return _blank(text, at + 1) if skip else at + 1
+        raise ValueError(sign)
+    return _blank(text, at + 1)
 
 
 def _blank(text: str, at: int) -> int:
@@ -91,7 +92,7 @@ def _no_twins(pairs: Sequence[tuple[str, Any]]) -> Json:
 
 
 def _no_constant(word: str) -> Never:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(word)
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_no_twins, parse_constant=_no_constant)

@@ -81,7 +81,9 @@ def read_wanted(protocol: Protocol, body: Body) -> Wanted:
 
 def _max_tokens(protocol: Protocol, data: Json) -> int | None:
     """What the request says, None: nothing; where two fields say it, neither may hide the other."""
-    said = [_count(data[name], at=name, most=MOST_TOKENS) for name in protocol.room if data.get(name) is not None]
+    said = [
+        _count(data[name], at=name, most=MOST_TOKENS) for name in protocol.room if data.get(name) is not None
+    ]
     return max(said, default=None)
 
 
@@ -94,7 +96,9 @@ def _count(value: Any, *, at: str, most: int) -> int:
 def _kinds(protocol: Protocol, data: Json) -> Kinds:
     """Yield the kind of every part, and where it stands."""
     try:
-        yield from (("tool", kind) for tool in data.get("tools") or () for kind in _tool_kinds(tool, protocol))
+        yield from (
+            ("tool", kind) for tool in data.get("tools") or () for kind in _tool_kinds(tool, protocol)
+        )
         yield from (("format", None) for kind in data.get("modalities") or () if kind != "text")
         yield from (("part", kind) for kind in _parts(data.get("system")))
         said = data.get("messages") if protocol.name != "responses" else data.get("input")
@@ -131,7 +135,9 @@ def _parts(content: Any) -> Iterator[Any]:
 
 
 _IMAGES = frozenset({"image", "image_url", "input_image"})
-_SHARED = frozenset({"model", "metadata", "temperature", "top_p", "stream", "tools", "tool_choice", "service_tier"})
+_SHARED = frozenset(
+    {"model", "metadata", "temperature", "top_p", "stream", "tools", "tool_choice", "service_tier"}
+)
 _OPENAI = _SHARED | {
     "store", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "parallel_tool_calls",
     "top_logprobs", "stream_options",

@@ -1,0 +1,108 @@
+"""Ears for answers that are passed on untouched: all that money needs of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agents.gateway.adapters.anthropic import AnthropicEar
+from agents.gateway.adapters.openai import OpenAIEar
+from agents.gateway.errors import ProviderFault
+from agents.gateway.ports import Ear, Said, StopReason, Usage
+from core.registry import Json
+
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+
+
+@dataclass
+class ResponsesEar:
+    """Hears one stream of OpenAI responses; its last event holds the whole response."""
+
+    _end: str = ""
+    _usage: Usage | None = None
+    _model: str = ""
+    _stop: StopReason = "end"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the provider said that the response is over."""
+        return bool(self._end)
+
+    def hear(self, event: Json, /) -> None:
+        """Take in one event."""
+        if event["type"] == "error":
+            raise ProviderFault("server", is_free=False, words=str(event.get("message", "")))
+        if event["type"] not in _ENDS:
+            return
+        response = event["response"]
+        self._model, usage = response["model"], response.get("usage")
+        self._usage = _usage(usage) if usage else None
+        if event["type"] == "response.failed":
+            error = response.get("error") or {}
+            raise ProviderFault("server", is_free=False, words=str(error.get("message", "")))
+        is_cut = (response.get("incomplete_details") or {}).get("reason") == "max_output_tokens"
+        self._end, self._stop = event["type"], "length" if is_cut else "end"
+
+    def said(self) -> Said:
+        """Return what was billed; the words were passed on."""
+        return Said("", (), self._stop, self._usage, self._model)
+
+
+@dataclass
+class OnceEar:
+    """Hears one answer that is a single object: embeddings, or a count of tokens, which is free."""
+
+    _said: Said | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer came."""
+        return self._said is not None
+
+    def hear(self, event: Json, /) -> None:
+        """Take in the object."""
+        if "input_tokens" in event:
+            self._said = Said("", (), "end", Usage(prompt=0, completion=0), "")
+            return
+        usage = Usage(prompt=event["usage"]["prompt_tokens"], completion=0) if event.get("usage") else None
+        self._said = Said("", (), "end", usage, event.get("model") or "")
+
+    def said(self) -> Said:
+        """Return what was billed."""
+        return self._said or Said("", (), "end", None, "")
+
+
+def ear_for(door: str) -> Ear:
+    """Return an ear for what this door's own protocol answers."""
+    match door:
+        case "chat":
+            return OpenAIEar()
+        case "messages":
+            return AnthropicEar()
+        case "responses":
+            return ResponsesEar()
+    return OnceEar()
+
+
+def whole_as_events(door: str, whole: Json) -> Iterator[Json]:
+    """Yield the events in which a stream would have told this answer."""
+    match door:
+        case "chat":
+            yield {**whole, "choices": [{**choice, "delta": {}} for choice in whole["choices"]]}
+        case "messages":
+            yield {"type": "message_start", "message": whole}
+            yield {"type": "message_delta", "delta": whole, "usage": whole.get("usage")}
+            yield {"type": "message_stop"}
+        case "responses":
+            kind = {"completed": "response.completed", "failed": "response.failed"}
+            yield {"type": kind.get(whole["status"], "response.incomplete"), "response": whole}
+        case _:
+            yield whole
+
+
+def _usage(told: Json) -> Usage:
+    read, written = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
+    return Usage(
+        prompt=told["input_tokens"],
+        completion=told["output_tokens"],
+        cached=read.get("cached_tokens") or 0,
+        reasoning=written.get("reasoning_tokens"),
+    )

@@ -1,0 +1,182 @@
+"""One call through the door, from its hold to its bill: it goes on to its settlement whoever stops listening."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from agents.gateway.adapters.relay import posted
+from agents.gateway.adapters.transport import Place
+from agents.gateway.door.plan import Plan, Way, open_way, plan_of
+from agents.gateway.door.protocols import Wanted
+from agents.gateway.door.rows import in_rows
+from agents.gateway.door.speech import Hearing
+from agents.gateway.errors import AllProvidersDown, DoorFull, ProviderFault, RateLimited, Stopped
+from agents.gateway.models import Call
+from agents.gateway.rules.retry import Failure, next_step
+from agents.gateway.services.calls import PATIENCE
+from agents.gateway.services.records import close_answered, close_failed
+from billing.errors import BudgetBusy
+from core.errors import FactoryError
+
+logger = logging.getLogger(__name__)
+MOST_OPEN = 256
+"""How many answers one process passes on at once."""
+_LOOK_S = 0.2
+open_exchanges: "set[Exchange]" = set()
+
+
+class Exchange:
+    """One call; make it inside a running loop."""
+
+    def __init__(self, wanted: Wanted, *, secret: str, headers: Mapping[str, str]) -> None:
+        """Begin the call.
+
+        Raises:
+            DoorFull: too many are open.
+        """
+        if len(open_exchanges) >= MOST_OPEN:
+            raise DoorFull(open=MOST_OPEN)
+        self.plan: Plan | None = None
+        self._wanted, self._secret, self._headers = wanted, secret, headers
+        self._mail: asyncio.Queue[bytes | FactoryError | None] = asyncio.Queue()
+        self._has_spoken = self._is_abroad = False
+        self._cut: FactoryError | None = None
+        self._cut_now = asyncio.Event()
+        open_exchanges.add(self)
+        self._task = asyncio.create_task(self._run())
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Yield what goes on to whoever asked, as it comes; whoever stops listening ends the call.
+
+        Raises:
+            FactoryError: why there is no more.
+        """
+        try:
+            while (part := await self._mail.get()) is not None:
+                if isinstance(part, FactoryError):
+                    raise part
+                yield part
+        finally:
+            self.cut(Stopped(why="nobody listens any more"))
+
+    def cut(self, why: FactoryError) -> None:
+        """End the call now; it is settled all the same. Safe to run twice, and after the end."""
+        if self._cut is None and not self._task.done():
+            self._cut = why
+            self._cut_now.set()
+            if self._is_abroad:
+                self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            await self._call()
+            self._mail.put_nowait(None)
+        except FactoryError as refusal:
+            self._mail.put_nowait(refusal)
+        except asyncio.CancelledError:
+            self._mail.put_nowait(Stopped())
+            raise
+        except Exception as problem:  # the listener waits: whatever broke, it must hear of it
+            logger.exception("gateway.door_broke")
+            self._mail.put_nowait(Stopped(why=type(problem).__name__))
+        finally:
+            open_exchanges.discard(self)
+
+    async def _call(self) -> None:
+        self.plan = plan = await in_rows(partial(plan_of, self._secret, self._wanted))
+        failures: list[Failure] = []
+        faults: list[ProviderFault] = []
+        call: Call | None = None
+        while step := next_step(failures, providers=[way.route.model.provider_id for way in plan.ways]):
+            await self._nap(step.wait_s)
+            way = plan.ways[step.place]
+            call, place = await self._open(plan, way, fallback_from=call)
+            try:
+                return await self._attempt(call, way, place)
+            except ProviderFault as fault:
+                if self._has_spoken:  # half an answer is out: nobody else can go on with it
+                    raise
+                faults.append(fault)
+                failures.append(Failure(step.place, fault.kind, fault.retry_after_s))
+        raise _give_up(faults)
+
+    async def _nap(self, seconds: float) -> None:
+        """Wait, holding nothing; a cut ends it."""
+        if seconds and self._cut is None:
+            try:
+                await asyncio.wait_for(self._cut_now.wait(), seconds)
+            except TimeoutError:
+                return
+        if self._cut is not None:
+            raise self._cut
+
+    async def _open(self, plan: Plan, way: Way, *, fallback_from: Call | None) -> tuple[Call, Place]:
+        """Open the call; where it would fit but for what other calls hold, wait for them, holding nothing. Source: U-5a."""
+        until = time.monotonic() + PATIENCE.budget_s
+        while True:
+            await self._nap(0)
+            try:
+                return await in_rows(partial(open_way, plan, way, fallback_from=fallback_from))
+            except BudgetBusy:
+                if time.monotonic() >= until:
+                    raise
+                await self._nap(_LOOK_S)
+
+    async def _attempt(self, call: Call, way: Way, place: Place) -> None:
+        hearing = way.speech.listen(self._wanted)
+        try:
+            rest = await self._relay(way, place, hearing)
+        except ProviderFault as fault:
+            await in_rows(partial(close_failed, call, fault))
+            raise
+        except asyncio.CancelledError:
+            await self._settle_cut(call, hearing)
+            raise (self._cut or Stopped()) from None
+        await in_rows(partial(close_answered, call, hearing.said()))
+        self._say(rest)
+
+    async def _relay(self, way: Way, place: Place, hearing: Hearing) -> bytes:
+        """Pass the answer on while it comes; return what waits for the bill."""
+        patience = PATIENCE
+        if not self._wanted.is_stream:  # whoever answers in one piece is silent until then
+            patience = replace(PATIENCE, first_token_s=PATIENCE.total_s)
+        headers = way.speech.headers(place.key, self._headers)
+        await self._nap(0)
+        self._is_abroad = True
+        try:
+            async with posted(
+                place, way.speech.path, body=way.route.body, headers=headers, patience=patience
+            ) as answering:
+                async for chunk in answering.chunks:
+                    self._say(hearing.feed(chunk))
+                return hearing.end()
+        finally:
+            self._is_abroad = False
+
+    async def _settle_cut(self, call: Call, hearing: Hearing) -> None:
+        """We hung up: the bill if it was heard to the end, else the bound, for nobody knows."""
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        if hearing.is_whole and hearing.said().usage is not None:
+            await in_rows(partial(close_answered, call, hearing.said()))
+        else:
+            await in_rows(
+                partial(close_failed, call, ProviderFault("stopped", is_free=False, words="cut by us"))
+            )
+
+    def _say(self, part: bytes) -> None:
+        if part:
+            self._has_spoken = True
+            self._mail.put_nowait(part)
+
+
+def _give_up(faults: Sequence[ProviderFault]) -> FactoryError:
+    """What the provider says of the request itself goes back as it is; the rest is an outage."""
+    if faults[-1].kind == "refused_request":
+        return faults[-1]
+    tried = "; ".join(f"{fault.kind} {fault.words}".strip() for fault in faults)
+    is_limited = all(fault.kind == "rate_limited" for fault in faults)
+    return RateLimited(tried=tried) if is_limited else AllProvidersDown(tried=tried)

@@ -1,0 +1,146 @@
+"""What is refused at the door: in the words of the protocol, once, and with no row but the audit of it."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from agents.gateway.models import Call
+from agents.roster.services import revoke_tokens, switch_agent
+from billing.models import Hold
+from core.models import AuditRow
+from tests.agents.gateway.door.conftest import Begin
+from tests.faults.client import Faults
+
+HELLO = [{"role": "user", "content": "Hello"}]
+CHAT = {"model": "gpt-5.2", "messages": HELLO, "max_completion_tokens": 50}
+MESSAGES = {"model": "claude-sonnet-4-5", "messages": HELLO, "max_tokens": 50}
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("/v1/chat/completions", {"max_completion_tokens": None}, "BAD_ASK"),
+    ("/v1/chat/completions", {"max_completion_tokens": -5}, "BAD_ASK"),
+    ("/v1/chat/completions", {"max_completion_tokens": 0}, "BAD_ASK"),
+    ("/v1/chat/completions", {"max_completion_tokens": 10**30}, "BAD_ASK"),
+    ("/v1/chat/completions", {"max_completion_tokens": True}, "BAD_ASK"),
+    ("/v1/chat/completions", {"max_completion_tokens": "50"}, "BAD_ASK"),
+    ("/v1/chat/completions", {"max_tokens": -1}, "BAD_ASK"),
+    ("/v1/chat/completions", {"n": -1}, "BAD_ASK"),
+    ("/v1/chat/completions", {"n": 10_000}, "BAD_ASK"),
+    ("/v1/chat/completions", {"model": "gpt-9"}, "MODEL_UNKNOWN"),
+    ("/v1/chat/completions", {"model": None}, "BAD_ASK"),
+    ("/v1/chat/completions", {"messages": [{"role": "user", "content": [7]}]}, "BAD_ASK"),
+    ("/v1/chat/completions", {"service_tier": "priority"}, "COST_UNBOUNDED"),
+    ("/v1/chat/completions", {"web_search_options": {}}, "COST_UNBOUNDED"),
+    ("/v1/chat/completions", {"tools": [{"type": "web_search"}]}, "COST_UNBOUNDED"),
+    ("/v1/messages", {"max_tokens": None}, "BAD_ASK"),
+    ("/v1/messages", {"max_tokens": -1}, "BAD_ASK"),
+    ("/v1/messages", {"model": "claude-9"}, "MODEL_UNKNOWN"),
+    ("/v1/messages", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "COST_UNBOUNDED"),
+    ("/v1/messages", {"speed": "fast"}, "COST_UNBOUNDED"),
+]
+
+
+@pytest.mark.parametrize(("path", "wrong", "code"), WRONG)
+def test_a_request_that_makes_no_sense_or_has_no_bound_is_refused(
+    begin: Begin, faults: Faults, path: str, wrong: dict[str, Any], code: str
+) -> None:
+    run = begin()
+    body = {**(MESSAGES if path == "/v1/messages" else CHAT), **wrong}
+
+    answer = run.post(path, **{name: value for name, value in body.items() if value is not None})
+
+    assert refused(answer, path) == code
+    assert_nothing_was_called(faults)
+    row = AuditRow.objects.get(verb="gateway.refuse_call")
+    assert (row.actor, row.outcome, row.facts["code"]) == ("agent:Rex", "denied", code)
+
+
+def refused(answer: httpx.Response, path: str) -> str:
+    """Return the code of a refusal, once its shape is right."""
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (400, "false"), answer.text
+    told = answer.json()
+    assert (told.get("type") == "error") == path.startswith("/v1/messages")
+    assert told["error"]["message"]
+    return str(told["error"]["code"])
+
+
+def assert_nothing_was_called(faults: Faults) -> None:
+    """No call, no hold, and no byte at the provider."""
+    assert (Call.objects.count(), Hold.objects.count(), faults.calls()) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"{", b'{"model": "gpt-5.2", "n": NaN}', b"\xff\xfe", b"[" * 100_000]
+)
+def test_what_is_no_json_object_is_refused(begin: Begin, faults: Faults, raw: bytes) -> None:
+    run = begin()
+
+    answer = httpx.post(f"{run.site}/v1/messages", content=raw, headers=run.headers, timeout=60)
+
+    assert refused(answer, "/v1/messages") == "BAD_ASK"
+    assert_nothing_was_called(faults)
+
+
+def test_a_name_that_stands_twice_is_refused_for_nobody_knows_which_one_counts(
+    begin: Begin, faults: Faults
+) -> None:
+    run = begin()
+    raw = b'{"model": "claude-sonnet-4-5", "max_tokens": 5, "messages": [], "max_tokens": 64000}'
+
+    answer = httpx.post(f"{run.site}/v1/messages", content=raw, headers=run.headers, timeout=60)
+
+    assert refused(answer, "/v1/messages") == "BAD_ASK"
+    assert_nothing_was_called(faults)
+
+
+@pytest.mark.parametrize("end", ["unknown", "empty", "expired", "revoked", "switched off", "tool token"])
+def test_a_token_that_opens_nothing_is_refused_at_every_door(begin: Begin, faults: Faults, end: str) -> None:
+    run = begin(expires_at=timezone.now() - timedelta(seconds=1)) if end == "expired" else begin()
+    token = {"unknown": "x", "empty": "", "tool token": run.assignment.token}.get(end, run.token)
+    if end == "revoked":
+        revoke_tokens(run.assignment.id)
+    if end == "switched off":
+        switch_agent(run.agent.name, is_enabled=False, by="owner")
+
+    answer = httpx.post(f"{run.site}/v1/messages", json=MESSAGES, headers={"x-api-key": token}, timeout=60)
+
+    assert refused(answer, "/v1/messages") == "TOKEN_ENDED"
+    assert_nothing_was_called(faults)
+    assert AuditRow.objects.get(verb="gateway.refuse_call").actor == "agent:unknown"
+
+
+def test_an_engines_token_opens_no_other_door(begin: Begin) -> None:
+    run = begin()
+
+    assert httpx.get(f"{run.site}/api/v1/tasks/", headers=run.headers, timeout=60).status_code == 401
+
+
+def test_a_model_that_is_not_on_the_list_is_refused_and_not_shown(begin: Begin, faults: Faults) -> None:
+    run = begin(models=("claude-sonnet-4-5",))
+
+    answer = run.post("/v1/chat/completions", **CHAT)
+
+    assert refused(answer, "/v1/chat/completions") == "MODEL_FORBIDDEN"
+    shown = httpx.get(f"{run.site}/v1/models", headers=run.headers, timeout=60).json()["data"]
+    assert [model["id"] for model in shown] == ["claude-sonnet-4-5"]
+    assert_nothing_was_called(faults)
+
+
+def test_a_full_cap_is_named_with_what_is_left_and_when_it_resets(begin: Begin, faults: Faults) -> None:
+    run = begin(cap_microusd=10)
+
+    answer = run.post("/v1/messages", **MESSAGES)
+
+    assert refused(answer, "/v1/messages") == "BUDGET_EXCEEDED"
+    error = answer.json()["error"]
+    assert error["type"] == "billing_error"
+    assert error["facts"].keys() >= {"layer", "needed", "left", "resets_at"}
+    assert "engine run" in error["message"]
+    assert_nothing_was_called(faults)
+
+
+def test_an_address_that_is_no_door_is_refused_in_the_protocols_words(begin: Begin) -> None:
+    run = begin()
+
+    assert refused(run.post("/v1/images/generations", prompt="x"), "/v1/images/generations") == "BAD_ASK"
