@@ -157,6 +157,13 @@ class LineRefused(FactoryError):
     http_status = 403
 
 
+class NoticeRefused(FactoryError):
+    """A channel did not take this notice."""
+
+    code = "NOTICE_REFUSED"
+    http_status = 502
+
+
 class SecretUnreadable(FactoryError):
     """A stored secret cannot be opened here; enter it again, or bring back the file box_key it was sealed with."""
 

@@ -10,3 +10,14 @@ class Handler(Protocol):
 
     def __call__(self, event: Event, /) -> None:
         """React to `event`."""
+
+
+class Notices(Protocol):
+    """Where the watcher tells what is wrong; no model, no queue and no database of ours stands in between."""
+
+    def tell(self, text: str) -> None:
+        """Tell it.
+
+        Raises:
+            NoticeRefused, OSError: it was not taken; may be tried again.
+        """

@@ -67,6 +67,20 @@ class Env(BaseSettings):
         "", pattern=r"^(https?://\S+)?$", description="there: where the factory's pages are"
     )
 
+    watch_webhook: SecretStr = Field(
+        SecretStr(""),
+        description="https address at which `factory watch` tells what is wrong, as a chat takes it",
+    )
+
+    @field_validator("watch_webhook")
+    @classmethod
+    def _is_web(cls, url: SecretStr) -> SecretStr:
+        if not re.fullmatch(
+            r"(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])\S+|", url.get_secret_value()
+        ):
+            raise ValueError("write https://...")
+        return url
+
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, url: SecretStr) -> SecretStr:
@@ -225,6 +239,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {} if NODE_KEY else database(ENV.database_url.get_secret_value(), home=HOME),
 }
 REDIS_URL = ENV.redis_url.get_secret_value()
+WATCH_WEBHOOK = ENV.watch_webhook.get_secret_value()
 IS_FULL = bool(REDIS_URL and ENV.database_url.get_secret_value())
 """Web, workers and beat are processes of their own; otherwise one process does all."""
 

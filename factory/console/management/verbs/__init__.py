@@ -17,6 +17,7 @@ from factory.console.management.verbs import (
     seed,
     tokens,
     traces,
+    watch,
     work,
 )
 from factory.console.management.verbs.entry import run_verb
@@ -39,5 +40,6 @@ __all__ = [
     "seed",
     "tokens",
     "traces",
+    "watch",
     "work",
 ]

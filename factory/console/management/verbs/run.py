@@ -25,6 +25,7 @@ from core.registry import QUEUES
 from core.services import check_settings, found_installation, invite_person
 from factory.console.management import daemon
 from factory.console.management.verbs.entry import FAILED, UNAVAILABLE, USAGE, app, stop
+from factory.console.management.watcher import watched
 from factory.delivery.services import put_table, the_edge
 from factory.work.services import Loop, recover_dead
 
@@ -45,11 +46,12 @@ def run(
         prepare()
         recover()
         open_edge()
-        if settings.IS_FULL:
-            keep_family(door, ready=ready)
-        else:
-            loop = Loop(threads=settings.WORKER_THREADS, carry_out=carry_out)
-            daemon.serve(door, loop=loop, ready=ready)
+        with watched():
+            if settings.IS_FULL:
+                keep_family(door, ready=ready)
+            else:
+                loop = Loop(threads=settings.WORKER_THREADS, carry_out=carry_out)
+                daemon.serve(door, loop=loop, ready=ready)
 
 
 def keep_family(door: socket.socket, *, ready: Callable[[], None]) -> None:
