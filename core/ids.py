@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from hashlib import sha256
 from json import dumps
 from uuid import UUID
@@ -32,3 +33,8 @@ def digest_of(value: object) -> str:
     """Return the SHA-256 of `value` as canonical JSON: equal values, equal digests, whatever the key order."""
     text = dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return sha256(text.encode()).hexdigest()
+
+
+def first_id_of(moment: datetime) -> UUID:
+    """Return the least id that can be made at `moment`: rows made later have larger keys, so the key is an index of time."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

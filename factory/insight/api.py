@@ -17,6 +17,7 @@ from core.errors import NotFound
 from core.redact import told_to
 from core.services import business_now
 from factory.insight.services import (
+    MOST_HOURS,
     AgentNow,
     Span,
     agents_now,
@@ -25,6 +26,7 @@ from factory.insight.services import (
     money_now,
     product_pnl,
     trace_of,
+    use_of_models,
 )
 from portfolio.models import Product
 
@@ -205,6 +207,45 @@ class AgentsNowDoor(Door):
         return Response(AgentNowOut(shown, many=True).data)
 
 
+class UseOut(serializers.Serializer[Any]):
+    """What one agent, model, provider or hour used of models."""
+
+    key = serializers.CharField(help_text="Which one; of an hour when it began, UTC.")
+    calls = serializers.IntegerField(help_text="Every try.")
+    failed = serializers.IntegerField()
+    lost = serializers.IntegerField(help_text="Cost not known, booked at the bound.")
+    fallbacks = serializers.IntegerField(help_text="Made because another try failed.")
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    cached_tokens = serializers.IntegerField()
+    reasoning_tokens = serializers.IntegerField()
+    cost_microusd = serializers.IntegerField()
+    mean_s = serializers.FloatField(allow_null=True, help_text="Null: none has ended.")
+
+
+class UseIn(serializers.Serializer[Any]):
+    """How to group, and how far back."""
+
+    by = serializers.ChoiceField(choices=["agent", "model", "provider", "hour"], default="agent")
+    hours = serializers.IntegerField(min_value=1, max_value=MOST_HOURS, default=24)
+
+
+class CallMetricsDoor(Door):
+    """Use of models."""
+
+    serializer_class = UseOut
+    pagination_class = None
+    filter_backends = ()
+    questions = frozenset({"by", "hours"})
+
+    @extend_schema(responses=UseOut(many=True), parameters=[UseIn])
+    def read(self, request: Request) -> Response:
+        """Give requests, tokens, cost, latency and fallbacks, the dearest first; by hour the oldest first."""
+        asked = UseIn(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        return Response(UseOut(use_of_models(**asked.validated_data), many=True).data)
+
+
 class SpanOut(serializers.Serializer[Any]):
     """One piece of a story. Source: R-08.9."""
 
@@ -276,6 +317,7 @@ class TraceDoor(Door):
 
 DOORS: Doors = {
     "traces": TraceDoor,
+    "call-metrics": CallMetricsDoor,
     "agents-now": AgentsNowDoor,
     "money": MoneyDoor,
     "metrics": MetricsDoor,

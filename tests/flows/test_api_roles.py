@@ -38,6 +38,7 @@ PEOPLE_READ: Final = [
     "artifacts_content",
     "audit_list",
     "audit_retrieve",
+    "call_metrics_read",
     "calls_list",
     "calls_retrieve",
     "dead_letters_list",

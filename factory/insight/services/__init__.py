@@ -1,6 +1,7 @@
 """Every number of the pages, computed from the ledger and from rows of events; nothing is kept here."""
 
 from factory.insight.rules import PnlRow
+from factory.insight.rules.spans import Span
 from factory.insight.services.agents import AgentCard, AgentNow, Record, agent_card, agents_now, has_worker
 from factory.insight.services.alerts import Alert, alerts_now
 from factory.insight.services.calls import CallPage, CallStory, call_page, call_story
@@ -14,6 +15,7 @@ from factory.insight.services.costs import (
     costs_now,
 )
 from factory.insight.services.effects import Effect, effects_of, parked_behind
+from factory.insight.services.gauges import families_now
 from factory.insight.services.graphs import (
     Graph,
     GraphLine,
@@ -51,14 +53,15 @@ from factory.insight.services.products import (
 from factory.insight.services.queue import QueueNow, given_up, queue_now
 from factory.insight.services.search import Hits, search
 from factory.insight.services.sessions import SessionNow, session_of
-from factory.insight.services.spans import Span
 from factory.insight.services.traces import Trace, trace_of
+from factory.insight.services.use import MOST_HOURS, Use, use_of_models
 from factory.insight.services.ventures import Venture, venture_of, ventures
 from factory.insight.services.work import AtWork, StoryUse, story_use, who_works
 
 __all__ = [
     "DAYS",
     "GOAL_SHARES",
+    "MOST_HOURS",
     "AgentCard",
     "AgentCost",
     "AgentNow",
@@ -91,6 +94,7 @@ __all__ = [
     "StoryUse",
     "Trace",
     "Try",
+    "Use",
     "Venture",
     "VentureCost",
     "Wanted",
@@ -104,6 +108,7 @@ __all__ = [
     "cost_of",
     "costs_now",
     "effects_of",
+    "families_now",
     "given_up",
     "graph_lines",
     "graphs_of",
@@ -127,6 +132,7 @@ __all__ = [
     "titles_behind",
     "trace_of",
     "tries_of",
+    "use_of_models",
     "venture_of",
     "ventures",
     "who_works",

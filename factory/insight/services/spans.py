@@ -4,56 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from agents.gateway.models import Call
 from agents.runtime.models import Session, ToolCall, Turn
+from factory.insight.rules.spans import Span
 from factory.work.models import Attempt, Dag, Task
 
-Kind = Literal["objective", "graph", "task", "attempt", "turn", "call", "tool"]
 SUBJECTS: Final = ("path", "command", "pattern", "query", "url")
 MOST_WORDS: Final = 300
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """One piece of a story.
-
-    Attributes:
-        status: as its own row says it: a task's state, an attempt's, a call's, a tool's outcome.
-        started_at, ended_at: machine time; None: not yet.
-        prompt_tokens, completion_tokens, cost_microusd: of everything below it; None: not known.
-        prompt_version: the SHA-256 of the agent's file.
-        score: 1 when what it made passed its judge, 0 when not; None: nobody judged.
-        words: why it failed, or what a tool was used on.
-        is_lost: its own parent is not known, so it hangs under the nearest that is.
-    """
-
-    id: UUID
-    kind: Kind
-    name: str
-    parent_id: UUID | None = None
-    status: str = ""
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cost_microusd: int | None = None
-    agent: str = ""
-    model: str = ""
-    prompt_version: str = ""
-    score: float | None = None
-    words: str = ""
-    depth: int = 0
-    is_lost: bool = False
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took; None: it is not over, or never began."""
-        if self.started_at is None or self.ended_at is None:
-            return None
-        return max(0.0, (self.ended_at - self.started_at).total_seconds())
 
 
 @dataclass(frozen=True)
@@ -73,12 +33,13 @@ class Rows:
 def tree_of(root: Span, rows: Rows) -> tuple[Span, ...]:
     """Return the spans in order, each behind its parent, each with the sums of what stands below it."""
     below: defaultdict[UUID | None, list[Span]] = defaultdict(list)
-    for span in _spans(root, rows):
+    for span in spans_in(root, rows):
         below[span.parent_id].append(span)
     return tuple(_walk(root, below, depth=0))
 
 
-def _spans(root: Span, rows: Rows) -> Iterator[Span]:
+def spans_in(root: Span, rows: Rows) -> Iterator[Span]:
+    """Yield a span for each row, in no order; what has no parent here hangs under `root`."""
     graphs, tasks = {row.pk for row in rows.graphs}, {row.pk for row in rows.tasks}
     attempts = {row.pk: row for row in rows.attempts}
     for graph in rows.graphs:

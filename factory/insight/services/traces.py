@@ -11,7 +11,8 @@ from django.db.models import Count, Q, QuerySet
 
 from agents.gateway.models import Call
 from agents.runtime.models import Session, ToolCall, Turn
-from factory.insight.services.spans import Rows, Span, tree_of
+from factory.insight.rules.spans import Span
+from factory.insight.services.spans import Rows, tree_of
 from factory.quality.models import Verdict
 from factory.work.models import Attempt, Dag, Task
 from portfolio.models import Product

@@ -23,7 +23,7 @@ LOOKS = [
     ["status"], ["queue"], ["failures"], ["approvals"], ["approvals", "--all"], ["ventures"], ["venture", "nightwatch"],
     ["agents"], ["agent", "rex"], ["spend"], ["spend", "--by", "day"], ["ledger"], ["ledger", "--product", "nightwatch"],
     ["audit"], ["people"], ["nodes"], ["tokens"], ["settings"], ["setting", "theme"], ["schedules"],
-    ["objectives"], ["effects"],
+    ["objectives"], ["effects"], ["trace", "nightwatch"], ["metrics"], ["metrics", "--by", "hour"],
 ]  # fmt: skip
 
 

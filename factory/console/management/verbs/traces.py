@@ -1,19 +1,22 @@
-"""`factory trace`: one story as a tree, with times, tokens and money."""
+"""`factory trace` and `factory metrics`: one story as a tree; every number as a monitor reads it."""
 
+import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from rich.console import Console
 
-from core.errors import NotFound
+from core.errors import BadArguments, NotFound
 from core.money import in_words
 from factory.console.management.find import find_one
 from factory.console.management.show import AsJson, print_json, show_rows, usd
 from factory.console.management.verbs.entry import app
 from factory.console.rules import length_in_words
 from factory.console.rules.trace import span_look
-from factory.insight.services import Span, Trace, trace_of
+from factory.insight.services import MOST_HOURS, Span, Trace, families_now, trace_of, use_of_models
+from factory.insight.services.use import GROUPS
 from factory.work.models import Task
 from portfolio.models import Product
 
@@ -48,6 +51,42 @@ def trace(
     Console().print(
         f"{found.total} spans{lost}, {found.calls} model calls, {in_words(found.cost_microusd)}{pages}."
     )
+
+
+@app.command()
+def metrics(
+    *,
+    by: Annotated[
+        str, typer.Option(help="Use of models by agent, model, provider or hour; else every number.")
+    ] = "",
+    hours: Annotated[int, typer.Option(min=1, max=MOST_HOURS, help="How far back, with --by.")] = 24,
+    is_json: AsJson = False,
+) -> None:
+    """Show every number in the text format of Prometheus, or the use of models as a table."""
+    if by and by not in GROUPS:
+        raise BadArguments(at="--by", expected=", ".join(GROUPS))
+    if by:
+        rows = [{**asdict(one), "cost_usd": usd(one.cost_microusd)} for one in use_of_models(by, hours=hours)]
+        columns = (
+            "key",
+            "calls",
+            "failed",
+            "lost",
+            "fallbacks",
+            "prompt_tokens",
+            "completion_tokens",
+            "cost_usd",
+            "mean_s",
+        )
+        show_rows(rows, columns=columns, is_json=is_json, none="No model was called.")
+        return
+    families = families_now()
+    if is_json:
+        print_json([asdict(one) for one in families])
+        return
+    from factory.insight.adapters.prometheus import exposition  # noqa: PLC0415 (loaded where a monitor asks)
+
+    sys.stdout.write(exposition(families).decode())
 
 
 def _find(what: str, *, page: int) -> Trace:

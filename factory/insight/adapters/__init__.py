@@ -1,0 +1,1 @@
+"""The outside of insight: monitors and trace stores."""
