@@ -60,6 +60,14 @@ class Env(BaseSettings):
         SecretStr(""), description="redis://:password@host:port/0; empty: everything in one process"
     )
 
+    langfuse_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s@]+)?$",
+        description="a Langfuse that is told of every trace; empty: none",
+    )
+    langfuse_public_key: SecretStr = Field(SecretStr(""), description="there: pk-lf-…")
+    langfuse_secret_key: SecretStr = Field(SecretStr(""), description="there: sk-lf-…")
+
     node_key: SecretStr = Field(
         SecretStr(""), description="on a host of the gpu queue: its key, from `factory node admit`"
     )
@@ -238,6 +246,11 @@ if NODE_URL.startswith("http://") and not re.match(
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {} if NODE_KEY else database(ENV.database_url.get_secret_value(), home=HOME),
 }
+LANGFUSE_URL = ENV.langfuse_url
+LANGFUSE_PUBLIC_KEY = ENV.langfuse_public_key.get_secret_value()
+LANGFUSE_SECRET_KEY = ENV.langfuse_secret_key.get_secret_value()
+if LANGFUSE_URL and not (LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY):
+    sys.exit("FACTORY_LANGFUSE_URL needs FACTORY_LANGFUSE_PUBLIC_KEY and FACTORY_LANGFUSE_SECRET_KEY.")
 REDIS_URL = ENV.redis_url.get_secret_value()
 WATCH_WEBHOOK = ENV.watch_webhook.get_secret_value()
 IS_FULL = bool(REDIS_URL and ENV.database_url.get_secret_value())

@@ -1,4 +1,4 @@
-"""Do the books of different apps tell the same?"""
+"""Do the books of different apps tell the same, and is a trace store told of everything?"""
 
 from datetime import timedelta
 from typing import Final
@@ -12,6 +12,8 @@ from billing.models import Entry
 from core.clock import start_of_day
 from core.registry import Finding, register_check
 from core.services import business_now
+from factory.insight.models import Export, ExportItem
+from factory.insight.services import target
 
 SETTLING: Final = timedelta(minutes=1)
 """So long a call and its entry may be on their way."""
@@ -45,3 +47,17 @@ def _entries_without_call() -> int:
     return rows.filter(
         ~Exists(Call.objects.filter(pk=OuterRef("call_id"))), kind=Entry.Kind.MODEL_CALL
     ).count()
+
+
+@register_check("traces")
+def traces() -> Finding:
+    """A trace store that does not listen changes no work, and what it misses is counted. Source: R-08.10."""
+    if target() is None:
+        return Finding(
+            "fine", "Traces are kept here alone; FACTORY_LANGFUSE_URL would tell a Langfuse as well."
+        )
+    so_far, waiting = Export.objects.filter(pk=1).first() or Export(), ExportItem.objects.count()
+    words = f"{so_far.sent:,} told, {waiting:,} wait, {so_far.dropped:,} dropped."
+    if so_far.words:
+        return Finding("warn", f"{words} Last: {so_far.words}.", "Look at Langfuse; no work waits for it.")
+    return Finding("fine", words)

@@ -8,7 +8,7 @@ AREAS: Final[Mapping[str, tuple[str, ...]]] = {
     "Database and files": ("database", "disk", "backups", "settings"),
     "Money": ("ledger", "holds", "bills", "calls"),
     "Models": ("models",),
-    "Work": ("work.queue", "work.dead_letters", "workers", "messages", "facts"),
+    "Work": ("work.queue", "work.dead_letters", "workers", "messages", "facts", "traces"),
     "Live products": ("products",),
     "This machine": ("git", "sentence model"),
 }
@@ -23,6 +23,7 @@ NAMES: Final[Mapping[str, str]] = {
     "messages": "Messages that wake workers",
     "facts": "Facts on their way",
     "models": "Model makers",
+    "traces": "Traces told to Langfuse",
     "products": "Live products",
 }
 
@@ -50,6 +51,7 @@ SERVICES: Final = (
     Service("Model makers", "models", "rehearsed", "their own addresses", "Agents wait; an attempt that lost its maker is tried at the next.", "Jobs, answers, pages, live products."),
     Service("Edge", "products", "a process beside it", "a process beside it", "No product is served, no new version starts.", "All work; products come back as they were."),
     Service("Sentence model", "sentence model", "a file", "a file", "New signals are not grouped.", "All else; signals wait."),
+    Service("Trace store", "traces", "none, or a Langfuse", "none, or a Langfuse", "Nothing; what it misses waits, then is dropped and counted.", "All; the factory's own rows hold every trace."),
     Service("git", "git", "a program", "a program", "No code is written or merged.", "All else."),
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from factory.insight.services.costs import (
     costs_now,
 )
 from factory.insight.services.effects import Effect, effects_of, parked_behind
+from factory.insight.services.exports import queue_export, start_export, target
 from factory.insight.services.gauges import families_now
 from factory.insight.services.graphs import (
     Graph,
@@ -124,11 +125,14 @@ __all__ = [
     "own_sums",
     "parked_behind",
     "product_pnl",
+    "queue_export",
     "queue_now",
     "search",
     "session_of",
     "stage_costs",
+    "start_export",
     "story_use",
+    "target",
     "titles_behind",
     "trace_of",
     "tries_of",

@@ -21,6 +21,7 @@ from core.clock import start_of_day
 from core.ids import first_id_of
 from core.models import Event, Process
 from core.services import business_now, is_stopped
+from factory.insight.models import Export, ExportItem
 from factory.insight.rules.measures import Family, Labels, Sample, bounded, labels_of
 from factory.insight.services.metrics import Metrics, metrics_now
 from factory.work.models import Attempt, TaskEvent
@@ -240,10 +241,14 @@ def _ground(now: datetime, day: datetime) -> list[Family]:
         "parked": Event.objects.filter(parked_at__isnull=False).count(),
     }
     processes = {"alive": Process.objects.alive(now).count(), "silent": Process.objects.silent(now).count()}
+    so_far = Export.objects.filter(pk=1).first() or Export()
     asked = Request.objects.filter(Q(state=Request.State.PENDING) | Q(pk__gte=first_id_of(day)))
     return [
         Family("factory_events", "gauge", "Facts not delivered yet, and facts given up.", _by_state(facts.items())),
         Family("factory_processes", "gauge", "Processes that live, and that went silent.", _by_state(processes.items())),
+        Family("factory_export", "gauge", "What waits to be told to a trace store, was told, was dropped.", _by_state(
+            {"waiting": ExportItem.objects.count(), "sent": so_far.sent, "dropped": so_far.dropped}.items()
+        )),
         Family("factory_approvals", "gauge", "Questions that wait, and those of today by their answer.", _by_state(
             asked.order_by().values_list("state").annotate(n=Count("pk"))
         )),
