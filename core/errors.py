@@ -178,3 +178,10 @@ class DiskFull(FactoryError):
     http_status = 503
     is_retryable = True
     misses = "disk"
+
+
+class ModeFixed(FactoryError):
+    """This database was made for the other mode and keeps it; name another one."""
+
+    code = "MODE_FIXED"
+    advice = "Another FACTORY_HOME, or another database in FACTORY_DATABASE_URL."

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.adapters.database import database
+from core.adapters.homes import is_opened
 from core.adapters.logs import json_lines
 from core.adapters.secret_file import kept_secret
 
@@ -25,10 +26,14 @@ class Env(BaseSettings):
     )
 
     mode: Literal["auto", "rehearsal", "real"] = Field(
-        "auto", description="auto: real with a model key, else rehearsal"
+        "auto", description="auto: a rehearsal until a model key works, then real, each in a home of its own"
     )
     home: Path | None = Field(
         default=None, description="where database, files, repositories and products stand"
+    )
+    rehearsal_home: Path | None = Field(
+        default=None,
+        description="home of a rehearsal whose people and settings come along into a real factory",
     )
     shared: Path = Field(
         BASE_DIR / "var" / "shared",
@@ -129,9 +134,24 @@ MODEL_KEYS = {
     maker: key for maker in MAKERS if (key := os.environ.get(f"{maker.upper()}_API_KEY", "").strip())
 }
 """Keys from the environment, e.g. ANTHROPIC_API_KEY: they win over stored ones and are never stored."""
+MODEL_ADDRESSES = {
+    maker: url.rstrip("/").removesuffix("/v1")
+    for maker in MAKERS
+    if (url := os.environ.get(f"{maker.upper()}_BASE_URL", "").strip())
+}
+"""Addresses from the environment, e.g. ANTHROPIC_BASE_URL of a proxy: they win over those of the price table."""
 
-MODE = ENV.mode if ENV.mode != "auto" else "real" if MODEL_KEYS else "rehearsal"
-HOME = (ENV.home or BASE_DIR / "var" / MODE).resolve()
+IS_AUTO = ENV.mode == "auto" and not ENV.database_url.get_secret_value()
+"""A database has one mode for ever, so on a server's database the mode is said, or told by the keys at the start."""
+REHEARSAL_HOME = ENV.rehearsal_home or (ENV.home or BASE_DIR / "var" / "rehearsal" if IS_AUTO else None)
+"""Where people and settings of the rehearsal come from; None: there is none."""
+REAL_HOME = (ENV.home / "real" if ENV.home else BASE_DIR / "var" / "real").resolve() if IS_AUTO else None
+"""Where the real factory stands, opened by its first key; None: the mode of this home is fixed."""
+IS_REAL = ENV.mode == "real" or (
+    ENV.mode == "auto" and bool(MODEL_KEYS or (REAL_HOME and is_opened(REAL_HOME)))
+)
+MODE = "real" if IS_REAL else "rehearsal"
+HOME = (IS_REAL and REAL_HOME) or (ENV.home or BASE_DIR / "var" / MODE).resolve()
 BLOBS_DIR, REPOS_DIR, PRODUCTS_DIR, WORK_DIR = (
     HOME / "blobs",
     HOME / "repos",

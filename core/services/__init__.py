@@ -17,6 +17,7 @@ from core.services.ground import (
     stop_everything,
 )
 from core.services.live import announce
+from core.services.moving import move_in
 from core.services.outbox import handles, is_handled, publish, relay_event, relay_waiting
 from core.services.people import accept_invitation, invite_person, is_invitation_open, note_look
 from core.services.processes import mark_gone, mark_seen
@@ -35,7 +36,7 @@ __all__ = [
     "business_now", "change_setting", "check_settings", "current_mode", "drain", "end_maintenance",
     "find_device_token", "found_installation", "handles", "invite_person", "is_handled",
     "is_invitation_open", "is_stopped", "issue_device_token", "machine_now", "mark_gone",
-    "mark_seen", "may_begin", "must_halt", "note_look", "number_setting", "publish", "put_blob",
+    "mark_seen", "may_begin", "move_in", "must_halt", "note_look", "number_setting", "publish", "put_blob",
     "read_blob", "relay_event", "relay_waiting", "revert_setting", "revoke_device_token", "setting",
     "settings_in_force", "start_again", "start_clock_at", "stop_everything",
 ]  # fmt: skip

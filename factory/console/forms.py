@@ -7,10 +7,12 @@ from zoneinfo import available_timezones
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
 
+from agents.gateway.rules.route import TIERS
 from agents.roster.models import Agent
 from approvals.services import Answer
 from core.errors import BadArguments
 from core.models import User
+from factory.console.services import MOST_ON_FIRST_DAY_USD, OTHER, OWN, FirstDay, GivenKey
 
 if TYPE_CHECKING:
     NewUserForm = BaseUserCreationForm[User]
@@ -126,12 +128,65 @@ class DeviceForm(forms.Form):
     name = forms.CharField(max_length=60)
 
 
+class KeyForm(forms.Form):
+    """Whose key, the key itself, and an address where the maker is none of the table."""
+
+    maker = forms.CharField(max_length=40)
+    key = forms.CharField(max_length=400, required=False)
+    address = forms.CharField(max_length=200, required=False)
+    name = forms.CharField(max_length=40, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a maker of the table without a key, and another one without its address and name."""
+        told = super().clean() or {}
+        is_other = told.get("maker") in (OWN, OTHER)
+        if is_other and not (told.get("address") and told.get("name")):
+            raise forms.ValidationError("address and name")
+        if told.get("maker") != OWN and not told.get("key"):
+            raise forms.ValidationError("key")
+        return told
+
+    @property
+    def given(self) -> GivenKey:
+        """What was typed."""
+        told = self.cleaned_data
+        is_other = told["maker"] in (OWN, OTHER)
+        return GivenKey(
+            told["maker"],
+            secret="" if told["maker"] == OWN else told["key"],
+            address=told["address"] if is_other else "",
+            name=told["name"] if is_other else "",
+        )
+
+
+class MakerForm(forms.Form):
+    """One model maker."""
+
+    maker = forms.CharField(max_length=40)
+
+
+class PriceForm(forms.Form):
+    """What a model costs, in dollars a million tokens."""
+
+    model = forms.CharField(max_length=121)
+    input_usd = forms.DecimalField(min_value=0, max_value=10_000, max_digits=11, decimal_places=6)
+    output_usd = forms.DecimalField(min_value=0, max_value=10_000, max_digits=11, decimal_places=6)
+    tier = forms.ChoiceField(choices=[(tier, tier) for tier in TIERS])
+
+
 class FirstDayForm(forms.Form):
     """How much a day, in which time zone, and who is on."""
 
-    cap = forms.DecimalField(min_value=0, max_value=3_000, max_digits=7, decimal_places=2)
+    cap = forms.DecimalField(min_value=0, max_value=MOST_ON_FIRST_DAY_USD, max_digits=7, decimal_places=2)
     time_zone = forms.CharField(max_length=60)
     on = forms.MultipleChoiceField(required=False)
+    waive = forms.BooleanField(required=False)
+
+    @property
+    def answers(self) -> FirstDay:
+        """What was answered."""
+        told = self.cleaned_data
+        return FirstDay(cap_usd=told["cap"], time_zone=told["time_zone"], on=tuple(told["on"]))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

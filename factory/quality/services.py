@@ -15,8 +15,10 @@ from django.db import transaction
 from agents.gateway.models import Call
 from agents.roster.models import Agent
 from approvals.models import Decision
+from approvals.services import ask_owner, decide_request
 from core.adapters.disk import needing_room
-from core.ids import digest_of
+from core.ids import digest_of, new_id
+from core.models import User
 from core.services import publish, read_blob
 from factory.quality.adapters.own_tests import run_own_tests
 from factory.quality.adapters.promises import drive_promises
@@ -35,6 +37,7 @@ from factory.work.models import Artifact, Attempt
 from portfolio.models import Product
 
 WAIVE = "quality.waive_provider"
+WAIVE_BEFORE = "quality.waive_before"
 # The two that take seconds first: the others run beside them.
 GATES: tuple[Gate, ...] = (
     run_own_tests,
@@ -178,8 +181,38 @@ def _providers(assignment_ids: Iterable[UUID]) -> set[str]:
 
 def _waiver() -> Decision | None:
     """The owner's recorded word that one provider may write and review. Source: U-8."""
-    said = Decision.objects.filter(request__action=WAIVE, answer=Decision.Answer.APPROVE)
+    said = Decision.objects.filter(request__action__in=[WAIVE, WAIVE_BEFORE], answer=Decision.Answer.APPROVE)
     return said.order_by("-at").first()
+
+
+def is_waived() -> bool:
+    """Say whether the owner lets one maker write and review."""
+    return _waiver() is not None
+
+
+@transaction.atomic
+def waive_review(*, by: User, channel: str = Decision.Channel.PAGE) -> Decision:
+    """Record the owner's word, given before anything was built, that one maker may write and review. Safe to run twice.
+
+    Raises:
+        Forbidden: they are not the owner.
+    """
+    if (given := _waiver()) is not None:
+        return given
+    asked = ask_owner(
+        action=WAIVE_BEFORE,
+        arguments={},
+        title="May one model maker write and review?",
+        reason="Author and reviewer use models of one maker; they may share its blind spots.",
+        asked_by="the first day",
+        on_yes="Reviews on another model of the same maker count; every such verdict says so.",
+        on_no="Before its first verdict Hawk asks again.",
+        worst_case_microusd=0,
+        key=f"one-maker:{new_id()}",
+    )
+    return decide_request(
+        asked.pk, answer=Decision.Answer.APPROVE, by=by, digest=asked.digest, channel=channel
+    )
 
 
 def _promises(product: Product, evidence: Sequence[Evidence]) -> dict[str, bool]:

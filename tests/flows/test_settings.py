@@ -15,9 +15,12 @@ django.setup()
 from django.conf import settings
 print(json.dumps({n: re.sub(' at 0x[0-9a-f]+', '', repr(getattr(settings, n))) for n in dir(settings) if n.isupper()}))
 """
-WHERE = {"HOME", "BLOBS_DIR", "REPOS_DIR", "PRODUCTS_DIR", "WORK_DIR", "DATABASES", "SECRET_KEY"}
-"""The home, what stands in it, and the secret that is kept in it."""
-TRANSPORT = {"MODE", "MODEL_KEYS"}
+WHERE = {
+    "HOME", "BLOBS_DIR", "REPOS_DIR", "PRODUCTS_DIR", "WORK_DIR", "DATABASES", "SECRET_KEY",
+    "IS_AUTO", "REHEARSAL_HOME", "REAL_HOME",
+}  # fmt: skip
+"""The home, what stands in it, the secret that is kept in it, and the homes of the other mode."""
+TRANSPORT = {"MODE", "IS_REAL", "MODEL_KEYS"}
 
 
 def settings_of(**environment: str) -> dict[str, str]:
@@ -61,3 +64,39 @@ def test_demo_and_run_with_a_key_differ_only_in_where_they_stand_and_in_transpor
     run = settings_of(FACTORY_HOME=str(tmp_path / "run"), **{name: "sk-not-a-key"})
 
     assert differing(demo, run) == WHERE | TRANSPORT
+
+
+def test_a_rehearsal_turns_real_once_its_real_home_was_opened_and_stays_one_when_the_mode_is_said(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "real").mkdir()
+    before = settings_of(FACTORY_HOME=str(tmp_path))
+    (tmp_path / "real" / "opened").touch()
+
+    after = settings_of(FACTORY_HOME=str(tmp_path))
+    said = settings_of(FACTORY_HOME=str(tmp_path), FACTORY_MODE="rehearsal")
+
+    assert (before["MODE"], before["HOME"]) == ("'rehearsal'", repr(tmp_path))
+    assert (after["MODE"], after["HOME"]) == ("'real'", repr(tmp_path / "real"))
+    assert (said["MODE"], said["HOME"], said["REAL_HOME"]) == ("'rehearsal'", repr(tmp_path), "None")
+
+
+def test_a_key_in_the_environment_makes_it_real_and_an_address_there_wins(tmp_path: Path) -> None:
+    keyed = settings_of(
+        FACTORY_HOME=str(tmp_path), CEREBRAS_API_KEY="csk-1", ANTHROPIC_BASE_URL="http://127.0.0.1:9/v1/"
+    )
+
+    assert (keyed["MODE"], keyed["HOME"]) == ("'real'", repr(tmp_path / "real"))
+    assert keyed["MODEL_ADDRESSES"] == repr({"anthropic": "http://127.0.0.1:9"})
+
+
+def test_on_a_servers_database_the_mode_is_said_or_told_by_a_key_and_there_is_no_other_home(
+    tmp_path: Path,
+) -> None:
+    server = {"FACTORY_HOME": str(tmp_path), "FACTORY_DATABASE_URL": "postgres://a:b@127.0.0.1:1/c"}
+
+    plain = settings_of(**server)
+    keyed = settings_of(**server, OPENAI_API_KEY="sk-1")
+
+    assert (plain["MODE"], plain["REAL_HOME"]) == ("'rehearsal'", "None")
+    assert (keyed["MODE"], keyed["HOME"]) == ("'real'", repr(tmp_path))

@@ -42,7 +42,8 @@ def line_to(provider: Provider, *, mode: str, key: str | None = None) -> Line:
     key = key_of(provider.name) if key is None else key
     if key is None:
         raise KeyMissing(provider=provider.name)
-    return Line(_client(provider.base_url), provider.base_url, key)
+    address = settings.MODEL_ADDRESSES.get(provider.name) or provider.base_url
+    return Line(_client(address), address, key)
 
 
 @dataclass(frozen=True)

@@ -86,12 +86,24 @@ def claim_home(home: Path, *, is_shared: bool = False) -> TextIO:
     return lock
 
 
-def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None:
-    """Serve the pages on `door` and work in threads beside them until SIGTERM or ctrl-C; then end both in order."""
-    stop = threading.Event()
+def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None], is_over: Callable[[], bool]) -> bool:
+    """Serve the pages on `door` and work in threads beside them until SIGTERM or ctrl-C; then end both in order.
+
+    Returns:
+        Whether it was `is_over` that ended it: asked every second, a yes ends all as SIGTERM does.
+    """
+    stop, over = threading.Event(), threading.Event()
+
+    def watch() -> bool:
+        if not over.is_set() and is_over():
+            over.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
     helpers = [
         forever("relay", stop=stop, step=lambda: relay_waiting() > 0),
         forever("ticker", stop=stop, step=lambda: do_due_chores() > 0),
+        forever("watch", stop=stop, step=watch),
     ]
     loop.start()
     ready()
@@ -102,6 +114,7 @@ def serve(door: socket.socket, *, loop: Loop, ready: Callable[[], None]) -> None
         loop.stop(at_most_s=STOP_S)
         for thread in helpers:
             thread.join(timeout=STOP_S)
+    return over.is_set()
 
 
 def serve_pages(door: socket.socket, *, kind: str) -> None:

@@ -59,6 +59,28 @@ def band_name(band: str) -> str:
 
 
 @register.filter
+def key_words(source: str) -> str:
+    """Return where a key comes from, in words."""
+    return {
+        "environment": "from the environment",
+        "stored": "stored sealed",
+        "none needed": "needs no key",
+    }.get(source, "no key")
+
+
+@register.filter
+def use_words(state: str) -> str:
+    """Return whether a model may be used, or why not."""
+    return {
+        "ready": "Ready",
+        "unseen": "Not checked yet",
+        "no_price": "Refused: no price",
+        "not_in_key": "Not in this key",
+        "stopped": "Its maker is stopped",
+    }.get(state, "No key")
+
+
+@register.filter
 def tier_words(tier: str) -> str:
     """Return which band of price a tier is in, in a word."""
     return TIER_WORDS.get(tier, "any")

@@ -1,32 +1,42 @@
 """First day: five short steps until the factory may work, each with its result in view."""
 
+from collections.abc import Callable
+from datetime import datetime
+from itertools import groupby
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
 
 from agents.gateway.adapters.keyring import reachable
-from agents.gateway.models import ModelEntry, Provider
-from agents.gateway.services.routes import tariffs_on
+from agents.gateway.rules.offers import Standing, in_words
+from agents.gateway.services.keys import KeyShown, forget_key, keys_shown
+from agents.gateway.services.makers import enter_price, standings
 from agents.roster.models import Agent
-from agents.roster.services import switch_agent
+from approvals.models import Decision
 from billing.models import Limit, Period
-from billing.services import factory_scope, set_limit
+from billing.services import factory_scope
 from core.errors import FactoryError
-from core.models import AuditRow, User
-from core.money import to_microusd, to_usd
-from core.services import audit, business_now, change_setting
-from factory.console.forms import FirstDayForm, time_zones
+from core.models import User
+from core.money import to_usd
+from factory.console.forms import FirstDayForm, KeyForm, MakerForm, PriceForm, time_zones
+from factory.console.services import (
+    FIRST_CAP_USD,
+    is_opening,
+    is_set_up,
+    last_check,
+    may_open,
+    set_up,
+    try_key,
+)
 from factory.console.views.frame import Page, frame_now, go_to, require_role, show
+from factory.quality.services import is_waived, waive_review
 from portfolio.models import Product
 
-FIRST_CAP_USD = "5.00"
-MARK = "console.first_day"
-
-
-def is_set_up() -> bool:
-    """Say whether an owner answered the questions of the first day."""
-    return AuditRow.objects.filter(verb=MARK).exists()
+SHOWN_UNPRICED = 12
+"""So many models without a price are named; a maker's list may hold hundreds."""
 
 
 @never_cache
@@ -38,56 +48,118 @@ def first_day(request: HttpRequest) -> HttpResponse:
     person = require_role(request, User.Role.OWNER)
     form = FirstDayForm(request.POST)
     if not form.is_valid():
-        return _show(request, refused="Write an amount in dollars and choose a time zone.", status=400)
-    try:
-        _set_up(form, by=person.as_actor)
-    except FactoryError as refusal:
-        return _show(request, refused=refusal.sentence, status=refusal.http_status)
-    return go_to(request, "first_day", say="Kept. You may change all of it at any time.")
+        return _show(request, refused="Write an amount up to $100.00 and choose a time zone.", status=400)
+
+    def keep() -> None:
+        set_up(form.answers, by=person.as_actor)
+        if form.cleaned_data["waive"]:
+            waive_review(by=person, channel=Decision.Channel.PAGE)
+
+    return _do(request, keep, say="Kept. You may change all of it at any time.")
 
 
-def _set_up(form: FirstDayForm, *, by: str) -> None:
-    """Keep the answers; each is a change of its own and safe to repeat."""
-    told = form.cleaned_data
-    set_limit(
-        factory_scope(), period=Period.DAY, cap_microusd=to_microusd(told["cap"]), by=by, why="first day"
+@never_cache
+@sensitive_post_parameters("key")
+@require_POST
+def give_key(request: HttpRequest) -> HttpResponse:
+    """Prove a key by one small call and keep it."""
+    person = require_role(request, User.Role.OWNER)
+    form = KeyForm(request.POST)
+    if not form.is_valid():
+        return _show(
+            request, refused="Choose a maker and paste its key whole, or write an address.", status=400
+        )
+    say = "The key works. " + (
+        "The real factory takes over now." if may_open() else "Its models stand below."
     )
-    change_setting("time_zone", told["time_zone"], by=by, why="first day")
-    for agent in Agent.objects.all():
-        if agent.is_enabled != (agent.name in told["on"]):
-            switch_agent(agent.name, is_enabled=agent.name in told["on"], by=by, why="first day")
-    audit(actor=by, verb=MARK, subject="factory", cap_usd=str(told["cap"]))
+    return _do(request, lambda: try_key(form.given, by=person.as_actor), say=say)
+
+
+@require_POST
+def drop_key(request: HttpRequest) -> HttpResponse:
+    """Forget a stored key."""
+    person = require_role(request, User.Role.OWNER)
+    form = MakerForm(request.POST)
+    if not form.is_valid():
+        return _show(request, refused="Say whose key.", status=400)
+    maker = form.cleaned_data["maker"]
+    return _do(
+        request, lambda: forget_key(maker, by=person.as_actor), say="Forgotten. Nothing calls it any more."
+    )
+
+
+@require_POST
+def give_price(request: HttpRequest) -> HttpResponse:
+    """Say what a model costs; only then is it called."""
+    person = require_role(request, User.Role.OWNER)
+    form = PriceForm(request.POST)
+    if not form.is_valid():
+        return _show(request, refused="Choose a model and write both prices in dollars.", status=400)
+    told = form.cleaned_data
+    maker, _, model = told["model"].partition("/")
+
+    def keep() -> None:
+        enter_price(
+            maker, model, input_usd=told["input_usd"], output_usd=told["output_usd"], tier=told["tier"],
+            by=person.as_actor,
+        )  # fmt: skip
+
+    return _do(request, keep, say=f"{model} may be used from today on.")
+
+
+def _do(request: HttpRequest, verb: Callable[[], None], *, say: str) -> HttpResponse:
+    """Carry out one verb: then the page anew, or the page with why it was refused; nothing that was typed is repeated."""
+    try:
+        verb()
+    except FactoryError as refusal:
+        words = f"{refusal.sentence} {refusal.advice}".strip()
+        return _show(request, refused=words, status=refusal.http_status)
+    return go_to(request, "first_day", say=say)
 
 
 def _show(request: HttpRequest, *, refused: str = "", status: int = 200) -> HttpResponse:
-    frame = frame_now()
+    frame, is_done = frame_now(), is_set_up()
     cap = Limit.objects.filter(scope=factory_scope(), period=Period.DAY).first()
-    is_done, in_reach = is_set_up(), reachable(mode=settings.MODE)
     page: Page = {
         "frame": frame,
         "is_done": is_done,
         "has_venture": Product.objects.exists(),
-        "makers": [
-            {
-                "name": one.name,
-                "has_line": one.name in in_reach,
-                "is_enabled": one.is_enabled,
-            }
-            for one in Provider.objects.order_by("name")
-        ],
-        "models": _models(),
-        "cap_usd": f"{to_usd(cap.cap_microusd):.2f}" if cap and is_done else FIRST_CAP_USD,
+        "cap_usd": f"{to_usd(cap.cap_microusd):.2f}" if cap and is_done else f"{FIRST_CAP_USD}",
         "zones": time_zones(),
         "agents": Agent.objects.order_by("-is_enabled", "name"),
         "refused": refused,
+        "may_open": may_open(),
+        "is_opening": is_opening(),
+        "makers": settings.MAKERS,
+        **_models_and_keys(),
     }
     return show(request, "console/first_day.html", page, place="first_day", status=status)
 
 
-def _models() -> list[dict[str, object]]:
-    """Return each model with its price today; one without a price is refused."""
-    prices = tariffs_on(business_now().date())
-    return [
-        {"model": one, "price": prices.get(one.pk), "is_ready": one.pk in prices and one.provider.is_enabled}
-        for one in ModelEntry.objects.select_related("provider").order_by("provider", "-tier", "name")
-    ]
+def _models_and_keys() -> Page:
+    """What the keys have: every maker with its key, every model with its price or why it is not used."""
+    in_reach, found = reachable(mode=settings.MODE), standings()
+    keyed = [_key_row(one) for one in keys_shown() if one.provider in in_reach]
+    ours = [one for one in found if one.provider in in_reach]
+    unpriced = [one for one in ours if one.state == "no_price"]
+    return {
+        "keyed": keyed,
+        "models": [one for one in ours if one not in unpriced],
+        "unpriced": unpriced[:SHOWN_UNPRICED],
+        "unpriced_more": max(0, len(unpriced) - SHOWN_UNPRICED),
+        "to_price": [(maker, list(rows)) for maker, rows in groupby(unpriced, key=_maker_of)],
+        "models_words": in_words(ours),
+        "is_one_maker": settings.MODE == "real" and len(in_reach) == 1,
+        "is_waived": is_waived(),
+    }
+
+
+def _maker_of(one: Standing) -> str:
+    return one.provider
+
+
+def _key_row(one: KeyShown) -> dict[str, object]:
+    """One maker's key, when it was proved and what that cost."""
+    check = last_check(one.provider)
+    at: datetime | None = check.started_at if check else None
+    return {"key": one, "proved_at": at, "cost_microusd": check.cost_microusd if check else None}

@@ -14,7 +14,7 @@ from core.errors import NotFound
 from core.models import User
 from core.services import accept_invitation, is_invitation_open
 from factory.console.forms import JoinForm
-from factory.console.views.first_day import is_set_up
+from factory.console.services import is_set_up
 from factory.console.views.frame import SEE_OTHER
 
 

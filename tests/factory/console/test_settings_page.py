@@ -15,8 +15,8 @@ from billing.services import factory_scope, start_small
 from core.models import DeviceToken, Installation, Process, User
 from core.services import change_setting, invite_person, mark_seen, setting
 from factory.console.rules.areas import AREAS, SERVICES
+from factory.console.services import is_set_up
 from factory.console.views.failures import broken
-from factory.console.views.first_day import is_set_up
 from tests.builders import a_request, an_agent
 from tests.factory.console.story import a_story
 

@@ -20,11 +20,14 @@ from agents.runtime.services import carry_out
 from billing.adapters.pay_secret import pay_secret
 from billing.services import settle_orphans, start_small
 from core.adapters.database import only_one
+from core.adapters.homes import is_opened, open_home
+from core.errors import ModeFixed
 from core.models import Process, User
 from core.registry import QUEUES
-from core.services import check_settings, found_installation, invite_person
+from core.services import check_settings, found_installation, invite_person, move_in
 from factory.console.management import daemon
 from factory.console.management.verbs.entry import FAILED, UNAVAILABLE, USAGE, app, stop
+from factory.console.management.verbs.keep import close_edge
 from factory.console.management.watcher import watched
 from factory.delivery.services import put_table, the_edge
 from factory.work.services import Loop, recover_dead
@@ -38,9 +41,13 @@ def run(
     *,
     port: Port = 0,
     is_quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
+    inherited: Annotated[
+        int, typer.Option("--door", hidden=True, help="An open socket that we inherit.")
+    ] = -1,
 ) -> None:
     """Run the factory until SIGTERM or ctrl-C; live products go on when it ends. Source: R-20.2."""
-    door = open_door(port)
+    door = open_door(port) if inherited < 0 else socket.socket(fileno=inherited)
+    spare, is_over = door.dup() if settings.REAL_HOME else None, False
     ready = (lambda: None) if is_quiet else (lambda: greet(door.getsockname()[1]))
     with daemon.claim_home(settings.HOME):
         prepare()
@@ -51,7 +58,24 @@ def run(
                 keep_family(door, ready=ready)
             else:
                 loop = Loop(threads=settings.WORKER_THREADS, carry_out=carry_out)
-                daemon.serve(door, loop=loop, ready=ready)
+                is_over = daemon.serve(door, loop=loop, ready=ready, is_over=begins_real)
+    if is_over and spare is not None:
+        run_real(spare, is_quiet=is_quiet)
+
+
+def begins_real() -> bool:
+    """Say whether this rehearsal was told that a key works, so that the real factory takes its place."""
+    return settings.MODE == "rehearsal" and settings.REAL_HOME is not None and is_opened(settings.REAL_HOME)
+
+
+def run_real(door: socket.socket, *, is_quiet: bool) -> NoReturn:
+    """Become the real factory, on the same door: nobody who knocks meanwhile is turned away, and no mode is mixed."""
+    close_edge()
+    connections.close_all()
+    door.set_inheritable(True)
+    words = ["run", "--door", str(door.fileno()), *(["--quiet"] if is_quiet else [])]
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "factory", *words]
+    os.execv(sys.executable, command)  # noqa: S606 (ourselves, no shell)
 
 
 def keep_family(door: socket.socket, *, ready: Callable[[], None]) -> None:
@@ -132,13 +156,23 @@ def prepare() -> None:
     with only_one("prepare"):
         if is_behind():
             call_command("migrate", verbosity=0, interactive=False)
-        found_installation(settings.MODE)
+        if (found := found_installation(settings.MODE)).mode != settings.MODE:
+            raise ModeFixed(made_for=found.mode, wanted=settings.MODE)
         if settings.MODE == "real":
-            start_small()
+            begin_real()
         check_settings()
         pay_secret()
         sync_prices(settings.DATA_DIR / "prices.yaml")
         sync_agents(settings.DATA_DIR / "agents")
+
+
+def begin_real() -> None:
+    """Let a real factory begin with the people of its rehearsal and the limit of the first day. Safe to run twice."""
+    start_small()
+    if settings.REHEARSAL_HOME is not None:
+        move_in(settings.REHEARSAL_HOME)
+    if settings.MODEL_KEYS:
+        open_home(settings.HOME)
 
 
 def open_door(port: int) -> socket.socket:

@@ -1,0 +1,219 @@
+"""Verbs of keys: whose key is set, which models it has, what they cost."""
+
+import getpass
+import os
+import sys
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, NoReturn
+
+import typer
+from django.conf import settings
+
+from agents.gateway.rules.offers import in_words
+from agents.gateway.services.key_check import Proof, prove_address, prove_key
+from agents.gateway.services.keys import forget_key, keys_shown
+from agents.gateway.services.makers import enter_price, standings
+from core.adapters.homes import open_home
+from core.money import to_usd
+from factory.console.management.find import As, actor_of
+from factory.console.management.show import AsJson, say, show_rows, usd
+from factory.console.management.verbs.entry import REFUSED, USAGE, app, stop
+from factory.console.management.verbs.run import prepare
+
+key = typer.Typer(help="Set, check and forget the key of a model maker; it is never shown again.")
+app.add_typer(key, name="key", no_args_is_help=True)
+MODE_OF_CHILD = "FACTORY_MODE"
+STATES = {
+    "ready": "ready", "unseen": "not checked yet", "no_price": "refused: no price", "not_in_key": "not in this key",
+    "stopped": "stopped", "no_key": "no key",
+}  # fmt: skip
+Maker = Annotated[str, typer.Argument(help="Whose: anthropic, openai, gemini… `factory keys` lists them.")]
+Stdin = Annotated[bool, typer.Option("--stdin", help="Read the key from standard input instead of asking.")]
+Address = Annotated[
+    str,
+    typer.Option(help="Address of another maker that speaks the OpenAI protocol; it is added by this name."),
+]
+NoKey = Annotated[
+    bool, typer.Option("--no-key", help="An own machine, e.g. with llama.cpp, that asks for none.")
+]
+
+
+@app.command(name="keys")
+def list_keys(*, is_json: AsJson = False) -> None:
+    """Show whose key is set, and where it comes from; of the key itself at most its end."""
+    rows = [
+        {"maker": one.provider, "key": one.source, "ends_with": one.last_four, "set_by": one.set_by, "set_at": one.set_at}
+        for one in keys_shown()
+    ]  # fmt: skip
+    show_rows(
+        rows, columns=("maker", "key", "ends_with", "set_by", "set_at"), is_json=is_json, none="Nobody."
+    )
+
+
+@app.command(name="models")
+def list_models(
+    *,
+    maker: Annotated[str, typer.Option(help="Of one maker.")] = "",
+    is_all: Annotated[bool, typer.Option("--all", help="Those without a key too.")] = False,
+    is_json: AsJson = False,
+) -> None:
+    """Show which models the keys really have, what they cost, and why some are not used."""
+    found = [one for one in standings() if maker in ("", one.provider)]
+    shown = [one for one in found if is_all or is_json or maker or one.state != "no_key"]
+    rows = [
+        {
+            "maker": one.provider,
+            "model": one.model,
+            "tier": one.tier,
+            "in_usd": _per_million(one.input_microusd),
+            "out_usd": _per_million(one.output_microusd),
+            "window_tokens": one.window_tokens,
+            "use": STATES[one.state],
+        }
+        for one in shown
+    ]
+    columns = ("maker", "model", "tier", "in_usd", "out_usd", "window_tokens", "use")
+    show_rows(
+        rows,
+        columns=columns,
+        is_json=is_json,
+        none="No key is set: `factory init`, or `factory key set MAKER`.",
+    )
+    if rows and not is_json:
+        say(
+            f"{in_words(found)}. Dollars a million tokens; a model without a price is never called: `factory price`."
+        )
+
+
+def _per_million(microusd: int | None) -> str | None:
+    return None if microusd is None else f"{to_usd(microusd):f}"
+
+
+@key.command(name="set")
+def set_one(  # noqa: PLR0913 (every answer may be an option)
+    maker: Maker,
+    *,
+    from_stdin: Stdin = False,
+    address: Address = "",
+    has_no_key: NoKey = False,
+    by: As = "",
+    actor: Annotated[str, typer.Option(hidden=True)] = "",
+    is_json: AsJson = False,
+) -> None:
+    """Prove a key with one call under $0.001 and keep it, sealed, in place of an earlier one."""
+    in_real_home()
+    prepare()
+    secret = "" if has_no_key else read_secret(maker, from_stdin=from_stdin)
+    proof = prove(maker, secret, address=address, by=actor or actor_of(by))
+    tell(proof, is_json=is_json)
+
+
+@key.command(name="check")
+def check_one(maker: Maker, *, by: As = "", is_json: AsJson = False) -> None:
+    """Prove the key that is set once more, and read which models it has now."""
+    in_real_home()
+    tell(prove_key(maker, by=actor_of(by)), is_json=is_json)
+
+
+@key.command(name="forget")
+def forget_one(maker: Maker, *, by: As = "", is_json: AsJson = False) -> None:
+    """Remove a stored key; nothing calls this maker from now on."""
+    in_real_home()
+    forget_key(maker, by=actor_of(by))
+    say(f"The key of {maker} is forgotten.", is_json=is_json, maker=maker)
+
+
+@app.command()
+def price(  # noqa: PLR0913 (every answer may be an option)
+    maker: Maker,
+    model: Annotated[str, typer.Argument(help="The model, as `factory models` names it.")],
+    *,
+    input_usd: Annotated[str, typer.Option("--in", help="Dollars for a million tokens read.")],
+    output_usd: Annotated[str, typer.Option("--out", help="Dollars for a million tokens written.")],
+    tier: Annotated[str, typer.Option(help="local, budget, mid, premium or frontier.")] = "mid",
+    by: As = "",
+    is_json: AsJson = False,
+) -> None:
+    """Say what a model without a price costs, from today on; only then is it called."""
+    in_real_home()
+    made = enter_price(
+        maker, model, input_usd=dollars(input_usd), output_usd=dollars(output_usd), tier=tier, by=actor_of(by)
+    )
+    say(
+        f"{model} may be used from {made.valid_from} on.",
+        is_json=is_json,
+        model=model,
+        valid_from=made.valid_from,
+    )
+
+
+def dollars(text: str) -> Decimal:
+    """Return an amount that somebody typed."""
+    try:
+        return Decimal(text.strip().removeprefix("$"))
+    except InvalidOperation:
+        stop(f"{text[:20]} is no amount; write it as 2.50.", code=USAGE)
+
+
+def prove(maker: str, secret: str, *, address: str, by: str) -> Proof:
+    """Prove a key (empty: the one there is) or an address, and let the factory start real from now on."""
+    proof = (
+        prove_address(maker, address, secret or None, by=by)
+        if address
+        else prove_key(maker, secret or None, by=by)
+    )
+    open_home(settings.HOME)
+    return proof
+
+
+def tell(proof: Proof, *, is_json: bool) -> None:
+    """Say what a check found."""
+    words = f"{proof.model} answered “{proof.said}” for ${usd(proof.cost_microusd)}."
+    if not proof.model:
+        words = "Its list was read; nobody was called, for none of its models has a price: `factory price`."
+    found = in_words([one for one in standings() if one.provider == proof.provider])
+    say(
+        f"The key of {proof.provider} works. {words}\nModels: {found}.",
+        is_json=is_json,
+        maker=proof.provider,
+        model=proof.model,
+        answer=proof.said,
+        cost_usd=usd(proof.cost_microusd),
+        offered=proof.offered,
+        models=found,
+    )
+
+
+def read_secret(maker: str, *, from_stdin: bool) -> str:
+    """Return the key from standard input or a hidden prompt, empty where the environment's is used; never from the command line."""
+    if settings.MODEL_KEYS.get(maker):
+        return ""
+    if from_stdin or not sys.stdin.isatty():
+        return sys.stdin.readline(1_000).strip()
+    return getpass.getpass(f"Key of {maker} (hidden): ")
+
+
+def in_real_home() -> None:
+    """Go on in the real factory's home: keys belong there. Starts this verb anew when we stand in the rehearsal."""
+    if settings.MODE == "real":
+        return
+    if settings.REAL_HOME is None:
+        stop(
+            "This factory rehearses for ever, and takes no key. Start it without FACTORY_MODE; "
+            "on PostgreSQL with FACTORY_MODE=real and an empty database.",
+            code=REFUSED,
+        )
+    settings.REAL_HOME.mkdir(parents=True, exist_ok=True)
+    _again_as_real()
+
+
+def _again_as_real() -> NoReturn:
+    words = sys.argv[sys.argv.index("factory") + 1 :] if "factory" in sys.argv else sys.argv[1:]
+    told = {
+        **os.environ,
+        MODE_OF_CHILD: "real",
+        "FACTORY_HOME": str(settings.REAL_HOME),
+        "FACTORY_REHEARSAL_HOME": str(settings.REHEARSAL_HOME),
+    }
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "factory", *words]
+    os.execve(sys.executable, command, told)  # noqa: S606 (ourselves, no shell)
