@@ -20,7 +20,6 @@ from core.errors import PeopleAlone
 from core.models import AuditRow, DeviceToken, Event, Installation, Process
 from core.registry import run_checks
 from core.services import (
-    DRAIN_S,
     business_now,
     drain,
     end_maintenance,
@@ -57,7 +56,9 @@ class InstallationOut(Row[Installation]):
 class DrainIn(Said):
     """How long what runs may go on."""
 
-    within_s = serializers.IntegerField(min_value=0, max_value=86_400, default=int(DRAIN_S))
+    within_s = serializers.IntegerField(
+        min_value=0, max_value=86_400, default=None, allow_null=True, help_text="Null: as the settings say."
+    )
 
 
 class InstallationDoor(Door):

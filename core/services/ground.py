@@ -1,7 +1,6 @@
 """The installation: made once, stopped and started by people."""
 
 from datetime import timedelta
-from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
@@ -11,9 +10,6 @@ from core.models import Installation, Mode
 from core.services.audit import audit
 from core.services.outbox import publish
 from core.services.settings import number_setting
-
-DRAIN_S: Final = 600
-"""How long what runs may go on when a drain begins. Machine time. Source: R-01.26."""
 
 _QUIET = Q(draining_at__isnull=False) | Q(maintenance_at__isnull=False)
 
@@ -62,7 +58,7 @@ def start_again(*, by: str) -> None:
 
 @transaction.atomic
 def drain(*, by: str, within_s: float | None = None) -> None:
-    """Begin nothing new; what runs may end within this time (None: as set), then it is asked to stop and costs no attempt. Source: R-20.24.
+    """Begin nothing new; what runs may end within this time (None: as set), then it is asked to stop and costs no attempt. Source: R-01.26, R-20.24.
 
     Maintenance follows by itself once nothing runs. Approvals, schedules and payments are kept meanwhile. Safe to run
     twice: the first end counts.
