@@ -40,7 +40,7 @@ class Targets:
     def strike(self, name: str) -> set[int]:
         """End somebody at once, with all they forked; return the processes that are gone."""
         gone = self.of(name)
-        for pid in gone:
+        for pid in sorted(gone):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if name in self.stack.children:

@@ -164,6 +164,28 @@ def test_a_worker_that_is_killed_loses_its_task_to_the_next_one(calm: Shop) -> N
     forget_long_work(calm)
 
 
+def test_a_task_that_takes_its_worker_down_is_given_up_at_the_third_death_with_its_last_words(
+    tmp_path: Path,
+) -> None:
+    letters, lost = (
+        "SELECT is_poison, error FROM work_deadletter",
+        "SELECT count(*) FROM work_attempt WHERE state = 'lost'",
+    )
+    with a_shop(tmp_path / "home", worker_threads=2) as shop:
+        shop.give(1, kind="shop.hungry")
+        shop.give(60)
+        shop.stack.until(lambda: shop.stack.rows(letters), what="the hungry task to be given up")
+        shop.stack.until(lambda: len(shop.effects) == 61, what="all others")
+
+        (letter,) = shop.stack.rows(letters)
+        assert bool(letter["is_poison"])
+        assert "SIGKILL" in letter["error"]
+        assert letter["error"].splitlines()[-1].endswith("asking for the last gigabyte")
+        assert shop.stack.value(lost) == 3
+        assert set(shop.effects.values()) == {1}
+        assert shop.stack.children["worker"].poll() is None
+
+
 def forget_long_work(shop: Shop) -> None:
     """Close the gate for the next test."""
     for name in ("gate", "begun"):

@@ -1,6 +1,8 @@
 """The workshop's jobs."""
 
+import logging
 import os
+import signal
 from pathlib import Path
 
 from django.conf import settings
@@ -38,3 +40,11 @@ def be_long(assignment: Assignment, stop: Stop) -> Outcome:
             leave_a_line(assignment)
             return Outcome(kind="done")
     return Outcome(kind="stopped")
+
+
+@register_job("shop.hungry", queue="cloud")
+def be_hungry(assignment: Assignment, stop: Stop) -> Outcome:
+    """Take the whole process down, as the kernel does with one that wants all memory."""
+    logging.getLogger("shop").error("asking for the last gigabyte")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome(kind="done")
