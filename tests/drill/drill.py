@@ -13,6 +13,7 @@ import httpx
 import psycopg
 from rich.console import Console
 
+from factory.delivery.errors import EdgeUnavailable
 from tests.drill.count import Report
 from tests.drill.users import Users
 from tests.drill.victims import CUT_USERS_OFF, HELD, Targets
@@ -34,10 +35,11 @@ GIVEN_UP: Final = """
     SELECT count(*) AS n FROM work_deadletter l JOIN work_task t ON t.id = l.task_id JOIN work_dag d ON d.id = t.dag_id
     WHERE d.product_id = ? AND l.resolution = ''
 """
-CHANGES: Final = "SELECT count(*) AS n FROM work_taskevent"
 SPARED: Final = 2
 HANDS: Final = frozenset({"factoryd", "worker", "worker-2", "child"})
 HANDS_S: Final = 20.0
+AT_NEED: Final = frozenset({"rehearsal"})
+"""Comes back with the next call for it."""
 STANDS: Final = (
     "SELECT key, state, queue, lane, held, failures, leased_to, changed_at FROM work_task"
     " WHERE state NOT IN ('completed', 'cancelled')",
@@ -106,20 +108,32 @@ class Drill:
         """Kill somebody, bring them back where nobody else does, and wait until what they held goes on."""
         self.stack.until(self._may_be_struck, what="work that is not one death away from being parked")
         self._wait_for_hands(victim)
-        held, before = self.stack.rows(HELD), self.stack.value(CHANGES)
-        began = time.monotonic()
+        held, began = self.stack.rows(HELD), time.monotonic()
         gone = self.targets.strike(victim)
         self.deaths.append((victim, began))
         self.report.kills[victim] = self.report.kills.get(victim, 0) + bool(gone)
         time.sleep(1.0)
         self.targets.start_again(victim)
         torn = held_by(gone, held)
-        self.wait_until_it_goes_on(torn, since=began, before=before)
+        self.wait_until_it_goes_on(torn, since=began, instead_of=(victim, gone))
         say(f"  {victim}: held {len(torn)} tasks; went on after {self.report.recoveries_s[-1]:.1f} s")
 
-    def wait_until_it_goes_on(self, torn: dict[str, str], *, since: float, before: int = 0) -> None:
-        """Wait until what was torn out of somebody's hands is in others', and note how long that took."""
-        self.stack.until(lambda: self._goes_on(torn, before), what="it to go on", every_s=0.05)
+    def wait_until_it_goes_on(
+        self, torn: dict[str, str], *, since: float, instead_of: tuple[str, set[int]] = ("", set())
+    ) -> None:
+        """Wait until what was torn out of somebody's hands is in others', and note how long that took.
+
+        Args:
+            torn: tasks, each with the lease it was held under.
+            since: the blow, on the monotonic clock.
+            instead_of: who was struck, and their processes: others must be there, and the pages answer.
+        """
+        victim, gone = instead_of
+        self.stack.until(
+            lambda: self._goes_on(torn) and (not victim or self._is_back(victim, gone)),
+            what="it to go on",
+            every_s=0.05,
+        )
         self.report.recoveries_s.append(time.monotonic() - since)
 
     def _wait_for_hands(self, victim: str) -> None:
@@ -136,14 +150,19 @@ class Drill:
         """A third death parks a task, as it should: no task is struck more often than twice."""
         return all(row["failures"] < SPARED for row in self.stack.rows(HELD))
 
-    def _goes_on(self, torn: dict[str, str], before: int) -> bool:
-        """Say whether each torn task is held anew or further on; without one, whether anything has moved."""
+    def _goes_on(self, torn: dict[str, str]) -> bool:
+        """Say whether each torn task is held anew or further on."""
         with suppress(*OUT_OF_REACH):
             now = {row["id"]: row["lease"] for row in self.stack.rows(HELD)}
             behind = {row["id"] for row in self.stack.rows(BEHIND)}
-            if torn:
-                return all(now.get(task) != lease and task not in behind for task, lease in torn.items())
-            return self.stack.answers() and (self.stack.value(CHANGES) > before or not self.is_busy())
+            return all(now.get(task) != lease and task not in behind for task, lease in torn.items())
+        return False
+
+    def _is_back(self, victim: str, gone: set[int]) -> bool:
+        """Say whether another one is there, or nobody needs any, and the pages answer."""
+        with suppress(*OUT_OF_REACH, EdgeUnavailable):
+            is_there = not gone or victim in AT_NEED or bool(self.targets.of(victim) - gone)
+            return is_there and self.stack.answers()
         return False
 
     def tell_where_it_stands(self) -> None:
