@@ -20,6 +20,11 @@ class Process:
     path: Path
     _child: "subprocess.Popen[bytes]" = field(repr=False, compare=False)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._child.poll() is None
+
     def stop(self) -> None:
         """End the child and remove its socket; safe to run twice."""
         if self._child.stdin:

@@ -26,8 +26,8 @@ _REHEARSAL_URL, _REHEARSAL_KEY = "http://rehearsal", "rehearsal"
 _lock = threading.Lock()
 _clients: dict[tuple[int, str], httpx.Client] = {}
 """One client per process and place: a client that crossed a fork would share its sockets."""
-_sockets: dict[int, Path] = {}
-"""The rehearsal child's socket, by the process that started the child."""
+_children: dict[int, child.Process] = {}
+"""The rehearsal child, by the process that started it."""
 
 
 def line_to(provider: Provider, *, mode: str, key: str | None = None) -> Line:
@@ -80,29 +80,29 @@ atexit.register(hang_up)
 def _client(base_url: str) -> httpx.Client:
     with _lock:
         place = (os.getpid(), base_url)
+        path = _rehearse() if base_url == _REHEARSAL_URL else None
         if place not in _clients:
-            _clients[place] = _open(base_url)
+            _clients[place] = httpx.Client(transport=httpx.HTTPTransport(uds=str(path)) if path else None)
         return _clients[place]
 
 
-def _open(base_url: str) -> httpx.Client:
-    if base_url == _REHEARSAL_URL:
-        return httpx.Client(transport=httpx.HTTPTransport(uds=str(_rehearse())))
-    return httpx.Client()
-
-
 def _rehearse() -> Path:
-    """Start the rehearsal child of this process, once, and return its socket; both go when we go."""
-    if (path := _sockets.get(os.getpid())) is not None:
-        return path
-    folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))  # short: a socket's path has about 100 bytes
-    running = child.start(settings.REHEARSAL_SEED, folder / "model.sock")
-    _sockets[os.getpid()] = running.path
-    atexit.register(_end, running, folder, os.getpid())
-    return running.path
-
-
-def _end(running: child.Process, folder: Path, born_in: int) -> None:
-    if os.getpid() == born_in:
+    """Return the socket of this process's rehearsal child, started when none lives; both go when we go."""
+    running = _children.get(os.getpid())
+    if running is None:
+        folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))  # short: a socket's path has about 100 bytes
+        atexit.register(_end, os.getpid(), folder)
+        path = folder / "model.sock"
+    elif running.is_alive:
+        return running.path
+    else:
         running.stop()
+        path = running.path
+    _children[os.getpid()] = child.start(settings.REHEARSAL_SEED, path)
+    return path
+
+
+def _end(born_in: int, folder: Path) -> None:
+    if os.getpid() == born_in:
+        _children[born_in].stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,7 @@
 """The same adapters against the rehearsal child: nothing but the socket differs."""
 
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +16,7 @@ from agents.gateway.services import complete, fill, sync_prices
 from billing.models import Entry, Hold
 from core.services import found_installation
 from tests.builders import an_ask
+from tests.drill.victims import below, command_of
 
 SCHEMA = {
     "title": "Review",
@@ -48,6 +51,23 @@ def test_both_protocols_answer_fill_schemas_and_are_paid(rehearsal: None, intent
     assert Entry.objects.total_microusd() == Call.objects.total_microusd() > 0
     assert not Hold.objects.open().exists()
     assert all((call.cost_microusd or 0) <= call.bound_microusd for call in Call.objects.all())
+
+
+@pytest.mark.django_db
+def test_a_killed_rehearsal_child_is_replaced_at_the_next_call(rehearsal: None) -> None:
+    before = complete(an_ask(intent=GPT), stop=threading.Event())
+    [killed] = rehearsal_children()
+    os.kill(killed, signal.SIGKILL)
+
+    after = complete(an_ask(intent=GPT), stop=threading.Event())
+
+    assert (after.text, after.stop) == (before.text, "end")
+    assert killed not in rehearsal_children()
+
+
+def rehearsal_children() -> set[int]:
+    """Return the rehearsal servers that we started."""
+    return {pid for pid in below(os.getpid()) if "rehearsal/serve.py" in command_of(pid)}
 
 
 @pytest.mark.django_db
