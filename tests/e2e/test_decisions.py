@@ -19,7 +19,7 @@ READY_MS = 12_000
 
 def yes_of(page: Page) -> Page:
     """Return the page when its yes may be pressed."""
-    expect(shown_yes(page)).to_be_enabled(timeout=READY_MS)
+    expect(page.locator("button.yes:not([hx-get]):visible")).to_be_enabled(timeout=READY_MS)
     return page
 
 
