@@ -10,8 +10,11 @@ from billing.models import (
     Limit,
     MoneyAlert,
     Overage,
+    Pace,
+    RaiseAsked,
     RevenueEvent,
     Scope,
+    Switch,
     Window,
 )
 from core.admin import ReadOnlyAdmin, in_usd
@@ -31,7 +34,14 @@ class ScopeAdmin(ReadOnlyAdmin):
 class LimitAdmin(ReadOnlyAdmin):
     """What may be spent."""
 
-    list_display = ("scope", "period", in_usd("cap_microusd"))
+    list_display = (
+        "scope",
+        "period",
+        in_usd("cap_microusd"),
+        "until",
+        in_usd("returns_to_microusd"),
+        "set_by",
+    )
     list_filter = ("period", "scope__kind")
     list_select_related = ("scope",)
     search_fields = ("scope__label", "scope__ref")
@@ -79,6 +89,35 @@ class HoldPartAdmin(ReadOnlyAdmin):
     list_filter = ("hold__state",)
     list_select_related = ("hold", "window__scope")
     search_fields = ("hold__call_id", "window__scope__label")
+
+
+@admin.register(RaiseAsked)
+class RaiseAskedAdmin(ReadOnlyAdmin):
+    """Raises so large that they are confirmed twice."""
+
+    list_display = ("limit", in_usd("cap_microusd"), "by", "asked_at", "done_at")
+    list_filter = ("asked_at",)
+    list_select_related = ("limit__scope",)
+    search_fields = ("by", "limit__scope__label")
+
+
+@admin.register(Switch)
+class SwitchAdmin(ReadOnlyAdmin):
+    """What was switched off, by whom, why and until when."""
+
+    list_display = ("kind", "ref", "by", "reason", "set_at", "until", "cleared_at", "cleared_by")
+    list_filter = ("kind", "is_auto", "set_at")
+    search_fields = ("ref", "by", "reason")
+
+
+@admin.register(Pace)
+class PaceAdmin(ReadOnlyAdmin):
+    """What was spent within ten seconds."""
+
+    list_display = ("scope", "slot", in_usd("amount_microusd"))
+    list_filter = ("scope__kind",)
+    list_select_related = ("scope",)
+    search_fields = ("scope__label",)
 
 
 @admin.register(Entry)

@@ -21,7 +21,7 @@ class ScopeOut(Row[Scope]):
         """What is shown."""
 
         model = Scope
-        fields = ("id", "kind", "ref", "label", "correlation_id", "mode", "opened_at")
+        fields = ("id", "kind", "ref", "label", "parent", "correlation_id", "mode", "opened_at")
 
 
 class LimitOut(Row[Limit]):
@@ -31,15 +31,16 @@ class LimitOut(Row[Limit]):
         """What is shown."""
 
         model = Limit
-        fields = ("id", "scope", "period", "cap_microusd")
+        fields = ("id", "scope", "period", "cap_microusd", "until", "returns_to_microusd", "set_by", "why")
 
 
 class LimitIn(Said):
-    """The new cap of a limit that exists, and why."""
+    """The new cap of a limit that exists, why, and until when (business time) a raise shall last."""
 
     period = serializers.ChoiceField(choices=Period.choices)
     cap_microusd = serializers.IntegerField(min_value=0, max_value=10**15)
     why = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
+    until = serializers.DateTimeField(required=False, default=None, allow_null=True)
 
 
 class ScopeDoor(Rows):
@@ -49,10 +50,12 @@ class ScopeDoor(Rows):
     queryset = Scope.objects.all()
     filterset_fields = ("kind", "ref", "correlation_id")
 
-    @verb(may=KEEPERS, takes=LimitIn, gives=LimitOut)
+    @verb(may=KEEPERS, takes=LimitIn, gives=LimitOut, is_repeatable=True)
     def limit(self, caller: Caller, said: Mapping[str, Any], pk: UUID) -> Limit:
-        """Lower a limit; the owner may also raise it, and says why."""
-        return change_limit(self.get_object(), **said, by=caller.name, may_raise=caller.role in OWNERS)
+        """Lower a limit; the owner, freshly signed in and not by a token, may also raise it, and says why."""
+        fresh_at = caller.person.last_login if caller.person and caller.is_signed_in else None
+        may_raise = caller.role in OWNERS
+        return change_limit(self.get_object(), **said, by=caller.name, may_raise=may_raise, fresh_at=fresh_at)
 
 
 class LimitDoor(Rows):
@@ -94,7 +97,7 @@ class HoldOut(Row[Hold]):
 
         model = Hold
         fields = (
-            "id", "call_id", "bound_microusd", "state", "owner", "correlation_id", "placed_at", "expires_at", "settled_at",
+            "id", "call_id", "bound_microusd", "state", "owner", "correlation_id", "payer", "agent", "provider", "model", "placed_at", "expires_at", "settled_at",
         )  # fmt: skip
 
 

@@ -14,6 +14,25 @@ class BudgetBusy(BudgetExceeded):
     """This call fits the limit, but not beside what is held for other calls right now."""
 
 
+class TierSpent(BudgetExceeded):
+    """The day of this tier of models is spent; a lower tier may do."""
+
+    code = "TIER_SPENT"
+
+
+class SwitchSet(FactoryError):
+    """This is switched off."""
+
+    code = "SWITCH_SET"
+
+
+class SwitchUnknown(FactoryError):
+    """There is no such thing to switch."""
+
+    code = "SWITCH_UNKNOWN"
+    http_status = 404
+
+
 class CeilingPassed(FactoryError):
     """No day may cost more than the ceiling; no setting changes that."""
 
@@ -81,3 +100,22 @@ class StandingUnreadable(FactoryError):
 
     code = "STANDING_UNREADABLE"
     http_status = 503
+
+
+class RaiseNeedsLogin(RaiseForbidden):
+    """Sign in again before you raise a limit; the last time is too long ago."""
+
+    code = "RAISE_NEEDS_LOGIN"
+
+
+class RaiseTooLong(FactoryError):
+    """A raise ends within thirty days, and not in the past."""
+
+    code = "RAISE_TOO_LONG"
+    http_status = 422
+
+
+class ConfirmAgain(FactoryError):
+    """So large a raise is confirmed a second time, ten minutes later at the earliest; nothing was changed yet."""
+
+    code = "CONFIRM_AGAIN"

@@ -22,3 +22,15 @@ def watch_money() -> None:
     """Tell the owner of every line that money passed, once for each period."""
     services.watch_limits()
     services.watch_pace()
+
+
+@every(30, name="billing.end_raises")
+def end_raises() -> None:
+    """Let old limits return where a raise is over."""
+    services.end_raises()
+
+
+@every(60, name="billing.tidy_switches")
+def tidy_switches() -> None:
+    """Lift throttles when spending is calm, forget what is too old."""
+    services.tidy_switches()

@@ -20,6 +20,10 @@ CEILING_MICROUSD = 3_000_000_000
 """What one UTC day may cost at most, whatever anybody sets. Source: R-08.1."""
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+RAISE_LASTS = timedelta(days=30)
+FRESH = timedelta(minutes=10)
+"""How long a sign-in counts as fresh, and how far apart two confirmations of one raise are at least. Source: R-08.2."""
+CONFIRM_WITHIN = timedelta(hours=24)
 SIGNATURE_AGE_S = 300
 _SIGNS = {"payment": 1, "refund": -1, "dispute": -1, "fee": -1, "affiliate": 1, "ads": 1}
 _MINOR_PER_UNIT = {"jpy": 1, "krw": 1, "vnd": 1, "clp": 1}

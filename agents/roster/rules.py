@@ -69,6 +69,7 @@ class Definition(_Part):
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")
     role: str = Field(min_length=1, max_length=80)
     tagline: str = Field(default="", max_length=160)
+    team: Literal["build", "discovery", "growth", "operations"] = "operations"
     starts_enabled: bool = Field(default=False, description="Whether a fresh factory switches it on.")
     quality: Literal["best", "good", "acceptable"] = "good"
     thinking: Literal["off", "low", "extended"] = "off"

@@ -1,6 +1,6 @@
 """The table of limits: `data/limits.yaml`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
@@ -12,26 +12,42 @@ from django.conf import settings
 from billing.errors import LimitsUnreadable
 from core.money import to_microusd
 
+_BY_REF = ("team", "tier")
+"""Rows that say one amount per day for each ref."""
+
 
 def start_caps(row: str, *, ref: str = "") -> dict[str, int]:
     """Return the caps in micro-dollars, by period, with which a scope of this table row starts.
 
     Args:
-        row: `factory`, `product`, `live_product`, `dag`, `task` or `agent`.
-        ref: the agent's name: its profile wins over the row.
+        row: `factory`, `team`, `agent`, `tier`, `product`, `live_product`, `dag`, `task` or `session`.
+        ref: the agent's name: its profile wins over the row; or which team or tier.
 
     Raises:
         LimitsUnreadable: the file, the row or a value cannot be read; nothing may be spent then.
     """
+    if row in _BY_REF:
+        amounts = table_row(row)
+        if ref not in amounts:
+            raise LimitsUnreadable(row=row, missing=ref)
+        return {"day": amounts[ref]}
+    return _read(row, lambda table: (_profile_of(table, ref) if row == "agent" else None) or table[row])
+
+
+def table_row(row: str) -> dict[str, int]:
+    """Return the amounts of this table row in micro-dollars, by their names.
+
+    Raises:
+        LimitsUnreadable: the file, the row or a value cannot be read; nothing may be spent then.
+    """
+    return _read(row, lambda table: table[row])
+
+
+def _read(row: str, find: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> dict[str, int]:
     path = Path(settings.DATA_DIR) / "limits.yaml"
     try:
         table = _table(path, path.stat().st_mtime_ns)
-        caps = _profile_of(table, ref) if row == "agent" else None
-        return {
-            period: to_microusd(Decimal(str(usd)))
-            for period, usd in (caps or table[row]).items()
-            if period != "agents"
-        }
+        return {name: to_microusd(Decimal(str(usd))) for name, usd in find(table).items() if name != "agents"}
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, InvalidOperation) as problem:
         raise LimitsUnreadable(file=path.name, row=row, problem=type(problem).__name__) from problem
 

@@ -11,9 +11,11 @@ from billing.models.ledger import (
     RevenueEvent,
     RevenueQuerySet,
 )
-from billing.models.scopes import Limit, Period, Scope, Window, WindowQuerySet
+from billing.models.scopes import Limit, Period, RaiseAsked, Scope, Window, WindowQuerySet
+from billing.models.switches import Pace, Switch, SwitchQuerySet
 
 __all__ = [
-    "CostHour", "CostHourQuerySet", "Entry", "EntryQuerySet", "Hold", "HoldPart", "HoldQuerySet", "Limit", "MoneyAlert", "MoneyAlertQuerySet", "Overage", "Period", "RevenueEvent",
-    "RevenueQuerySet", "Scope", "Window", "WindowQuerySet",
+    "CostHour", "CostHourQuerySet", "Entry", "EntryQuerySet", "Hold", "HoldPart", "HoldQuerySet", "Limit", "MoneyAlert",
+    "MoneyAlertQuerySet", "Overage", "Pace", "Period", "RaiseAsked", "RevenueEvent", "RevenueQuerySet", "Scope", "Switch",
+    "SwitchQuerySet", "Window", "WindowQuerySet",
 ]  # fmt: skip

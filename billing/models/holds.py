@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from billing.models.scopes import Window
+from billing.models.scopes import Scope, Window
 from core.ids import new_id
 
 
@@ -39,6 +39,17 @@ class Hold(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.HELD)
     owner = models.CharField(max_length=160, help_text="The process that waits: host:pid:nonce.")
     correlation_id = models.UUIDField(null=True)
+    payer = models.ForeignKey(
+        Scope,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="Whose cost it is.",
+    )
+    agent = models.CharField(max_length=120, blank=True, db_default="")
+    provider = models.CharField(max_length=40, blank=True, db_default="")
+    model = models.CharField(max_length=80, blank=True, db_default="")
     expires_at = models.DateTimeField(help_text="Machine time.")
     placed_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
     settled_at = models.DateTimeField(null=True, help_text="Machine time.")
@@ -64,8 +75,8 @@ class Hold(models.Model):
 class HoldPart(models.Model):
     """One window a hold stands in; it belongs there past midnight too."""
 
-    hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="parts")
-    window = models.ForeignKey(Window, on_delete=models.PROTECT, related_name="parts")
+    hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="parts", db_index=False)
+    window = models.ForeignKey(Window, on_delete=models.PROTECT, related_name="parts", db_index=False)
 
     class Meta:
         """A hold stands in a window once."""

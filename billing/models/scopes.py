@@ -28,15 +28,21 @@ class Scope(models.Model):
         """What the money is for."""
 
         FACTORY = "factory"
+        TEAM = "team"
         AGENT = "agent"
+        TIER = "tier"
         PRODUCT = "product"
         DAG = "dag"
         TASK = "task"
+        SESSION = "session", "engine session"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=10, choices=Kind)
     ref = models.CharField(max_length=120, help_text="Which one, in the words of the app that owns it.")
     label = models.CharField(max_length=160, help_text="How a page calls it.")
+    parent = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, help_text="Who pays with it, e.g. an agent's team."
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, help_text="None: the factory's own."
     )
@@ -60,6 +66,10 @@ class Limit(models.Model):
     scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="limits")
     period = models.CharField(max_length=5, choices=Period)
     cap_microusd = models.BigIntegerField()
+    until = models.DateTimeField(null=True, help_text="Business time at which a raise ends; None: it stays.")
+    returns_to_microusd = models.BigIntegerField(null=True, help_text="The cap after that.")
+    set_by = models.CharField(max_length=80, default="system", db_default="system")
+    why = models.CharField(max_length=300, blank=True, db_default="")
 
     class Meta:
         """No day above the ceiling, whoever writes. Source: R-08.1, R-08.2."""
@@ -70,10 +80,44 @@ class Limit(models.Model):
                 name="limit_below_ceiling", condition=~Q(period="day") | Q(cap_microusd__lte=CEILING_MICROUSD)
             ),
             models.CheckConstraint(name="limit_not_negative", condition=Q(cap_microusd__gte=0)),
+            models.CheckConstraint(
+                name="a_raise_has_an_end_and_a_way_back",
+                condition=Q(until__isnull=True, returns_to_microusd__isnull=True)
+                | Q(until__isnull=False, returns_to_microusd__gte=0),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.scope} {self.get_period_display()}"
+
+    def cap_at(self, moment: datetime) -> int:
+        """Return the cap at business time `moment`: a raise that is over counts no more."""
+        is_over = self.until is not None and self.until <= moment
+        return (
+            self.returns_to_microusd
+            if is_over and self.returns_to_microusd is not None
+            else self.cap_microusd
+        )
+
+
+class RaiseAsked(models.Model):
+    """A raise so large that it is confirmed twice: asked for once, done at the second time. Source: R-08.2."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    limit = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="raises")
+    cap_microusd = models.BigIntegerField()
+    by = models.CharField(max_length=80)
+    why = models.CharField(max_length=300)
+    asked_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
+    done_at = models.DateTimeField(null=True, help_text="Machine time.")
+
+    class Meta:
+        """Only a day can pass the ceiling, and none may."""
+
+        verbose_name_plural = "raises asked for"
+
+    def __str__(self) -> str:
+        return f"raise of {self.limit}"
 
 
 class WindowQuerySet(models.QuerySet["Window"]):

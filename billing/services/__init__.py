@@ -4,54 +4,48 @@ from billing.services.alerts import Passed, forecast_of_month, tell_of_money, wa
 from billing.services.holds import (
     capture_hold,
     expire_holds,
+    extend_hold,
     lose_hold,
     place_hold,
     release_hold,
     settle_orphans,
 )
 from billing.services.ledger import book_entry
+from billing.services.limits import change_limit, end_raises, give_limits, set_limit
 from billing.services.pace import watch_pace
 from billing.services.revenue import receive_payment, record_revenue
 from billing.services.scopes import (
     call_cap,
     cap_scopes,
-    change_limit,
     factory_scope,
-    give_limits,
     open_scope,
     open_scopes,
     open_windows,
+    payers_of,
     rename_scope,
-    set_limit,
     start_small,
+    team_scope,
 )
 from billing.services.standing import book_standing
+from billing.services.switches import (
+    clear_switch,
+    epoch,
+    note_start,
+    note_stop,
+    open_switches,
+    pace_microusd,
+    require_open,
+    set_switch,
+    switch_against,
+    tidy_switches,
+)
 
 __all__ = [
-    "Passed",
-    "book_entry",
-    "book_standing",
-    "call_cap",
-    "cap_scopes",
-    "capture_hold",
-    "change_limit",
-    "expire_holds",
-    "factory_scope",
-    "forecast_of_month",
-    "give_limits",
-    "lose_hold",
-    "open_scope",
-    "open_scopes",
-    "open_windows",
-    "place_hold",
-    "receive_payment",
-    "record_revenue",
-    "release_hold",
-    "rename_scope",
-    "set_limit",
-    "settle_orphans",
-    "start_small",
-    "tell_of_money",
-    "watch_limits",
-    "watch_pace",
+    "Passed", "book_entry", "book_standing", "call_cap", "cap_scopes", "capture_hold", "change_limit",
+    "clear_switch", "end_raises", "epoch", "expire_holds", "extend_hold", "factory_scope",
+    "forecast_of_month", "give_limits", "lose_hold", "note_start", "note_stop", "open_scope",
+    "open_scopes", "open_switches", "open_windows", "pace_microusd", "payers_of", "place_hold",
+    "receive_payment", "record_revenue", "release_hold", "rename_scope", "require_open", "set_limit",
+    "set_switch", "settle_orphans", "start_small", "switch_against", "team_scope", "tell_of_money",
+    "tidy_switches", "watch_limits", "watch_pace",
 ]  # fmt: skip

@@ -1,38 +1,50 @@
 """Hold the worst case before a call leaves, settle it once when the call is over."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, transaction
+from django.db.models import F, Model
 from django.utils import timezone
 
-from billing.errors import BudgetBusy, BudgetExceeded, HoldSettled, LimitsUnreadable
-from billing.models import Entry, Hold, HoldPart, HoldQuerySet, Overage, Period, Scope, Window
-from billing.rules import headroom
+from billing.adapters.limits import table_row
+from billing.adapters.windows import the_windows
+from billing.errors import HoldSettled
+from billing.models import Entry, Hold, HoldQuerySet, Overage, Scope, Window
+from billing.ports import Bill, Placed, Settled, Verdict, Wish
 from billing.services.ledger import book_entry
-from billing.services.scopes import call_cap, factory_scope, open_windows
+from billing.services.refusals import refusal_of, short_of
+from billing.services.scopes import factory_scope, open_scope, open_windows, payers_of
+from billing.services.switches import require_open, stop_the_fast
 from core.adapters import processes
 from core.errors import BadArguments, NotFound
-from core.ids import correlation
-from core.money import in_words
+from core.ids import correlation, new_id
 from core.services import business_now, publish
 
-_PAYERS = (Scope.Kind.PRODUCT, Scope.Kind.DAG, Scope.Kind.TASK, Scope.Kind.FACTORY)
-"""Whose cost it is, first match: an entry stands in one scope, so that sums add up."""
+Row = TypeVar("Row", bound=Model)
+
+_TRIES: Final = 4
+"""Opening windows, a midnight and a call that came twice at once are tried again; each can happen once."""
 
 
-def place_hold(
+def place_hold(  # noqa: PLR0913 (what a call is known by)
     *,
     scopes: Sequence[UUID],
     bound_microusd: int,
     call_id: UUID,
     correlation_id: UUID | None = None,
     seconds: int = 900,
+    provider: str = "",
+    model: str = "",
+    tier: str = "",
 ) -> Hold:
-    """Hold `bound_microusd` in every window of `scopes` and of the factory, or in none. Source: R-04.26.
+    """Hold `bound_microusd` in every window of `scopes`, of who stands above them and of the factory, or in none.
+
+    Source: R-02.14, R-04.26.
 
     Args:
         scopes: ids of the billing scopes that pay.
@@ -40,86 +52,113 @@ def place_hold(
         call_id: idempotency key; a repeat returns the first hold.
         correlation_id: the story it belongs to; None: the one that is running.
         seconds: machine time after which nobody is believed to settle it any more.
+        provider: who will be called; a switch may stand against it.
+        model: the provider's name of the model; the same holds for it.
+        tier: the model's tier, whose day counts too; left out for work that keeps its tier whatever it costs.
 
     Raises:
         BudgetBusy: it will fit once other calls are settled; nothing was held.
+        TierSpent: the tier's day is spent, a lower one may do; nothing was held.
         BudgetExceeded: a limit would be passed; nothing was held.
+        SwitchSet: something of this is switched off; nothing was held.
         LimitsUnreadable: the factory has no limit for its day; nothing was held.
     """
+    if bound_microusd < 0:
+        raise BadArguments(bound_microusd=bound_microusd)
+    now = timezone.now()
+    wish = Wish(
+        hold_id=new_id(),
+        call_id=call_id,
+        scopes=tuple(dict.fromkeys(scopes)),
+        bound_microusd=bound_microusd,
+        owner=_owner(os.getpid()),
+        correlation_id=correlation_id or correlation.get(),
+        now=now,
+        expires_at=now + timedelta(seconds=seconds),
+        provider=provider,
+        model=model,
+        tier=tier if tier and tier in table_row("tier") else "",
+    )
+    for _ in range(_TRIES):
+        placed = _place(wish)
+        if placed.verdict == Verdict.HELD:
+            return _hold_of(wish, placed)
+        if placed.verdict == Verdict.REPEATED:
+            return Hold.objects.get(call_id=call_id)
+        if placed.verdict != Verdict.UNOPENED:
+            raise refusal_of(wish, placed.verdict)
+        _open_all(wish)
+    raise refusal_of(wish, Verdict.UNREADABLE)
+
+
+def _place(wish: Wish) -> Placed:
     try:
-        return _place_hold(
-            set(scopes),
-            bound_microusd=bound_microusd,
-            call_id=call_id,
-            correlation_id=correlation_id or correlation.get(),
-            seconds=seconds,
-        )
-    except IntegrityError:  # the same call came twice at the same instant
-        if first := Hold.objects.filter(call_id=call_id).first():
-            return first
-        raise
+        return the_windows().place(wish)
+    except IntegrityError:  # a window was opened and filled between our lock and our look
+        if connection.in_atomic_block:
+            raise
+        return Placed(Verdict.UNOPENED)
+
+
+def _open_all(wish: Wish) -> None:
+    factory_scope()
+    if wish.tier:
+        open_scope(kind=Scope.Kind.TIER, ref=wish.tier, label=f"{wish.tier.capitalize()} models")
+    open_windows(payers_of(wish.scopes, tier=wish.tier), moment=business_now())
+
+
+def _hold_of(wish: Wish, placed: Placed) -> Hold:
+    hold = Hold(
+        id=wish.hold_id,
+        call_id=wish.call_id,
+        bound_microusd=wish.bound_microusd,
+        owner=wish.owner,
+        correlation_id=wish.correlation_id,
+        payer_id=placed.payer_id,
+        agent=placed.agent,
+        provider=wish.provider,
+        model=wish.model,
+        expires_at=wish.expires_at,
+        placed_at=wish.now,
+    )
+    return _as_read(hold)
+
+
+def _as_read(row: Row) -> Row:
+    """Return a row that another statement wrote, as if it had been read."""
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return row
+
+
+@lru_cache(maxsize=2)
+def _owner(pid: int) -> str:
+    """Return the name of this process; a fork has another number."""
+    return processes.process_name(pid)
 
 
 @transaction.atomic
-def _place_hold(
-    scopes: set[UUID], *, bound_microusd: int, call_id: UUID, correlation_id: UUID | None, seconds: int
-) -> Hold:
-    if first := Hold.objects.filter(call_id=call_id).first():
-        return first
-    if bound_microusd < 0:
-        raise BadArguments(bound_microusd=bound_microusd)
-    payers = scopes | {factory_scope().id}
-    _check_call(payers, bound_microusd)
-    windows = _windows_of(payers)
-    ids = [window.id for window in windows]
-    _lock(ids)
-    if first := Hold.objects.filter(call_id=call_id).first():  # it came while we waited for the lock
-        return first
-    room = Window.objects.filter(id__in=ids).with_room_for(bound_microusd)
-    if room.update(held_microusd=F("held_microusd") + bound_microusd) != len(ids):
-        raise _refusal(ids, bound_microusd)
-    hold = Hold.objects.create(
-        call_id=call_id,
-        bound_microusd=bound_microusd,
-        owner=processes.process_name(),
-        correlation_id=correlation_id,
-        expires_at=timezone.now() + timedelta(seconds=seconds),
-    )
-    HoldPart.objects.bulk_create(HoldPart(hold=hold, window=window) for window in windows)
+def extend_hold(call_id: UUID, *, more_microusd: int) -> Hold:
+    """Hold so much more for a call that is on its way, in every window it stands in, or nothing more. Source: R-02.18.
+
+    Raises:
+        BudgetBusy, BudgetExceeded, SwitchSet: it may not; the hold stays as it is.
+        HoldSettled: the call is over.
+        NotFound: no hold of this call.
+    """
+    if more_microusd < 0:
+        raise BadArguments(more_microusd=more_microusd)
+    hold = _find(call_id)
+    ids = _lock(hold)
+    scopes = tuple(Scope.objects.filter(windows__in=ids).values_list("id", flat=True).distinct())
+    require_open(scopes, provider=hold.provider, model=hold.model)
+    more = {"bound_microusd": F("bound_microusd") + more_microusd}
+    if not Hold.objects.open().filter(id=hold.id).update(**more):
+        raise HoldSettled(call=call_id)
+    room = Window.objects.filter(id__in=ids).with_room_for(more_microusd)
+    if room.update(held_microusd=F("held_microusd") + more_microusd) != len(ids):
+        raise short_of(Window.objects.filter(id__in=ids), more_microusd)
+    hold.refresh_from_db()
     return hold
-
-
-def _windows_of(payers: set[UUID]) -> list[Window]:
-    if missing := payers - set(Scope.objects.filter(id__in=payers).values_list("id", flat=True)):
-        raise NotFound(scope=min(missing))
-    windows = open_windows(payers, moment=business_now())
-    if not any(w.scope.kind == Scope.Kind.FACTORY and w.period == Period.DAY for w in windows):
-        raise LimitsUnreadable(missing="factory per day")
-    return windows
-
-
-def _check_call(payers: set[UUID], bound_microusd: int) -> None:
-    cap = call_cap(payers)
-    if cap is not None and bound_microusd > cap:
-        raise BudgetExceeded(layer="one call", needed=in_words(bound_microusd), left=in_words(cap))
-
-
-def _lock(ids: Sequence[UUID]) -> None:
-    """Take the rows in one order, so that two calls never wait for each other."""
-    list(Window.objects.select_for_update().filter(id__in=ids).order_by("id").values_list("id"))
-
-
-def _refusal(ids: Sequence[UUID], bound_microusd: int) -> BudgetExceeded:
-    """Name the tightest window; only then is a short wait worth while when all of them may fit later."""
-    windows = Window.objects.filter(id__in=ids).select_related("scope")
-    short = min(windows, key=lambda window: window.room.left)
-    reason = BudgetBusy if all(w.room.may_ever_fit(bound_microusd) for w in windows) else BudgetExceeded
-    return reason(
-        layer=str(short),
-        needed=in_words(bound_microusd),
-        left=in_words(headroom(window.room for window in windows)),
-        resets_at=short.ends_at.isoformat() if short.ends_at else "never",
-    )
 
 
 @transaction.atomic
@@ -140,21 +179,16 @@ def capture_hold(
         NotFound: no hold of this call.
         HoldSettled: the hold was released: the call was known to be free.
     """
-    hold = _find(call_id)
-    cost = min(max(0, cost_microusd), hold.bound_microusd)
-    story = _Story(hold, agent=agent, correlation_id=correlation_id, facts=dict(facts or {}))
-    if _claim(hold, old=Hold.State.HELD, new=Hold.State.CAPTURED):
-        _move(hold, held=-hold.bound_microusd, spent=cost)
-        entry = story.book(cost)
-    elif _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.CAPTURED):
-        _move(hold, spent=cost - hold.bound_microusd)
-        story.book(-hold.bound_microusd, suffix=":reversed", is_lost=True)
-        entry = story.book(cost, suffix=":found")
-    else:
-        return _first_entry(hold)
-    if cost_microusd > hold.bound_microusd:
-        story.book_overage(cost_microusd - hold.bound_microusd)
-    return entry
+    bill = _bill(
+        call_id, Hold.State.CAPTURED, cost=cost_microusd, agent=agent, story=correlation_id, facts=facts
+    )
+    settled = the_windows().settle(bill)
+    if settled is None:
+        return _correct(call_id, bill)
+    if cost_microusd > settled.bound_microusd:
+        publish("billing.overage_recorded", call_id=str(call_id), excess_microusd=cost_microusd - settled.bound_microusd)  # fmt: skip
+    stop_the_fast(settled.pace)
+    return _entry_of(bill, settled)
 
 
 @transaction.atomic
@@ -165,27 +199,25 @@ def lose_hold(call_id: UUID, *, agent: str = "", facts: Mapping[str, Any] | None
         NotFound: no hold of this call.
         HoldSettled: the hold was released: the call was known to be free.
     """
-    hold = _find(call_id)
-    if not _claim(hold, old=Hold.State.HELD, new=Hold.State.EXPIRED):
-        return _first_entry(hold)
-    _move(hold, held=-hold.bound_microusd, spent=hold.bound_microusd)
-    publish("billing.hold_lost", call_id=str(call_id), bound_microusd=hold.bound_microusd)
-    return _Story(hold, agent=agent, facts={**(facts or {}), "lost": True}).book(
-        hold.bound_microusd, is_lost=True
-    )
+    bill = _bill(call_id, Hold.State.EXPIRED, cost=None, agent=agent, facts={**(facts or {}), "lost": True})
+    settled = the_windows().settle(bill)
+    if settled is None:
+        return _first_entry(_find(call_id))
+    publish("billing.hold_lost", call_id=str(call_id), bound_microusd=settled.bound_microusd)
+    stop_the_fast(settled.pace)
+    return _entry_of(bill, settled)
 
 
 @transaction.atomic
 def release_hold(call_id: UUID) -> None:
     """Give a hold back whole: the provider surely did not start. Safe to run twice; a captured hold stays."""
+    if the_windows().settle(_bill(call_id, Hold.State.RELEASED, cost=0)):
+        return
     hold = _find(call_id)
-    if _claim(hold, old=Hold.State.HELD, new=Hold.State.RELEASED):
-        _move(hold, held=-hold.bound_microusd)
-    elif _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.RELEASED):
-        _move(hold, spent=-hold.bound_microusd)
-        _Story(hold, facts={"why": "it was free"}).book(
-            -hold.bound_microusd, suffix=":reversed", is_lost=True
-        )
+    ids = _lock(hold)
+    if _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.RELEASED):
+        _give_back(ids, hold.bound_microusd)
+        _book_more(hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts={"why": "it was free"})
 
 
 def expire_holds() -> int:
@@ -207,29 +239,91 @@ def settle_orphans(*, is_dead: processes.IsDead = processes.is_dead) -> int:
 def _lose_all(holds: HoldQuerySet, *, why: str) -> int:
     calls = list(holds.values_list("call_id", flat=True))
     for call_id in calls:
-        lose_hold(call_id, facts={"why": why})
+        try:
+            lose_hold(call_id, facts={"why": why})
+        except HoldSettled:  # its caller found it to be free meanwhile
+            continue
     return len(calls)
 
 
+def _bill(
+    call_id: UUID,
+    state: Hold.State,
+    *,
+    cost: int | None,
+    agent: str = "",
+    story: UUID | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Bill:
+    return Bill(
+        call_id=call_id,
+        state=state.value,
+        cost_microusd=cost,
+        entry_id=new_id(),
+        overage_id=new_id(),
+        now=timezone.now(),
+        agent=agent,
+        correlation_id=story,
+        facts=dict(facts or {}),
+    )
+
+
+def _entry_of(bill: Bill, settled: Settled) -> Entry:
+    entry = Entry(
+        id=bill.entry_id,
+        scope_id=settled.payer_id,
+        kind=Entry.Kind.MODEL_CALL,
+        ref=f"call:{bill.call_id}",
+        amount_microusd=settled.amount_microusd,
+        is_lost=bill.cost_microusd is None,
+        at=settled.at,
+        call_id=bill.call_id,
+        agent=settled.agent,
+        correlation_id=settled.correlation_id,
+        mode=settled.mode,
+        facts=dict(bill.facts),
+    )
+    return _as_read(entry)
+
+
+def _correct(call_id: UUID, bill: Bill) -> Entry:
+    """Replace the bound of a lost hold by what the call really cost."""
+    hold = _find(call_id)
+    ids = _lock(hold)
+    if not _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.CAPTURED):
+        return _first_entry(hold)
+    asked = max(0, bill.cost_microusd or 0)
+    cost = min(asked, hold.bound_microusd)
+    _give_back(ids, hold.bound_microusd - cost)
+    _book_more(
+        hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts=bill.facts, agent=bill.agent
+    )
+    entry = _book_more(hold, cost, suffix=":found", facts=bill.facts, agent=bill.agent)
+    if asked > cost:
+        _book_overage(hold, asked - cost, facts=bill.facts)
+    return entry
+
+
 def _find(call_id: UUID) -> Hold:
-    hold = Hold.objects.filter(call_id=call_id).first()
+    hold = Hold.objects.select_related("payer").filter(call_id=call_id).first()
     if hold is None:
         raise NotFound(hold_of_call=call_id)
     return hold
 
 
+def _lock(hold: Hold) -> list[UUID]:
+    """Take the hold's windows in one order, so that two calls never wait for each other; return their ids."""
+    windows = Window.objects.select_for_update().filter(parts__hold=hold).order_by("id")
+    return list(windows.values_list("id", flat=True))
+
+
 def _claim(hold: Hold, *, old: str, new: str) -> bool:
-    """Settle the hold if nobody was first: the one update by which all settling is decided."""
     mine = Hold.objects.filter(id=hold.id, state=old)
     return mine.update(state=new, settled_at=timezone.now()) == 1
 
 
-def _move(hold: Hold, *, held: int = 0, spent: int = 0) -> None:
-    ids = list(hold.parts.values_list("window_id", flat=True))
-    _lock(ids)
-    Window.objects.filter(id__in=ids).update(
-        held_microusd=F("held_microusd") + held, spent_microusd=F("spent_microusd") + spent
-    )
+def _give_back(windows: Sequence[UUID], amount_microusd: int) -> None:
+    Window.objects.filter(id__in=windows).update(spent_microusd=F("spent_microusd") - amount_microusd)
 
 
 def _first_entry(hold: Hold) -> Entry:
@@ -240,44 +334,33 @@ def _first_entry(hold: Hold) -> Entry:
     return entry
 
 
-class _Story:
-    """Whose cost a hold is, for the rows that book it."""
+def _book_more(
+    hold: Hold, amount: int, *, suffix: str, facts: Mapping[str, Any], agent: str = "", is_lost: bool = False
+) -> Entry:
+    return book_entry(
+        _payer(hold),
+        kind=Entry.Kind.MODEL_CALL,
+        ref=f"call:{hold.call_id}{suffix}",
+        amount_microusd=amount,
+        is_lost=is_lost,
+        call_id=hold.call_id,
+        agent=agent or hold.agent,
+        correlation_id=hold.correlation_id,
+        facts=facts,
+    )
 
-    def __init__(
-        self, hold: Hold, *, agent: str = "", correlation_id: UUID | None = None, facts: dict[str, Any]
-    ) -> None:
-        scopes = list(Scope.objects.filter(windows__holds=hold).distinct())
-        self.hold, self.facts, self.at = hold, facts, business_now()
-        self.scope = min(
-            (scope for scope in scopes if scope.kind in _PAYERS),
-            key=lambda scope: _PAYERS.index(Scope.Kind(scope.kind)),
-        )
-        self.agent = agent or next((s.ref for s in scopes if s.kind == Scope.Kind.AGENT), "")
-        self.correlation_id = correlation_id or hold.correlation_id
 
-    def book(self, amount_microusd: int, *, suffix: str = "", is_lost: bool = False) -> Entry:
-        """Write one entry of this call."""
-        return book_entry(
-            self.scope,
-            kind=Entry.Kind.MODEL_CALL,
-            ref=f"call:{self.hold.call_id}{suffix}",
-            amount_microusd=amount_microusd,
-            is_lost=is_lost,
-            at=self.at,
-            call_id=self.hold.call_id,
-            agent=self.agent,
-            correlation_id=self.correlation_id,
-            facts=self.facts,
-        )
+def _book_overage(hold: Hold, excess_microusd: int, *, facts: Mapping[str, Any]) -> None:
+    Overage.objects.create(
+        call_id=hold.call_id,
+        scope=_payer(hold),
+        bound_microusd=hold.bound_microusd,
+        excess_microusd=excess_microusd,
+        at=business_now(),
+        facts=dict(facts),
+    )
+    publish("billing.overage_recorded", call_id=str(hold.call_id), excess_microusd=excess_microusd)
 
-    def book_overage(self, excess_microusd: int) -> None:
-        """Write what the bill said above the bound."""
-        Overage.objects.create(
-            call_id=self.hold.call_id,
-            scope=self.scope,
-            bound_microusd=self.hold.bound_microusd,
-            excess_microusd=excess_microusd,
-            at=self.at,
-            facts=self.facts,
-        )
-        publish("billing.overage_recorded", call_id=str(self.hold.call_id), excess_microusd=excess_microusd)
+
+def _payer(hold: Hold) -> Scope:
+    return hold.payer or factory_scope()

@@ -5,23 +5,23 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import BigIntegerField, F, Min, Value
-from django.db.models.functions import Greatest
+from django.db.models import Min, Q
 
 from billing.adapters.limits import start_caps
-from billing.errors import CeilingPassed, LimitUnknown, RaiseForbidden
 from billing.models import Limit, Period, Scope, Window
-from billing.rules import CEILING_MICROUSD, period_bounds
+from billing.rules import period_bounds
+from billing.services.limits import give_limits
 from core.errors import BadArguments
 from core.ids import correlation
 from core.models import User
-from core.money import in_words
-from core.services import audit, business_now, current_mode, publish
+from core.services import current_mode
 
 
 @transaction.atomic
-def open_scope(*, kind: str, ref: str, label: str, owner: User | None = None) -> Scope:
-    """Return the scope of this thing, opened with the limits of the table at the first call.
+def open_scope(
+    *, kind: str, ref: str, label: str, owner: User | None = None, parent: Scope | None = None
+) -> Scope:
+    """Return the scope of this thing, opened with the limits of the table at the first call; `parent` pays with it.
 
     Raises:
         LimitsUnreadable: the table says nothing readable about this kind; nothing was opened.
@@ -32,13 +32,22 @@ def open_scope(*, kind: str, ref: str, label: str, owner: User | None = None) ->
         defaults={
             "label": label[:160],
             "owner": owner,
+            "parent": parent,
             "correlation_id": correlation.get(),
             "mode": current_mode(),
         },
     )
     if is_new:
         give_limits(scope, row=kind)
+    elif parent is not None and scope.parent_id != parent.id:
+        Scope.objects.filter(pk=scope.pk).update(parent=parent)
+        scope.parent = parent
     return scope
+
+
+def team_scope(name: str) -> Scope:
+    """Return the scope of a team: its day limits all its agents together."""
+    return open_scope(kind=Scope.Kind.TEAM, ref=name, label=f"{name.capitalize()} team")
 
 
 @transaction.atomic
@@ -98,63 +107,6 @@ def start_small() -> None:
         give_limits(factory_scope(), row="first_day")
 
 
-@transaction.atomic
-def give_limits(scope: Scope, *, row: str) -> None:
-    """Give `scope` the limits of a row of the table, e.g. `live_product` once a product is live. Safe to run twice."""
-    for period, cap_microusd in start_caps(row, ref=scope.ref).items():
-        set_limit(scope, period=period, cap_microusd=cap_microusd)
-
-
-@transaction.atomic
-def set_limit(scope: Scope, *, period: str, cap_microusd: int, by: str = "system", why: str = "") -> Limit:
-    """Set what `scope` may spend per `period`, for open windows too; what is committed already stays.
-
-    Raises:
-        CeilingPassed: a day would be allowed more than the ceiling.
-        BadArguments: no such period, or a negative cap.
-    """
-    if period not in Period.values or cap_microusd < 0:
-        raise BadArguments(period=period, cap_microusd=cap_microusd)
-    if period == Period.DAY and cap_microusd > CEILING_MICROUSD:
-        raise CeilingPassed(ceiling=in_words(CEILING_MICROUSD), asked=in_words(cap_microusd))
-    limit, _ = Limit.objects.update_or_create(
-        scope=scope, period=period, defaults={"cap_microusd": cap_microusd}
-    )
-    committed = F("spent_microusd") + F("held_microusd")
-    cap = Value(cap_microusd, output_field=BigIntegerField())
-    Window.objects.at(business_now()).filter(scope=scope, period=period).update(
-        cap_microusd=cap_microusd, amount_microusd=Greatest(cap, committed)
-    )
-    audit(
-        actor=by,
-        verb="billing.set_limit",
-        subject=f"{scope} {limit.get_period_display()}",
-        cap_microusd=cap_microusd,
-        why=why[:300],
-    )
-    publish("billing.limit_changed", scope_id=str(scope.id), period=period, cap_microusd=cap_microusd)
-    return limit
-
-
-@transaction.atomic
-def change_limit(
-    scope: Scope, *, period: str, cap_microusd: int, by: str, may_raise: bool, why: str
-) -> Limit:
-    """Lower a limit that exists, or raise it if they may and say why. Source: R-08.2.
-
-    Raises:
-        LimitUnknown: `scope` has no limit for this period; a new one is not made by hand.
-        RaiseForbidden: they may only lower it, or said no reason.
-        CeilingPassed: a day would be allowed more than the ceiling.
-    """
-    old = Limit.objects.filter(scope=scope, period=period).first()
-    if old is None:
-        raise LimitUnknown(limit=f"{scope} {period}")
-    if cap_microusd > old.cap_microusd and not (may_raise and why.strip()):
-        raise RaiseForbidden(from_=in_words(old.cap_microusd), to=in_words(cap_microusd))
-    return set_limit(scope, period=period, cap_microusd=cap_microusd, by=by, why=why.strip())
-
-
 def call_cap(scopes: Iterable[UUID]) -> int | None:
     """Return the most that one call of these scopes may cost in micro-dollars; None: no such limit."""
     caps = Limit.objects.filter(scope__in=tuple(scopes), period=Period.CALL)
@@ -162,21 +114,49 @@ def call_cap(scopes: Iterable[UUID]) -> int | None:
     return least
 
 
+def payers_of(scopes: Iterable[UUID], *, tier: str = "") -> set[UUID]:
+    """Return the ids of `scopes`, of who stands above them, of the tier and of the factory: who a call of theirs costs."""
+    asked = set(scopes)
+    beside = Q(kind=Scope.Kind.FACTORY, ref="factory") | Q(kind=Scope.Kind.TIER, ref=tier)
+    found = Scope.objects.filter(Q(id__in=asked) | beside).values_list("id", "parent_id")
+    return {one for pair in found for one in pair if one is not None}
+
+
 def open_windows(scopes: Iterable[UUID], *, moment: datetime) -> list[Window]:
-    """Return the window of every limit of `scopes` at business time `moment`, opened where it is the first."""
-    limits = Limit.objects.filter(scope__in=tuple(scopes)).exclude(period=Period.CALL)
-    wanted = [_window_of(limit, moment=moment) for limit in limits]
-    Window.objects.bulk_create(wanted, ignore_conflicts=True)
-    places = {(window.scope_id, window.period, window.starts_at) for window in wanted}
-    open_now = (
-        Window.objects.at(moment).filter(scope__in=tuple(scopes)).select_related("scope").order_by("id")
-    )
-    return [window for window in open_now if (window.scope_id, window.period, window.starts_at) in places]
+    """Return the window of every limit of `scopes`, and of who stands above them, at business time `moment`.
+
+    Missing ones are opened under a lock of their limits: whoever changes a limit meanwhile changes the window too.
+    """
+    asked = set(scopes)
+    asked |= set(Scope.objects.filter(id__in=asked, parent__isnull=False).values_list("parent_id", flat=True))
+    limits = list(Limit.objects.filter(scope__in=asked).exclude(period=Period.CALL))
+    found = {_place(window): window for window in _windows_at(asked, moment)}
+    wanted = {
+        (limit.scope_id, limit.period, period_bounds(limit.period, moment)[0]): limit.id for limit in limits
+    }
+    if missing := [limit for place, limit in wanted.items() if place not in found]:
+        _open(missing, moment=moment)
+        found = {_place(window): window for window in _windows_at(asked, moment)}
+    return sorted((w for place, w in found.items() if place in wanted), key=lambda window: window.id)
+
+
+def _windows_at(scopes: set[UUID], moment: datetime) -> Iterable[Window]:
+    return Window.objects.at(moment).filter(scope__in=scopes).select_related("scope")
+
+
+def _place(window: Window) -> tuple[UUID, str, datetime]:
+    return window.scope_id, window.period, window.starts_at
+
+
+@transaction.atomic
+def _open(limits: Iterable[UUID], *, moment: datetime) -> None:
+    locked = Limit.objects.select_for_update(of=("self",)).filter(id__in=limits).order_by("id")
+    Window.objects.bulk_create([_window_of(limit, moment=moment) for limit in locked], ignore_conflicts=True)
 
 
 def _window_of(limit: Limit, *, moment: datetime) -> Window:
     starts_at, ends_at = period_bounds(limit.period, moment)
-    cap = limit.cap_microusd
+    cap = limit.cap_at(moment)
     return Window(
         scope_id=limit.scope_id,
         period=limit.period,

@@ -2,11 +2,14 @@
 
 import base64
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from core.models import AuditRow, User
 from core.registry import Assignment, Outcome, Stop, register_action, register_job
@@ -247,15 +250,36 @@ def test_an_agent_gives_its_task_children_once(owner: Client, worker: Client) ->
     assert [one["parent"] for one in made.json()] == [str(task.pk)]
 
 
-def test_an_operator_lowers_a_limit_and_only_the_owner_raises_it(owner: Client) -> None:
-    operator = device_of(a_user(role=User.Role.OPERATOR))
+def test_an_operator_lowers_a_limit_and_only_the_owner_signed_in_raises_it(owner: Client) -> None:
+    operator, browser = device_of(a_user(role=User.Role.OPERATOR)), Client()
+    browser.force_login(User.objects.get(username="ada"))
     scope = str(a_factory_limit(day=5_000_000).pk)
 
     lower = call(operator, f"scopes/{scope}/limit", period="day", cap_microusd=4_000_000)
     higher = call(operator, f"scopes/{scope}/limit", period="day", cap_microusd=6_000_000, why="more")
-    raised = call(owner, f"scopes/{scope}/limit", period="day", cap_microusd=6_000_000, why="more")
+    by_phone = call(owner, f"scopes/{scope}/limit", period="day", cap_microusd=6_000_000, why="more")
+    raised = call(browser, f"scopes/{scope}/limit", period="day", cap_microusd=6_000_000, why="more")
 
-    assert [one.status_code for one in (lower, higher, raised)] == [200, 403, 200]
+    assert [one.status_code for one in (lower, higher, by_phone, raised)] == [200, 403, 403, 200]
+    assert (higher.json()["code"], by_phone.json()["code"]) == ("RAISE_FORBIDDEN", "RAISE_NEEDS_LOGIN")
+
+
+def test_a_very_large_raise_is_confirmed_ten_minutes_later_and_survives_the_first_refusal(
+    owner: Client,
+) -> None:
+    browser, scope = Client(), str(a_factory_limit(day=5_000_000).pk)
+    wish: dict[str, Any] = {"period": "day", "cap_microusd": 501_000_000, "why": "a launch"}
+    now = timezone.now()
+
+    def ask_after(**later: float) -> tuple[int, str]:
+        with time_machine.travel(now + timedelta(**later), tick=False):
+            browser.force_login(User.objects.get(username="ada"))
+            answer = call(browser, f"scopes/{scope}/limit", **wish)
+        return answer.status_code, answer.json().get("code", "")
+
+    first, early, late = ask_after(), ask_after(minutes=9, seconds=59), ask_after(minutes=10)
+
+    assert (first, early, late) == ((409, "CONFIRM_AGAIN"), (409, "CONFIRM_AGAIN"), (200, ""))
 
 
 def test_a_wish_under_the_same_key_is_one_and_can_be_given_up(owner: Client) -> None:

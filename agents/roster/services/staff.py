@@ -11,7 +11,8 @@ from django.utils import timezone
 from agents.roster.errors import Fault, InvalidRoster, UnknownAgent
 from agents.roster.models import Agent, AgentVersion
 from agents.roster.rules import AgentFile, read_file, roster_faults
-from billing.services import open_scope, set_limit
+from billing.models import Scope
+from billing.services import open_scope, set_limit, team_scope
 from core.money import to_microusd
 from core.registry import tool_names
 from core.services import audit, publish
@@ -74,6 +75,7 @@ def _write_roster(files: Sequence[AgentFile]) -> SyncReport:
             added.append(name)
         elif before[name].version_id != version.pk:
             Agent.objects.filter(name=name).update(version=version, role=file.definition.role)
+            _scope_of(file)
             _cap_day(before[name], file)
             changed.append(name)
     gone = sorted(
@@ -92,11 +94,17 @@ def _keep_version(file: AgentFile) -> AgentVersion:
 
 def _hire(file: AgentFile, version: AgentVersion) -> None:
     said = file.definition
-    scope = open_scope(kind="agent", ref=said.name, label=said.name)
+    scope = _scope_of(file)
     agent = Agent.objects.create(
         name=said.name, role=said.role, is_enabled=said.starts_enabled, version=version, scope=scope
     )
     _cap_day(agent, file)
+
+
+def _scope_of(file: AgentFile) -> Scope:
+    """Return the scope of this agent; its team pays with it."""
+    said = file.definition
+    return open_scope(kind="agent", ref=said.name, label=said.name, parent=team_scope(said.team))
 
 
 def _cap_day(agent: Agent, file: AgentFile) -> None:

@@ -106,7 +106,8 @@ def set_limit(request: HttpRequest) -> HttpResponse:
     cap: Decimal = told["usd"]
     try:
         changed = change_limit(
-            limit.scope, period=limit.period, cap_microusd=to_microusd(cap), by=person.as_actor, may_raise=person.is_owner, why=told["why"]
+            limit.scope, period=limit.period, cap_microusd=to_microusd(cap), by=person.as_actor, may_raise=person.is_owner, why=told["why"],
+            fresh_at=person.last_login,
         )  # fmt: skip
     except FactoryError as refusal:
         return _show_money(request, refused=refusal.sentence, status=refusal.http_status)

@@ -45,7 +45,8 @@ def _paid_by(scope: Scope) -> Q:
     """Return which tasks draw on this scope besides their own."""
     if scope.kind == Scope.Kind.FACTORY:
         return Q()
-    return Q(dag__scope=scope) | Q(dag__payer=scope) | Q(agent__scope=scope)
+    agents = Q(agent__scope__parent=scope) if scope.kind == Scope.Kind.TEAM else Q(agent__scope=scope)
+    return Q(dag__scope=scope) | Q(dag__payer=scope) | agents
 
 
 @transaction.atomic

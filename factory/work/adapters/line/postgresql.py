@@ -85,7 +85,8 @@ with recursive ground as materialized (
         and w.starts_at <= %(now)s + g.ahead_ms * interval '1 ms'
         and (w.ends_at is null or w.ends_at > %(now)s + g.ahead_ms * interval '1 ms')
       where c.agent_id is not null and l.period <> 'call'
-        and l.scope_id in (d.scope_id, d.payer_id, a.scope_id, (select s.id from billing_scope s where s.kind = 'factory'))
+        and l.scope_id in (d.scope_id, d.payer_id, a.scope_id, (select s.parent_id from billing_scope s where s.id = a.scope_id),
+        (select s.id from billing_scope s where s.kind = 'factory'))
         and coalesce(w.cap_microusd - w.spent_microusd - w.held_microusd, l.cap_microusd) < least({rules.LEAST_MICROUSD}, coalesce((
           select own.cap_microusd from billing_limit own where own.scope_id = c.scope_id and own.period = 'life'), 0))
       limit 1), '') end as refusal

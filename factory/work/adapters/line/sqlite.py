@@ -65,7 +65,8 @@ select t.id, case when p.state = 'frozen' then 'frozen' else coalesce((
     left join billing_window w on w.scope_id = l.scope_id and w.period = l.period
       and w.starts_at <= %(business)s and (w.ends_at is null or w.ends_at > %(business)s)
     where t.agent_id is not null and l.period <> 'call'
-      and l.scope_id in (d.scope_id, d.payer_id, a.scope_id, (select s.id from billing_scope s where s.kind = 'factory'))
+      and l.scope_id in (d.scope_id, d.payer_id, a.scope_id, (select s.parent_id from billing_scope s where s.id = a.scope_id),
+        (select s.id from billing_scope s where s.kind = 'factory'))
       and coalesce(w.cap_microusd - w.spent_microusd - w.held_microusd, l.cap_microusd) < min({rules.LEAST_MICROUSD}, coalesce((
           select own.cap_microusd from billing_limit own where own.scope_id = t.scope_id and own.period = 'life'), 0))
     limit 1), '') end as refusal, {COLUMNS}, (

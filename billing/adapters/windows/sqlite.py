@@ -1,0 +1,242 @@
+"""The rows of money in SQLite: one step after the other, while the transaction that began at once keeps others out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from billing.adapters.windows.words import (
+    ADD_TO_PACE,
+    ADD_TO_STORY,
+    ADD_WITHOUT_STORY,
+    ENTRY,
+    HOLD,
+    HOUR,
+    OVERAGE,
+    PACE,
+    PAYER_RANK,
+    RING,
+    SLOT_S,
+)
+from billing.ports import Bill, Placed, Settled, Verdict, Wish
+from billing.rules import ALWAYS, period_bounds
+
+GROUND: Final = "select clock_offset_ms, stopped_at is not null, mode from core_installation"
+FIRST: Final = "select 1 from billing_hold where call_id = ?"
+PAYERS: Final = f"""
+with payer(id) as (
+  select value from json_each(:scopes)
+  union select s.parent_id from json_each(:scopes) a join billing_scope s on s.id = a.value where s.parent_id is not null
+  union select id from billing_scope where kind = 'factory' and ref = 'factory'
+  union select id from billing_scope where kind = 'tier' and ref = :tier)
+select s.id, s.kind, s.ref, coalesce({PAYER_RANK}, 9) as rank, l.period, l.cap_microusd, w.id, w.cap_microusd - w.spent_microusd - w.held_microusd,
+  w.held_microusd
+from payer p join billing_scope s on s.id = p.id
+left join billing_limit l on l.scope_id = s.id
+left join billing_window w on w.scope_id = s.id and w.period = l.period
+  and w.starts_at = case l.period when 'day' then :day when 'month' then :month else :always end
+"""
+SHUT: Final = """
+select kind, ref from billing_switch where cleared_at is null and (until is null or until > ?)
+"""
+TAKE: Final = """
+update billing_window set held_microusd = held_microusd + :bound
+where id in (select value from json_each(:ids)) and :n = (
+  select count(*) from billing_window w where w.id in (select value from json_each(:ids))
+    and w.cap_microusd >= w.spent_microusd + w.held_microusd + :bound)
+"""
+PLACE: Final = f"insert into {HOLD} values (?, ?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?)"
+PART: Final = "insert into billing_holdpart (hold_id, window_id) values (?, ?)"
+
+CLAIM: Final = f"""
+update billing_hold set state = ?, settled_at = ? where call_id = ? and state = 'held'
+returning id, bound_microusd, agent, correlation_id, coalesce(payer_id, (
+  select s.id from billing_holdpart p join billing_window w on w.id = p.window_id join billing_scope s on s.id = w.scope_id
+  where p.hold_id = billing_hold.id order by coalesce({PAYER_RANK}, 9) limit 1))
+"""
+SPENDERS: Final = """
+select distinct s.id, s.kind, s.ref from billing_holdpart p join billing_window w on w.id = p.window_id
+join billing_scope s on s.id = w.scope_id where p.hold_id = ? and s.kind in ('agent', 'factory')
+"""
+MOVE: Final = """
+update billing_window set held_microusd = held_microusd - ?, spent_microusd = spent_microusd + ?
+where id in (select window_id from billing_holdpart where hold_id = ?)
+"""
+BOOK: Final = f"insert into {ENTRY} values (?, ?, 'model_call', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+EXCEED: Final = f"insert into {OVERAGE} values (?, ?, ?, ?, ?, ?, ?)"
+_HOUR: Final = f"insert into {HOUR} values (?, ?, ?, 'model_call', ?, ?, ?, ?, 1)"
+HOUR_OF_STORY: Final = f"{_HOUR} {ADD_TO_STORY}"
+HOUR_WITHOUT_STORY: Final = f"{_HOUR} {ADD_WITHOUT_STORY}"
+SPEED: Final = f"insert into {PACE} values (?, ?, ?) {ADD_TO_PACE}"
+SPED: Final = (
+    "select coalesce(sum(amount_microusd), 0) from billing_pace where scope_id = ? and slot between ? and ?"
+)
+
+
+class _Row(NamedTuple):
+    scope: str
+    kind: str
+    ref: str
+    rank: int
+    period: str | None
+    cap: int | None
+    window: str | None
+    left: int | None
+    held: int | None
+
+
+class SqliteWindows:
+    """One writer at a time, so every step sees what the one before it wrote."""
+
+    @transaction.atomic(savepoint=False)
+    def place(self, wish: Wish) -> Placed:
+        """Hold the bound in every window that counts, or in none."""
+        ahead_ms, is_stopped, _ = _ground()
+        if _rows(FIRST, (wish.call_id.hex,)):
+            return Placed(Verdict.REPEATED)
+        rows = [_Row(*row) for row in _rows(PAYERS, _place_of(wish, ahead_ms))]
+        verdict = _verdict(wish, rows, is_stopped=is_stopped)
+        if verdict is not None:
+            return Placed(verdict)
+        windows = [row.window for row in rows if row.window]
+        taken = {"ids": json.dumps(windows), "n": len(windows), "bound": wish.bound_microusd}
+        if _run(TAKE, taken) != len(windows):
+            return Placed(Verdict.SHORT)
+        payer = min((row for row in rows if row.window), key=lambda row: row.rank).scope
+        agent = next((row.ref for row in rows if row.kind == "agent"), "")
+        _run(PLACE, _hold_of(wish, payer=payer, agent=agent))
+        _many(PART, [(wish.hold_id.hex, window) for window in windows])
+        return Placed(Verdict.HELD, payer_id=UUID(payer), agent=agent)
+
+    @transaction.atomic(savepoint=False)
+    def settle(self, bill: Bill) -> Settled | None:
+        """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
+        claimed = _rows(CLAIM, (bill.state, _moment(bill.now), bill.call_id.hex))
+        if not claimed:
+            return None
+        hold, bound, agent, story, payer = claimed[0]
+        cost = _cost(bill, bound)
+        _run(MOVE, (bound, cost, hold))
+        ahead_ms, _, mode = _ground()
+        settled = Settled(
+            bound_microusd=bound,
+            amount_microusd=cost,
+            payer_id=UUID(payer),
+            agent=bill.agent or agent,
+            correlation_id=bill.correlation_id or (UUID(story) if story else None),
+            mode=mode,
+            at=bill.now.astimezone(UTC) + timedelta(milliseconds=ahead_ms),
+            pace=_paces(hold, bill=bill, cost=cost),
+        )
+        if bill.state != "released":
+            _book(bill, settled)
+        return settled
+
+
+def _verdict(wish: Wish, rows: Sequence[_Row], *, is_stopped: bool) -> Verdict | None:
+    """Return why this wish is refused; None: only its windows can say."""
+    known = {row.scope for row in rows}
+    if any(scope.hex not in known for scope in wish.scopes):
+        return Verdict.UNKNOWN
+    named = {(row.kind, row.ref) for row in rows}
+    shut = {(kind, ref) for kind, ref in _rows(SHUT, (_moment(wish.now),))}
+    wires = {("provider", wish.provider), ("model", f"{wish.provider}/{wish.model}")}
+    if is_stopped or shut & (named | wires):
+        return Verdict.SHUT
+    if any(row.period == "call" and wish.bound_microusd > (row.cap or 0) for row in rows):
+        return Verdict.ABOVE_CALL
+    if ("factory", "factory") not in named or (wish.tier and ("tier", wish.tier) not in named):
+        return Verdict.UNOPENED
+    if any(row.period not in {None, "call"} and row.window is None for row in rows):
+        return Verdict.UNOPENED
+    if not any(row.kind == "factory" and row.period == "day" for row in rows):
+        return Verdict.UNREADABLE
+    if any(row.held and ("throttle", row.ref) in shut for row in rows if row.kind in {"factory", "agent"}):
+        return Verdict.NARROW
+    return None
+
+
+def _place_of(wish: Wish, ahead_ms: int) -> dict[str, Any]:
+    moment = wish.now.astimezone(UTC) + timedelta(milliseconds=ahead_ms)
+    return {
+        "scopes": json.dumps([scope.hex for scope in wish.scopes]),
+        "tier": wish.tier,
+        "day": _moment(period_bounds("day", moment)[0]),
+        "month": _moment(period_bounds("month", moment)[0]),
+        "always": _moment(ALWAYS),
+    }
+
+
+def _hold_of(wish: Wish, *, payer: str, agent: str) -> tuple[Any, ...]:
+    return (
+        wish.hold_id.hex, wish.call_id.hex, wish.bound_microusd, wish.owner, _hex(wish.correlation_id), payer, agent,
+        wish.provider, wish.model, _moment(wish.expires_at), _moment(wish.now),
+    )  # fmt: skip
+
+
+def _cost(bill: Bill, bound: int) -> int:
+    if bill.state == "released":
+        return 0
+    return bound if bill.cost_microusd is None else min(max(0, bill.cost_microusd), bound)
+
+
+def _book(bill: Bill, settled: Settled) -> None:
+    at, payer, story = _moment(settled.at), settled.payer_id.hex, _hex(settled.correlation_id)
+    facts, cost = json.dumps(dict(bill.facts)), settled.amount_microusd
+    is_lost = bill.cost_microusd is None
+    _run(BOOK, (
+        bill.entry_id.hex, payer, f"call:{bill.call_id}", cost, is_lost, at, bill.call_id.hex, settled.agent, story,
+        settled.mode, facts,
+    ))  # fmt: skip
+    item = str(bill.facts.get("asked", ""))[:80]
+    hour = (at[:10], settled.at.hour, payer, settled.agent, item, story, cost)
+    _run(HOUR_OF_STORY if story else HOUR_WITHOUT_STORY, hour)
+    excess = (bill.cost_microusd or 0) - settled.bound_microusd
+    if excess > 0:
+        row = (bill.overage_id.hex, bill.call_id.hex, payer, settled.bound_microusd, excess, at, facts)
+        _run(EXCEED, row)
+
+
+def _paces(hold: str, *, bill: Bill, cost: int) -> dict[tuple[str, str], int]:
+    """Add `cost` to the ring of the hold's agents and of the factory, and return what stands there."""
+    if not cost:
+        return {}
+    slot = int(bill.now.timestamp()) // SLOT_S
+    spenders = _rows(SPENDERS, (hold,))
+    _many(SPEED, [(scope, slot, cost) for scope, _, _ in spenders])
+    return {(kind, ref): _rows(SPED, (scope, slot - RING, slot))[0][0] for scope, kind, ref in spenders}
+
+
+def _ground() -> tuple[int, bool, str]:
+    rows = _rows(GROUND, ())
+    return (rows[0][0], bool(rows[0][1]), rows[0][2]) if rows else (0, False, "rehearsal")
+
+
+def _hex(value: UUID | None) -> str | None:
+    return value.hex if value else None
+
+
+def _moment(moment: datetime) -> str:
+    """Return a moment as Django writes it here, so that texts compare as its own do."""
+    return str(moment.astimezone(UTC).replace(tzinfo=None))
+
+
+def _rows(statement: str, facts: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    with wrapper.wrap_database_errors:
+        return list(wrapper.connection.execute(statement, facts))
+
+
+def _run(statement: str, facts: Mapping[str, Any] | Sequence[Any]) -> int:
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    with wrapper.wrap_database_errors:
+        return int(wrapper.connection.execute(statement, facts).rowcount)
+
+
+def _many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    with wrapper.wrap_database_errors:
+        wrapper.connection.executemany(statement, rows)

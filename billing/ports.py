@@ -1,0 +1,101 @@
+"""What the rows of money can do in one step, in either kind of database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+
+class Verdict(StrEnum):
+    """What became of a wish to hold money; all but the first two changed nothing."""
+
+    HELD = "held"
+    REPEATED = "repeated"
+    UNKNOWN = "unknown"
+    SHUT = "shut"
+    ABOVE_CALL = "above_call"
+    UNOPENED = "unopened"
+    UNREADABLE = "unreadable"
+    NARROW = "narrow"
+    SHORT = "short"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A call that wants its worst case held; times are machine time, periods follow business time.
+
+    Attributes:
+        scopes: who pays, besides the scopes above them, the tier and the factory.
+        tier: whose day counts too; empty: none.
+    """
+
+    hold_id: UUID
+    call_id: UUID
+    scopes: tuple[UUID, ...]
+    bound_microusd: int
+    owner: str
+    correlation_id: UUID | None
+    now: datetime
+    expires_at: datetime
+    provider: str = ""
+    model: str = ""
+    tier: str = ""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """How a wish ended; `payer` and `agent` are known when it is held."""
+
+    verdict: Verdict
+    payer_id: UUID | None = None
+    agent: str = ""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """How a call ended: its hold's new state, and what it cost.
+
+    Attributes:
+        cost_microusd: None: nobody knows, so the bound counts.
+        agent, correlation_id: win over what the hold says.
+    """
+
+    call_id: UUID
+    state: str
+    cost_microusd: int | None
+    entry_id: UUID
+    overage_id: UUID
+    now: datetime
+    agent: str = ""
+    correlation_id: UUID | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A hold that this bill settled; the columns are those of its entry.
+
+    Attributes:
+        pace: what each agent and the factory spent in the last five minutes, by kind and ref.
+    """
+
+    bound_microusd: int
+    amount_microusd: int
+    payer_id: UUID
+    agent: str
+    correlation_id: UUID | None
+    mode: str
+    at: datetime
+    pace: Mapping[tuple[str, str], int]
+
+
+class Windows(Protocol):
+    """The rows of money in one kind of database: each verb is one transaction, or part of the caller's."""
+
+    def place(self, wish: Wish) -> Placed:
+        """Hold the bound in every window that counts, or in none."""
+
+    def settle(self, bill: Bill) -> Settled | None:
+        """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
