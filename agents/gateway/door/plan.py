@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.gateway.adapters.keyring import reachable
-from agents.gateway.adapters.transport import Place, place_of
-from agents.gateway.door.protocols import COUNT_TOKENS, Wanted
+from agents.gateway.adapters.transport import WIRES, Place, place_of
+from agents.gateway.door.protocols import COUNT_TOKENS, RESPONSES, Wanted
 from agents.gateway.door.speech import Native, Speech
-from agents.gateway.errors import BadAsk, ModelForbidden, ModelUnknown, Stopped
-from agents.gateway.models import Call, ModelEntry
+from agents.gateway.door.translating import translated
+from agents.gateway.errors import BadAsk, ModelForbidden, ModelUnknown, NotTranslatable, Stopped
+from agents.gateway.models import Call, ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent
 from agents.gateway.services.bodies import bound_of_body
 from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import Route
 from agents.gateway.services.sessions import Session, session_of
 from agents.roster.rules import EngineRights
+from core.models import Mode
 from core.services import current_mode, is_stopped
 
 
@@ -121,5 +123,24 @@ def _way(entry: ModelEntry, *, wanted: Wanted, max_tokens: int) -> Way:
 
 
 def speech_of(entry: ModelEntry, *, wanted: Wanted) -> Speech:
-    """Return how the model's provider is spoken to: in the words that came, where it knows them."""
-    return Native(wanted.protocol)
+    """Return how the model's provider is spoken to: in the words that came, where it knows them.
+
+    Raises:
+        NotTranslatable: it does not know them, and they cannot be said in its own.
+    """
+    provider, door = entry.provider, wanted.protocol
+    known = _KNOWN.get(provider.protocol, frozenset())
+    if door.name in known or (door is RESPONSES and is_answering_responses(provider)):
+        return Native(door)
+    if provider.protocol not in WIRES:
+        raise NotTranslatable(door=door.path, provider=provider.name)
+    return translated(wanted, wire=WIRES[provider.protocol])
+
+
+_KNOWN = {"openai": frozenset({"chat", "embeddings"}), "anthropic": frozenset({"messages", "count_tokens"})}
+"""The doors whose words a provider of this protocol knows."""
+
+
+def is_answering_responses(provider: Provider) -> bool:
+    """Say whether `provider` knows the responses protocol: only its inventor's own address does for sure."""
+    return provider.name == "openai" and current_mode() == Mode.REAL

@@ -167,10 +167,13 @@ class Stream:
         """Hear one event; say whether it tells usage and nothing else."""
         try:
             event = json.loads(data)
-            self.ear.hear(event)
+            self._take(event)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
             raise ProviderFault("garbled", is_free=False, words=type(problem).__name__) from problem
         return bool(event.get("usage")) and not event.get("choices")
+
+    def _take(self, event: Json) -> None:
+        self.ear.hear(event)
 
     def end(self) -> bytes:
         """Return a last line that had no end."""

@@ -1,0 +1,99 @@
+"""Every paid door of the URL table, and every limit a call counts in: one full limit is enough."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from agents.gateway.models import Call
+from billing.models import Hold, Scope
+from billing.services import factory_scope, set_limit
+from tests.agents.gateway.door.conftest import Begin
+from tests.builders import a_scope, an_agent, an_assignment
+from tests.faults.client import Faults
+
+HELLO = [{"role": "user", "content": "Hello"}]
+FREE = {"door-models", "door-model", None}
+"""Lists, and the door of every other address, which asks nobody."""
+BODIES: dict[str, dict[str, Any]] = {
+    "door-chat": {"model": "gpt-5-mini", "messages": HELLO, "max_completion_tokens": 9},
+    "door-responses": {"model": "gpt-5-mini", "input": "Hello", "max_output_tokens": 16},
+    "door-messages": {"model": "claude-haiku-4-5", "messages": HELLO, "max_tokens": 9},
+    "door-count_tokens": {"model": "claude-haiku-4-5", "messages": HELLO},
+    "door-embeddings": {"model": "gpt-5-mini", "input": "Hello"},
+}
+LIMITS = [
+    ("agent", "call"), ("task", "life"), ("dag", "life"), ("agent", "day"), ("product", "life"), ("product", "day"),
+    ("session", "life"), ("factory", "day"), ("factory", "month"),
+]  # fmt: skip
+
+
+def doors(patterns: list[URLPattern | URLResolver], *, before: str = "") -> Iterator[tuple[str | None, str]]:
+    """Yield name and route of every address of the models' door."""
+    for pattern in patterns:
+        route = before + str(pattern.pattern).removeprefix("^")
+        if isinstance(pattern, URLResolver):
+            yield from doors(pattern.url_patterns, before=route)
+        elif route.startswith("v1/"):
+            yield pattern.name, route
+
+
+TABLE = list(doors(get_resolver().url_patterns))
+PAID = [(str(name), f"/{route}") for name, route in TABLE if name not in FREE]
+
+
+def test_every_address_of_the_door_is_known_to_this_test() -> None:
+    assert {name for name, _ in PAID} == BODIES.keys()
+
+
+@pytest.mark.parametrize("is_stream", ["whole", "stream"])
+@pytest.mark.parametrize(("name", "path"), PAID)
+def test_every_paid_door_takes_a_hold_in_every_scope(
+    begin: Begin, faults: Faults, name: str, path: str, is_stream: str
+) -> None:
+    scopes = {kind: a_scope(kind=kind, life=5_000_000) for kind in ("task", "dag", "product")}
+    agent = an_agent()
+    run = begin(
+        agent=agent,
+        assignment=an_assignment(agent, scopes=(agent.scope_id, *(s.id for s in scopes.values()))),
+    )
+    stream = (
+        {"stream": True}
+        if is_stream == "stream" and name not in ("door-count_tokens", "door-embeddings")
+        else {}
+    )
+
+    answer = run.post(path, **BODIES[name], **stream)
+
+    assert answer.status_code == 200, answer.text
+    windows = Hold.objects.get().windows.values_list("scope__kind", "period")
+    assert set(windows) >= {
+        ("task", "life"), ("dag", "life"), ("product", "life"), ("agent", "day"), ("session", "life"),
+        ("factory", "day"), ("factory", "month"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "period"), LIMITS)
+@pytest.mark.parametrize(("name", "path"), PAID)
+def test_every_paid_door_refuses_when_one_limit_is_full(
+    begin: Begin, faults: Faults, name: str, path: str, kind: str, period: str
+) -> None:
+    agent = an_agent()
+    scopes = {made: a_scope(kind=made) for made in ("task", "dag", "product")} | {"agent": agent.scope}
+    run = begin(
+        agent=agent, assignment=an_assignment(agent, scopes=tuple(scope.id for scope in scopes.values()))
+    )
+    session = Scope.objects.filter(kind="session").get()
+    full = {**scopes, "session": session, "factory": factory_scope()}[kind]
+    set_limit(full, period=period, cap_microusd=0)
+
+    answer = run.post(path, **BODIES[name])
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["type"]) == (400, "BUDGET_EXCEEDED", "billing_error")
+    assert error["facts"]["layer"] in (
+        "one call",
+        f"{full.label} {'in all' if period == 'life' else 'per ' + period}",
+    )
+    assert (Call.objects.count(), faults.calls()) == (0, [])

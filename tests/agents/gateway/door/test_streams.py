@@ -1,0 +1,177 @@
+"""Many answers at once, and how each of them can end early: whatever happens, the bill is settled."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from agents.gateway.models import Call
+from agents.roster.services import revoke_tokens
+from billing.models import Hold, Window
+from core.services import stop_everything
+from tests.agents.gateway.door.conftest import Begin, Run
+from tests.faults.client import Faults
+from tests.faults.play import Play
+
+ASK = {
+    "model": "gpt-5-mini",
+    "messages": [{"role": "user", "content": "Hi"}],
+    "max_completion_tokens": 100,
+    "stream": True,
+}
+SLOW = Play(text="word " * 400, chunks=400, chunk_s=0.1, times=None)
+PATIENCE_S = 30
+
+
+def until(is_true: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + PATIENCE_S
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def settled() -> bool:
+    """Whether no hold is open and no money is held."""
+    return not Hold.objects.open().exists() and not Window.objects.filter(held_microusd__gt=0).exists()
+
+
+class Listener(threading.Thread):
+    """Reads one stream in a thread; `got` is what came, `ended_at` when it was over."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(daemon=True)
+        self.run_of, self.got, self.ended_at = run, b"", 0.0
+
+    def run(self) -> None:
+        """Read to the end."""
+        client = httpx.Client(base_url=self.run_of.site, headers=self.run_of.headers, timeout=60)
+        with client, client.stream("POST", "/v1/chat/completions", json=ASK) as answer:
+            for part in answer.iter_raw():
+                self.got += part
+        self.ended_at = time.monotonic()
+
+
+def test_fifty_streams_run_at_once_and_a_stop_of_everything_closes_them(begin: Begin, faults: Faults) -> None:
+    faults.always(SLOW)
+    run = begin(cap_microusd=10_000_000)
+    listeners = [Listener(run) for _ in range(50)]
+    for listener in listeners:
+        listener.start()
+    until(lambda: all(listener.got for listener in listeners))
+    assert faults.totals()["open_now"] == 50
+
+    stop_everything(by="owner")
+    for listener in listeners:
+        listener.join(timeout=PATIENCE_S)
+
+    assert not any(listener.is_alive() for listener in listeners)
+    assert all(b"STOPPED" in listener.got for listener in listeners)
+    until(settled)
+    assert set(Call.objects.values_list("status", flat=True)) == {"lost"}
+    assert all(call.cost_microusd == call.bound_microusd for call in Call.objects.all())
+    until(lambda: faults.totals()["open_now"] == 0)
+    again = run.post("/v1/chat/completions", **{**ASK, "stream": False})
+    assert again.json()["error"]["code"] == "STOPPED"
+
+
+def test_when_the_engine_hangs_up_on_a_stream_so_do_we_and_the_bound_is_booked(
+    begin: Begin, faults: Faults
+) -> None:
+    faults.always(SLOW)
+    run = begin()
+
+    with httpx.stream(
+        "POST", f"{run.site}/v1/chat/completions", json=ASK, headers=run.headers, timeout=60
+    ) as answer:
+        assert next(answer.iter_raw())
+
+    assert_lost(faults)
+
+
+def test_when_the_engine_hangs_up_before_the_answer_so_do_we(begin: Begin, faults: Faults) -> None:
+    faults.always(Play(delay_s=20, times=None))
+    run = begin()
+
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{run.site}/v1/chat/completions", json={**ASK, "stream": False}, headers=run.headers, timeout=2
+        )
+
+    assert_lost(faults)
+
+
+def assert_lost(faults: Faults) -> None:
+    """Nobody listens at either end, and the call is booked at its bound."""
+    until(settled)
+    until(lambda: faults.totals()["open_now"] == 0)
+    call = Call.objects.get()
+    assert (call.status, call.cost_microusd) == ("lost", call.bound_microusd)
+
+
+def test_when_the_assignment_ends_its_open_streams_end(begin: Begin, faults: Faults) -> None:
+    faults.always(SLOW)
+    run = begin()
+    listener = Listener(run)
+    listener.start()
+    until(lambda: listener.got)
+
+    revoke_tokens(run.assignment.id)
+    listener.join(timeout=PATIENCE_S)
+
+    assert b"TOKEN_ENDED" in listener.got
+    until(settled)
+
+
+@pytest.mark.parametrize("fault", ["stall", "reset", "cut", "malformed", "error_event"])
+def test_a_stream_that_breaks_is_told_as_an_error_and_booked_at_its_bound(
+    begin: Begin, faults: Faults, fault: str
+) -> None:
+    faults.plan(Play(text="one two three four five six", fault=fault, chunk_s=0.01))
+    run = begin()
+    if fault == "stall":  # nobody waits for it: the run ends first
+        threading.Timer(1, lambda: revoke_tokens(run.assignment.id)).start()
+
+    answer = run.post("/v1/chat/completions", **ASK)
+
+    assert answer.status_code == 200
+    assert '"error"' in answer.text.splitlines()[-2] + answer.text.splitlines()[-1]
+    until(settled)
+    call = Call.objects.get()
+    assert (call.status, call.cost_microusd) == ("lost", call.bound_microusd)
+
+
+def test_what_fails_before_a_byte_is_out_is_tried_again_under_a_hold_of_its_own(
+    begin: Begin, faults: Faults
+) -> None:
+    faults.plan(Play(status=500))
+    run = begin()
+
+    answer = run.post("/v1/chat/completions", **ASK)
+
+    assert answer.status_code == 200
+    assert sorted(Call.objects.values_list("status", flat=True)) == ["answered", "failed"]
+    assert sorted(Hold.objects.values_list("state", flat=True)) == ["captured", "released"]
+
+
+@pytest.mark.parametrize(
+    ("play", "status", "code"),
+    [
+        (Play(status=400), 400, "PROVIDER_FAULT"),
+        (Play(status=401, times=None), 503, "ALL_PROVIDERS_DOWN"),
+        (Play(status=500, times=None), 503, "ALL_PROVIDERS_DOWN"),
+        (Play(status=429, retry_after="0", times=None), 429, "RATE_LIMITED"),
+    ],
+)
+def test_what_the_provider_refuses_is_told_once_and_costs_nothing(
+    begin: Begin, faults: Faults, play: Play, status: int, code: str
+) -> None:
+    faults.always(play)
+
+    answer = begin().post("/v1/chat/completions", **ASK)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert answer.headers["x-should-retry"] == "false"
+    assert set(Hold.objects.values_list("state", flat=True)) == {"released"}
