@@ -6,7 +6,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from billing.models import Entry, Hold, Limit, Overage, Period, RevenueEvent, Scope, Window
+from billing.models import Entry, Hold, Limit, MoneyAlert, Overage, Period, RevenueEvent, Scope, Window
 from billing.services import change_limit
 from core.api.callers import KEEPERS, OWNERS, Caller
 from core.api.reading import Said
@@ -118,6 +118,7 @@ class EntryOut(Row[Entry]):
         model = Entry
         fields = (
             "id", "scope", "kind", "ref", "amount_microusd", "is_lost", "at", "call_id", "agent", "correlation_id", "mode", "facts",
+            "original_minor", "currency", "rate", "rate_on",
         )  # fmt: skip
 
 
@@ -145,6 +146,34 @@ class OverageDoor(Rows):
     serializer_class = OverageOut
     queryset = Overage.objects.all()
     filterset_fields = ("scope", "call_id")
+
+
+class MoneyAlertOut(Row[MoneyAlert]):
+    """One line that money passed, told once for each period."""
+
+    class Meta:
+        """What is shown."""
+
+        model = MoneyAlert
+        fields = (
+            "id",
+            "scope",
+            "rule",
+            "line",
+            "starts_at",
+            "level",
+            "amount_microusd",
+            "limit_microusd",
+            "at",
+        )
+
+
+class MoneyAlertDoor(Rows):
+    """What the owner was told of money."""
+
+    serializer_class = MoneyAlertOut
+    queryset = MoneyAlert.objects.all()
+    filterset_fields = ("scope", "rule", "level")
 
 
 class RevenueOut(Row[RevenueEvent]):
@@ -175,5 +204,6 @@ DOORS: Doors = {
     "holds": HoldDoor,
     "ledger": LedgerDoor,
     "overages": OverageDoor,
+    "money-alerts": MoneyAlertDoor,
     "revenue": RevenueDoor,
 }

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 
 from approvals.models import Request as Question
 from core.api.callers import caller_of
+from core.api.reading import Said
 from core.api.routes import Doors
 from core.api.rows import Door
 from core.errors import NotFound
@@ -18,6 +20,7 @@ from core.redact import told_to
 from core.services import business_now
 from factory.insight.services import (
     MOST_HOURS,
+    PURPOSES_BY,
     AgentNow,
     Span,
     agents_now,
@@ -25,6 +28,7 @@ from factory.insight.services import (
     metrics_now,
     money_now,
     product_pnl,
+    purposes_by,
     trace_of,
     use_of_models,
 )
@@ -110,6 +114,52 @@ class MetricsDoor(Door):
     def read(self, request: Request) -> Response:
         """Say depth, waits, failures, cost and use."""
         return Response(MetricsOut(metrics_now()).data)
+
+
+class PurposeOut(serializers.Serializer[Any]):
+    """What the calls of one task, agent, product, model or day went for; the first three amounts add up to the cost."""
+
+    key = serializers.CharField(help_text="Its id, name or day; empty: none.")
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of this name, as the row has it
+    calls = serializers.IntegerField()
+    cost_microusd = serializers.IntegerField()
+    first_microusd = serializers.IntegerField(help_text="First tries.")
+    retry_microusd = serializers.IntegerField(
+        help_text="Later tries, and models asked after others had failed."
+    )
+    judge_microusd = serializers.IntegerField(help_text="Judging what others made.")
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    reasoning_tokens = serializers.IntegerField()
+    cached_tokens = serializers.IntegerField()
+    recalled_tokens = serializers.IntegerField(allow_null=True, help_text="null: nobody counts them yet.")
+    saved_microusd = serializers.IntegerField(help_text="By caches.")
+
+
+class CostsQuery(Said):
+    """Told apart by what, and how far back."""
+
+    group = serializers.ChoiceField(choices=PURPOSES_BY, default="agent")
+    days = serializers.IntegerField(min_value=1, max_value=90, default=1)
+
+
+class CostsDoor(Door):
+    """What model calls went for."""
+
+    serializer_class = PurposeOut
+    pagination_class = None
+    filter_backends = ()
+    questions = frozenset({"group", "days"})
+
+    @extend_schema(responses=PurposeOut(many=True), parameters=[CostsQuery])
+    def read(self, request: Request) -> Response:
+        """Give first tries, retries, judges, thinking and what caches saved, the dearest first. Source: R-08.8."""
+        asked = CostsQuery(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        told = asked.validated_data
+        return Response(
+            PurposeOut(purposes_by(told["group"], days=told["days"], now=timezone.now()), many=True).data
+        )
 
 
 class PnlOut(serializers.Serializer[Any]):
@@ -319,6 +369,7 @@ DOORS: Doors = {
     "traces": TraceDoor,
     "call-metrics": CallMetricsDoor,
     "agents-now": AgentsNowDoor,
+    "costs": CostsDoor,
     "money": MoneyDoor,
     "metrics": MetricsDoor,
     "products": ProductNumbersDoor,

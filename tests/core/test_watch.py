@@ -19,6 +19,7 @@ from core.adapters.notices import NoticeFile, Webhook
 from core.adapters.processes import process_name
 from core.errors import NoticeRefused
 from core.models import DueChore, Process
+from core.ports import Notices
 from core.registry import chores
 from core.services import watch as watching
 from core.services.watch import Watch, asks
@@ -69,7 +70,7 @@ class Down:
 
 def test_three_misses_in_a_row_are_told_once_and_so_is_their_end(tmp_path: Path, chat: str) -> None:
     answers = iter(["gone", "gone", "", "gone", "gone", "gone", "gone", ""])
-    channels = {"file": NoticeFile(tmp_path / "notices.log"), "webhook": Webhook(chat)}
+    channels: dict[str, Notices] = {"file": NoticeFile(tmp_path / "notices.log"), "webhook": Webhook(chat)}
     watch = Watch({"workers": lambda: next(answers)}, channels=channels, host="alpha")
 
     counts = []

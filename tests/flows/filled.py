@@ -6,7 +6,7 @@ from datetime import date
 from django.utils import timezone
 
 from agents.gateway.models import ModelEntry, Price
-from billing.models import Overage
+from billing.models import MoneyAlert, Overage
 from core.ids import digest_of, new_id
 from core.models import Process
 from core.services import issue_device_token, put_blob
@@ -55,6 +55,10 @@ def _made(story: Story, attempt: Attempt) -> None:
     Overage.objects.create(
         call_id=new_id(), scope=story.product.scope, bound_microusd=10, excess_microusd=1, at=timezone.now()
     )
+    MoneyAlert.objects.create(
+        scope=story.product.scope, rule="life", line=80, starts_at=timezone.now(), level="warning", amount_microusd=8,
+        limit_microusd=10, at=timezone.now(),
+    )  # fmt: skip
     model, _ = ModelEntry.objects.get_or_create(
         provider_id="northlight",
         name=f"north-{story.product.slug}",

@@ -3,15 +3,13 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from math import ceil
 from typing import TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
 BAR_DAYS = 14
-FORECAST_AFTER_SHARE = 1 / 31
-"""Before so much of a month has passed, no forecast is better than a wild one."""
 SHARED = "shared"
 
 
@@ -49,14 +47,6 @@ def days_back(last: date, *, count: int = BAR_DAYS) -> tuple[date, ...]:
 def amounts_by_day(by_day: Mapping[date, int], *, last: date, count: int = BAR_DAYS) -> tuple[int, ...]:
     """Return one amount for each day that ends with `last`; a day without a row is 0."""
     return tuple(by_day.get(day, 0) for day in days_back(last, count=count))
-
-
-def forecast(spent_microusd: int, *, starts_at: datetime, ends_at: datetime, now: datetime) -> int | None:
-    """Return what a period will cost at the pace it had so far; None: too early to say."""
-    passed = (now - starts_at) / (ends_at - starts_at)
-    if passed < FORECAST_AFTER_SHARE:
-        return None
-    return round(spent_microusd / min(1.0, passed))
 
 
 def pnl_rows(amounts: Iterable[tuple[date, str, int]]) -> tuple[PnlRow, ...]:

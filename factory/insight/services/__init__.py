@@ -51,6 +51,7 @@ from factory.insight.services.products import (
     product_pnl,
     stage_costs,
 )
+from factory.insight.services.purposes import PURPOSES_BY, Purpose, purposes_by
 from factory.insight.services.queue import QueueNow, given_up, queue_now
 from factory.insight.services.search import Hits, search
 from factory.insight.services.sessions import SessionNow, session_of
@@ -63,6 +64,7 @@ __all__ = [
     "DAYS",
     "GOAL_SHARES",
     "MOST_HOURS",
+    "PURPOSES_BY",
     "AgentCard",
     "AgentCost",
     "AgentNow",
@@ -84,6 +86,7 @@ __all__ = [
     "MoneyNow",
     "News",
     "PnlRow",
+    "Purpose",
     "Purse",
     "QueueNow",
     "Record",
@@ -125,6 +128,7 @@ __all__ = [
     "own_sums",
     "parked_behind",
     "product_pnl",
+    "purposes_by",
     "queue_export",
     "queue_now",
     "search",

@@ -1,20 +1,21 @@
 """Money of today and of this month: spent, held, earned."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
 
 from billing.models import CostHour, Limit, Period, RevenueEvent, Scope, Window
+from billing.services import forecast_of_month
 from core.clock import end_of_day, end_of_month, start_of_day, start_of_month
 from factory.insight import rules
 
 
 @dataclass(frozen=True)
 class Purse:
-    """What a period of the whole factory may cost, and did so far."""
+    """What a period of the whole factory may cost, and did so far; `forecast_microusd` only of a month."""
 
     spent_microusd: int
     held_microusd: int
@@ -55,7 +56,10 @@ def money_now(now: datetime) -> MoneyNow:
     windows = {one.period: one for one in Window.objects.at(now).filter(scope__kind=Scope.Kind.FACTORY)}
     return MoneyNow(
         today=_purse(Period.DAY, now=now, window=windows.get(Period.DAY)),
-        month=_purse(Period.MONTH, now=now, window=windows.get(Period.MONTH)),
+        month=replace(
+            _purse(Period.MONTH, now=now, window=windows.get(Period.MONTH)),
+            forecast_microusd=forecast_of_month(now),
+        ),
         revenue_microusd=_since(month.date(), earned),
         cost_microusd=_since(month.date(), spent),
         spent_by_day=spent_by_day,
@@ -70,13 +74,11 @@ def _since(first: date, by_day: Mapping[date, int]) -> int:
 
 def _purse(period: str, *, now: datetime, window: Window | None) -> Purse:
     """A period in which nothing was asked for yet has no window: its cap is the limit's."""
-    starts_at = start_of_day(now) if period == Period.DAY else start_of_month(now)
     ends_at = end_of_day(now) if period == Period.DAY else end_of_month(now)
     if window is None:
         limit = Limit.objects.filter(scope__kind=Scope.Kind.FACTORY, period=period).first()
         return Purse(0, 0, limit.cap_microusd if limit else None, ends_at)
-    expected = rules.forecast(window.spent_microusd, starts_at=starts_at, ends_at=ends_at, now=now)
-    return Purse(window.spent_microusd, window.held_microusd, window.cap_microusd, ends_at, expected)
+    return Purse(window.spent_microusd, window.held_microusd, window.cap_microusd, ends_at)
 
 
 def _costs_by_day(first: date, last: date) -> dict[date, int]:

@@ -24,6 +24,7 @@ LOOKS = [
     ["agents"], ["agent", "rex"], ["spend"], ["spend", "--by", "day"], ["ledger"], ["ledger", "--product", "nightwatch"],
     ["audit"], ["people"], ["nodes"], ["tokens"], ["settings"], ["setting", "theme"], ["schedules"],
     ["objectives"], ["effects"], ["trace", "nightwatch"], ["metrics"], ["metrics", "--by", "hour"],
+    ["objectives"], ["effects"], ["costs"], ["costs", "--by", "task", "--days", "9"], ["limits"],
 ]  # fmt: skip
 
 

@@ -1,19 +1,17 @@
 """Arithmetic of money: nothing is lost, whatever is split or summed."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.insight.rules import amounts_by_day, days_back, forecast, pnl_rows, split_shared
+from factory.insight.rules import amounts_by_day, days_back, pnl_rows, split_shared
 
 costs = st.dictionaries(st.integers(0, 20), st.integers(-5, 10**9), min_size=1)
 money = st.integers(-(10**9), 10**9)
 rows = st.lists(
     st.tuples(st.dates(date(2026, 1, 1), date(2026, 1, 4)), st.sampled_from(["fee", "model_call"]), money)
 )
-NOON = datetime(2026, 11, 16, tzinfo=UTC)
-MONTH = (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 
 
 @given(st.integers(0, 10**12), costs)
@@ -56,11 +54,3 @@ def test_a_day_without_money_is_a_bar_of_nothing() -> None:
 
     assert amounts_by_day({last: 7, last - timedelta(days=2): 5}, last=last, count=4) == (0, 5, 0, 7)
     assert days_back(last, count=2) == (date(2026, 2, 28), last)
-
-
-def test_half_a_month_is_forecast_to_cost_twice_as_much() -> None:
-    assert forecast(100, starts_at=MONTH[0], ends_at=MONTH[1], now=NOON) == 200
-
-
-def test_nothing_is_forecast_in_the_first_hours_of_a_month() -> None:
-    assert forecast(100, starts_at=MONTH[0], ends_at=MONTH[1], now=MONTH[0] + timedelta(hours=3)) is None
