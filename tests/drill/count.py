@@ -51,6 +51,9 @@ UNEQUAL: Final = """
 """Answered calls and lost holds are everything the ledger says of models."""
 
 
+MOST_TOLD: Final = 20
+
+
 @dataclass
 class Report:
     """What one drill did and what it cost; every number but `kills` and `recoveries_s` should be 0.
@@ -63,6 +66,7 @@ class Report:
         requests: of users of the live product.
         in_flight: their requests that died with the product, its proxy or its guard: those alone may.
         refused_when_full: reports a product could not write down because the disk was full; it said so (500).
+        losses: each lost request in words.
         users_back_s: after each such death, seconds until the next good answer.
     """
 
@@ -79,6 +83,7 @@ class Report:
     books_wrong: int = 0
     requests: int = 0
     requests_lost: int = 0
+    losses: list[str] = field(default_factory=list)
     in_flight: int = 0
     refused_when_full: int = 0
     users_back_s: list[float] = field(default_factory=list)
@@ -132,6 +137,7 @@ class Report:
             ("paid steps repeated", str(self.paid_steps_repeated)),
             ("books that do not agree", f"{self.books_wrong} micro-dollars or rows"),
             ("users' requests, lost", f"{self.requests}, {self.requests_lost}"),
+            *([("of those", "; ".join(self.losses[:MOST_TOLD]))] if self.losses else []),
             ("in flight when proxy, guard or product died", str(self.in_flight)),
             ("refused while the disk was full", str(self.refused_when_full)),
             ("next good answer after those, worst", said(max(self.users_back_s, default=None))),

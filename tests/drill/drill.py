@@ -15,7 +15,7 @@ from rich.console import Console
 
 from factory.delivery.errors import EdgeUnavailable
 from tests.drill.count import Report
-from tests.drill.users import Users
+from tests.drill.users import Asked, Users
 from tests.drill.victims import CUT_USERS_OFF, HELD, Targets
 from tests.flows.owner import BUSY, LIVE, Owner
 from tests.flows.stack import Row, Stack
@@ -183,10 +183,19 @@ class Drill:
             )
             self.report.in_flight += was_inside
             self.report.refused_when_full += was_full and not was_inside
-            self.report.requests_lost += not (was_inside or was_full)
+            if not (was_inside or was_full):
+                self.report.requests_lost += 1
+                self.report.losses.append(self._told(one))
         for victim, at in self.deaths:
             if victim in CUT_USERS_OFF and (back := users.good_again_after(at)) is not None:
                 self.report.users_back_s.append(back)
+
+    def _told(self, one: Asked) -> str:
+        """Say how a request ended and who had died last before its end."""
+        before = [(at, victim) for victim, at in self.deaths if at <= one.at + one.took_s]
+        at, victim = max(before, default=(one.at, "nobody"))
+        verb, ended = "POST" if one.number else "GET", one.status or one.error
+        return f"{verb} {ended}, {one.at - at:+.2f} to {one.at + one.took_s - at:+.2f} s after {victim} died"
 
 
 def held_by(pids: set[int], held: list[Row]) -> dict[str, str]:

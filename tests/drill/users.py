@@ -22,12 +22,14 @@ class Asked:
         number: of a report, never twice the same; 0: a page was read.
         at, took_s: machine time in seconds (monotonic).
         status: HTTP status; 0: no answer.
+        error: why none came.
     """
 
     number: int
     at: float
     took_s: float
     status: int
+    error: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -71,12 +73,13 @@ class Users:
     def _ask(self, number: int, method: str, path: str) -> None:
         began = time.monotonic()
         form = {"duration": str(number)} if number else None
+        status, error = 0, ""
         try:
             answer = httpx.request(method, self._address + path, data=form, timeout=30, trust_env=False)
             status = answer.status_code
-        except httpx.TransportError:
-            status = 0
-        self.asked.append(Asked(number, began, time.monotonic() - began, status))
+        except httpx.TransportError as fault:
+            error = f"{type(fault).__name__} {fault}"
+        self.asked.append(Asked(number, began, time.monotonic() - began, status, error))
 
     @property
     def failed(self) -> list[Asked]:
