@@ -20,12 +20,18 @@ from .table import Spec, key_of, parse_spec
 
 PASSED_ON = ("PATH", "LANG", "TZ")
 LOG_BYTES = 5_000_000
+STEADY_S = 10.0  # who ran for so long did not fall over its own start
 PROBE_S, PROBE_EVERY_S = 5.0, 0.2
 
 
 def address_of(run: Path, key: str) -> str:
     """The unix socket of a launch: short, because such paths end at 107 bytes, and nobody else's."""
     return str(run / f"{key.rpartition('.')[2]}.sock")
+
+
+def pause_s(falls: int) -> float:
+    """How long the next start waits after so many falls in a row: users of the first wait for nobody, five seconds at most."""
+    return 0.0 if falls <= 1 else min(5.0, 0.1 * 2 ** min(falls, 6))
 
 
 class Launch:
@@ -39,7 +45,8 @@ class Launch:
         self.pidfd: int | None = None
         self.token: str | None = None
         self.ready = self.adopted = False
-        self.crashes = 0
+        self.crashes = self.falls = 0
+        self.began = time.monotonic()
         self.last_exit: int | None = None
         self.evidence, self.last_crash = _no("It was not started yet."), ""
         self.waits_since, self.probe_at, self.retry_at = time.monotonic(), 0.0, 0.0
@@ -88,6 +95,7 @@ class Launch:
             ],
         )
         self.pidfd = os.pidfd_open(self.pid)
+        self.began = time.monotonic()
 
     def adopt(self) -> bool:
         """Take over a run that another keeper began. False: nothing of it lives; what a dead leader left was killed."""
@@ -160,9 +168,10 @@ class Launch:
         self._sweep(self.pid)
 
     def note_crash(self, now: float) -> None:
-        """Count an end nobody asked for; the next start waits longer each time, five seconds at most."""
+        """Count an end nobody asked for; the next start follows at once, or waits longer after each fall in a row."""
         self.crashes += 1
-        self.retry_at = now + min(5.0, 0.1 * 2 ** min(self.crashes, 6))
+        self.falls = 1 if now - self.began > STEADY_S else self.falls + 1
+        self.retry_at = now + pause_s(self.falls)
         self.last_crash = f"It ended by itself ({self._exit_words()}). {self._last_words()}".strip()
         self.evidence = _no(self.last_crash)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from factory.delivery.adapters.edge.launch import pause_s
 from factory.delivery.adapters.keeper import Keeper
 from factory.delivery.errors import EdgeUnavailable, PortTaken, StaleGeneration, TableRefused, UnknownLaunch
 from factory.delivery.ports import EdgeState, Site, Table
@@ -101,6 +102,14 @@ def test_a_product_that_crashes_is_started_again_while_its_users_wait(stage: Sta
     assert (after.crashes, after.last_exit) == (1, -signal.SIGKILL)
     assert after.pid != before.pid
     assert users.failed == []
+
+
+def test_a_product_that_falls_again_and_again_waits_longer_each_time_and_at_most_five_seconds() -> None:
+    pauses = [pause_s(falls) for falls in range(1, 9)]
+
+    assert pauses[0] == 0
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 5
 
 
 def test_a_killed_proxy_is_replaced_on_the_same_sockets(stage: Stage) -> None:
