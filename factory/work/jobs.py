@@ -9,6 +9,7 @@ from factory.work.services import (
     age_line,
     call_nodes,
     clear_outages,
+    hold_switched,
     promote_due,
     readmit,
     reap_leases,
@@ -61,6 +62,7 @@ def follow_agents() -> int:
 @every(5, name="work.readmit")
 def let_back_in() -> int:
     """Put back into the line what was held for a reason that is gone."""
+    hold_switched()
     return readmit()
 
 

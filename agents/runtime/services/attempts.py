@@ -23,6 +23,7 @@ from agents.runtime.ports import Model
 from agents.runtime.services.loop import AgentLoop
 from agents.runtime.services.talk import Talk
 from agents.runtime.services.toolbox import Toolbox, tools_of
+from billing.errors import SwitchSet
 from core.errors import FactoryError
 from core.registry import ArtifactDraft, Assignment, Json, Outcome, RepoRef, Stop, ToolContext
 from core.services import put_blob, read_blob
@@ -195,7 +196,7 @@ def _bundle_drafts(offer: Offer, *, branch: str) -> tuple[ArtifactDraft, ...]:
 
 
 def _failure(refusal: FactoryError) -> Outcome:
-    if isinstance(refusal, Halted | Stopped):
+    if isinstance(refusal, Halted | Stopped | SwitchSet):
         return Outcome(kind="stopped", error=refusal.sentence)
     return Outcome(
         kind="failed", error=str(refusal), error_class=rules.error_class(refusal), misses=refusal.misses

@@ -47,6 +47,7 @@ WAIT_ENDS: Final[Mapping[str, str]] = {
 HELD_WORDS: Final[Mapping[str, str]] = {
     "paused": "Their graph is paused",
     "frozen": "Their venture is parked",
+    "switch": "Switched off under Money",
     "budget": "For budget",
     "gpu": "For the GPU host",
 }

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from agents.roster.models import Agent
-from billing.models import Period, Scope
+from billing.models import Period, Scope, Switch
 from billing.rules import headroom
-from billing.services import factory_scope, open_windows
+from billing.services import factory_scope, open_switches, open_windows
 from core.adapters import wake
 from core.money import in_words
 from core.services import business_now, machine_now, may_begin
@@ -23,6 +23,7 @@ from portfolio.models import Product
 
 FROZEN: Final = "frozen"
 BUDGET: Final = "budget:"
+SWITCH: Final = "switch:"
 
 
 def hold_back(refused: Refused) -> int:
@@ -51,9 +52,11 @@ def _paid_by(scope: Scope) -> Q:
 
 @transaction.atomic
 def readmit() -> int:
-    """Put back into the line what was held for a reason that is gone: money, a frozen product. Safe to run twice."""
+    """Put back into the line what was held for a reason that is gone: money, a switch, a frozen product. Safe to run twice."""
+    off = {_held_by(one) for one in open_switches()}
     thawed = Task.objects.filter(held=FROZEN).exclude(dag__product__state=Product.State.FROZEN)
     back = _let_in(thawed)
+    back += _let_in(Task.objects.filter(held__startswith=SWITCH).exclude(held__in=off))
     budgets = (
         Task.objects.filter(held__startswith=BUDGET).values_list("held", flat=True).distinct().order_by()
     )
@@ -61,6 +64,26 @@ def readmit() -> int:
         if _left_in({UUID(held.removeprefix(BUDGET))}) >= rules.LEAST_MICROUSD:
             back += _let_in(Task.objects.filter(held=held))
     return back
+
+
+@transaction.atomic
+def hold_switched() -> int:
+    """Take the tasks of agents, teams and products that are switched off out of the line; return how many. Safe to run twice."""
+    ready = Task.objects.filter(state=Task.State.READY, held="", agent__isnull=False)
+    found = {
+        one: Q(agent__name=one.ref)
+        if one.kind == Switch.Kind.AGENT
+        else Q(agent__scope__parent__kind="team", agent__scope__parent__ref=one.ref)
+        if one.kind == Switch.Kind.TEAM
+        else Q(dag__product__scope__ref=one.ref)
+        for one in open_switches()
+        if one.kind in (Switch.Kind.AGENT, Switch.Kind.TEAM, Switch.Kind.PRODUCT)
+    }
+    return sum(ready.filter(theirs).update(held=_held_by(one)) for one, theirs in found.items())
+
+
+def _held_by(switch: Switch) -> str:
+    return f"{SWITCH}{switch.kind}:{switch.ref}"[:80]
 
 
 def _let_in(held: "QuerySet[Task]") -> int:
@@ -104,8 +127,8 @@ class Admission:
             return f"the queue {task.queue} is paused"
         if task.queue in rules.NODE_QUEUES and not self.is_node_there:
             return "no GPU host is there"
-        if task.held.startswith("question:"):
-            return "the answer it waited for was taken back"
+        if task.held.startswith(("question:", SWITCH)):
+            return _why_held(task.held)
         if task.agent_id is None:
             return ""
         return self.shut_agents.get(task.agent_id, "") or self._budget_refusal(task)
@@ -118,6 +141,12 @@ class Admission:
         left = self._left[above]
         is_enough = left >= min(rules.LEAST_MICROUSD, task.max_cost_microusd)
         return "" if is_enough else f"a budget has only {in_words(left)} left"
+
+
+def _why_held(held: str) -> str:
+    if held.startswith(SWITCH):
+        return f"{held.rpartition(':')[2]} is switched off"
+    return "the answer it waited for was taken back"
 
 
 def read_admission() -> Admission:

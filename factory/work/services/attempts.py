@@ -14,6 +14,7 @@ from core.services import machine_now, must_halt
 from factory.work import rules
 from factory.work.errors import LeaseLost, OutcomeRefused
 from factory.work.models import Attempt, Task
+from factory.work.services.admission import hold_switched
 from factory.work.services.artifacts import store_artifacts
 from factory.work.services.children import spawn_children, wait_for_children
 from factory.work.services.failures import fail_task
@@ -85,6 +86,7 @@ def finish_attempt(assignment_id: UUID, outcome: Outcome) -> None:
         ask_for(attempt, outcome.question)
     elif outcome.kind == "stopped":
         _give_back(attempt)
+        hold_switched()
     else:
         raise OutcomeRefused(kind=outcome.kind)
 

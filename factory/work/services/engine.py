@@ -19,6 +19,7 @@ from agents.gateway.errors import Stopped
 from agents.runtime.errors import Halted
 from agents.runtime.rules import error_class
 from agents.runtime.services import carry_out as runtime
+from billing.errors import SwitchSet
 from core.adapters import wake
 from core.adapters.last_words import keep_last_words
 from core.adapters.processes import worker_name
@@ -211,7 +212,7 @@ def stored(end: Callable[[], T]) -> T:
 
 def failure_of(error: Exception) -> Outcome:
     """Return what an attempt that ended in `error` amounts to. Source: R-01.16."""
-    if isinstance(error, Halted | Stopped):
+    if isinstance(error, Halted | Stopped | SwitchSet):
         return Outcome(kind="stopped", error=error.sentence)
     if isinstance(error, EffectUnknown):
         return Outcome(kind="waiting", question=error.question)

@@ -7,15 +7,24 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents.roster.models import CapabilityToken
+from agents.roster.models import Agent, CapabilityToken
 from agents.roster.services import switch_agent
-from billing.services import factory_scope, set_limit
+from billing.models import Scope
+from billing.services import clear_switch, factory_scope, set_limit, set_switch, team_scope
 from core.registry import ArtifactDraft, Outcome
 from core.services import business_now, found_installation, start_again, stop_everything
-from factory.work.models import Artifact, Attempt, Task
+from factory.work.models import Artifact, Attempt, Dag, Task
 from factory.work.rules import TaskSpec, Workspace
-from factory.work.services import claim_task, finish_attempt, read_admission, readmit, start_attempt
+from factory.work.services import (
+    claim_task,
+    finish_attempt,
+    hold_switched,
+    read_admission,
+    readmit,
+    start_attempt,
+)
 from tests.builders import a_graph, a_task
+from tests.factory.console.story import a_product
 from tests.factory.work.hands import a_hand, an_agents_task, carry_out, states_of, take
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +90,28 @@ def test_a_used_up_budget_holds_agents_back_but_not_the_platform() -> None:
     task.refresh_from_db()
     assert task.held == f"budget:{factory_scope().pk}"
     set_limit(factory_scope(), period="day", cap_microusd=60_000)
+    assert (readmit(), readmit()) == (1, 0)
+    assert take() is not None
+
+
+@pytest.mark.parametrize("kind", ["agent", "team", "product"])
+def test_work_of_who_is_switched_off_is_kept_out_of_the_line_until_that_is_over(kind: str) -> None:
+    task, other = an_agents_task(), a_task(kind="test.nothing")
+    agent = Agent.objects.get(name=str(task.agent))
+    product = a_product("Leaf")
+    Dag.objects.filter(pk=task.dag_id).update(product=product)
+    Scope.objects.filter(pk=agent.scope_id).update(parent=team_scope("build"))
+    ref = {"agent": agent.name, "team": "build", "product": "leaf"}[kind]
+    set_switch(kind, ref, by="owner:ada", reason="too dear")
+
+    held = hold_switched(), hold_switched()
+    claimed = [take(), take()]
+
+    assert (held, [one and one.reuse_key for one in claimed]) == ((1, 0), [other.pk, None])
+    task.refresh_from_db()
+    assert (task.held, readmit()) == (f"switch:{kind}:{ref}", 0)
+    assert read_admission().refusal(task) == f"{ref} is switched off"
+    clear_switch(kind, ref, by="owner:ada")
     assert (readmit(), readmit()) == (1, 0)
     assert take() is not None
 
