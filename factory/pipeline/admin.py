@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from core.admin import ReadOnlyAdmin
-from factory.pipeline.models import Advice, Objective, ObjectiveChange, Plan, Round
+from core.admin import ReadOnlyAdmin, in_usd
+from factory.pipeline.models import Advice, Objective, ObjectiveChange, Plan, Quote, Round
 
 
 @admin.register(Objective)
@@ -54,3 +54,15 @@ class AdviceAdmin(ReadOnlyAdmin):
     list_filter = ("choice",)
     list_select_related = ("letter__task",)
     search_fields = ("words", "letter__task__title")
+
+
+@admin.register(Quote)
+class QuoteAdmin(ReadOnlyAdmin):
+    """What a build was expected to cost before it began."""
+
+    list_display = (
+        "product", "made_at", in_usd("low_microusd"), in_usd("high_microusd"), in_usd("stop_microusd"), "basis", "mode",
+    )  # fmt: skip
+    list_filter = ("basis", "mode", "made_at")
+    list_select_related = ("product",)
+    search_fields = ("id", "product__name")

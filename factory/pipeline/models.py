@@ -4,7 +4,9 @@ from django.db import models
 from django.utils import timezone
 
 from core.ids import new_id
+from core.models import Mode
 from factory.pipeline.rules import objectives
+from factory.pipeline.rules.quote import Range, days_at
 from factory.work.models import Dag, DeadLetter
 from portfolio.models import Product
 
@@ -119,6 +121,58 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"plan {self.version} of {self.product}"
+
+
+class Quote(models.Model):
+    """What a build was expected to cost before its owner was asked; never changed, so that it can be held against what it did cost."""
+
+    class Basis(models.TextChoices):
+        """What the range comes from."""
+
+        BUILDS = "builds", "builds that ended"
+        TOKENS = "tokens", "arithmetic of tokens, half as much again"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="quotes")
+    task_id = models.UUIDField(unique=True, help_text="The gate that asks with it.")
+    basis = models.CharField(max_length=6, choices=Basis)
+    builds = models.PositiveIntegerField(default=0, help_text="How many ended builds it stands on.")
+    parts = models.JSONField(help_text="[{name, agent, model, low_microusd, high_microusd, low_s, high_s}]")
+    low_microusd = models.BigIntegerField()
+    high_microusd = models.BigIntegerField()
+    stop_microusd = models.BigIntegerField(help_text="Where the build stops by itself and asks.")
+    low_s = models.PositiveIntegerField(help_text="Work without waiting.")
+    high_s = models.PositiveIntegerField()
+    day_cap_microusd = models.BigIntegerField(
+        help_text="What the factory might spend a day when it was made."
+    )
+    unknown = models.JSONField(default=list, help_text="Parts whose cost is not known.")
+    mode = models.CharField(max_length=10, choices=Mode)
+    made_at = models.DateTimeField(help_text="Business time.")
+
+    class Meta:
+        """A range has a lower and an upper end, and ends where the build stops."""
+
+        constraints = [
+            models.CheckConstraint(
+                name="quote_is_a_range",
+                condition=models.Q(
+                    low_microusd__gte=0,
+                    low_microusd__lte=models.F("high_microusd"),
+                    high_microusd__lte=models.F("stop_microusd"),
+                    low_s__lte=models.F("high_s"),
+                ),
+            )
+        ]
+        indexes = [models.Index(name="quote_of_product", fields=["product", "made_at"])]
+
+    def __str__(self) -> str:
+        return f"quote for {self.product}"
+
+    @property
+    def days(self) -> tuple[int, int] | None:
+        """How many days the money takes at the limit of that day; None: nothing might be spent."""
+        return days_at(self.day_cap_microusd, Range(self.low_microusd, self.high_microusd))
 
 
 class Round(models.Model):

@@ -11,14 +11,16 @@ from approvals.rules import digest_of_effect
 from approvals.services import use_decision
 from core.ids import digest_of
 from core.models import Mode
-from core.money import MICROUSD_PER_USD
+from core.money import MICROUSD_PER_USD, in_words
 from core.registry import Question
 from core.services import current_mode
 from factory.pipeline.errors import SandboxUnavailable
-from factory.pipeline.models import Objective
+from factory.pipeline.models import Objective, Quote
+from factory.pipeline.rules.quote import in_hours
 from factory.pipeline.services.discover import planned
 from factory.pipeline.services.graphs import Bench
 from factory.pipeline.services.objectives import follow_product
+from factory.pipeline.services.quotes import quote_build
 from factory.repo.services import python_for, repository_of
 from factory.work.models import Dag
 from factory.work.services import create_graph
@@ -45,6 +47,7 @@ def arguments_of(product: Product, *, task_id: UUID) -> dict[str, str]:
 def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Json) -> Question:
     """Return what the owner is asked before a product is built."""
     total = sum(task["max_cost_usd"] for task in plan["tasks"])
+    quote = quote_build(product, task_id=task_id, tasks=planned(dict(plan)))
     features = [
         {"name": one["title"], "passed": None, "words": "to be built"} for one in blueprint["features"]
     ]
@@ -66,7 +69,7 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
             "is_reversible": True,
             "undo": "Can be stopped at any time; what was spent until then is gone",
             "worst_case_microusd": min(total, 70) * MICROUSD_PER_USD,
-            "evidence": [*_readings(blueprint), *features],
+            "evidence": [quoted(quote), *_readings(blueprint), *features],
             "diff": "\n".join(
                 f"+ {task['title']} ({task['agent']}, at most ${task['max_cost_usd']})"
                 for task in plan["tasks"]
@@ -74,6 +77,16 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
             "product": blueprint["name"],
         },
     )
+
+
+def quoted(quote: Quote) -> dict[str, object]:
+    """Return a quote as one line of the question whether to build."""
+    words = f"{in_words(quote.low_microusd)} to {in_words(quote.high_microusd)} expected"
+    words += f", {in_hours(quote.low_s)} to {in_hours(quote.high_s)} of work"
+    words += f"; stops by itself at {in_words(quote.stop_microusd)}"
+    words += f". Not known: {', '.join(quote.unknown)}" if quote.unknown else ""
+    words += ". Rehearsed" if quote.mode == Mode.REHEARSAL else ""
+    return {"name": "Quote", "passed": None, "words": words}
 
 
 def _lowered(text: str) -> str:
