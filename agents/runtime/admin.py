@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from agents.runtime.models import Session, StepResult, ToolCall, Turn
+from agents.runtime.models import Note, Session, StepResult, ToolCall, Turn
 from core.admin import ReadOnlyAdmin, in_usd
 
 
@@ -43,3 +43,12 @@ class StepResultAdmin(ReadOnlyAdmin):
     list_display = ("reuse_key", "step_key", in_usd("cost_microusd"), "created_at")
     list_filter = ("created_at",)
     search_fields = ("reuse_key", "step_key")
+
+
+@admin.register(Note)
+class NoteAdmin(ReadOnlyAdmin):
+    """What people told agents."""
+
+    list_display = ("by", "text", "at", "before_turn", "read_at")
+    list_filter = ("at",)
+    search_fields = ("assignment_id", "reuse_key", "text")

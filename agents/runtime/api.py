@@ -1,14 +1,47 @@
 """REST doors of sessions: what agents did, turn by turn."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.db.models import Model
 from rest_framework import serializers
 
-from agents.runtime.models import Session, ToolCall, Turn
+from agents.runtime.models import Note, Session, ToolCall, Turn
+from agents.runtime.services import tell_agent
+from agents.runtime.services.notes import MOST_LETTERS
+from core.api.callers import KEEPERS, Caller, caller_of
+from core.api.reading import Said
 from core.api.routes import Doors
-from core.api.rows import Row, Rows
+from core.api.rows import Row, Rows, verb
+from core.redact import told_to
+
+R = TypeVar("R", bound=Model)
 
 
-class SessionOut(Row[Session]):
+class Words(Row[R]):
+    """A row with words of agents or about them: a caller gets as much of them as their role may read. Source: R-08.28."""
+
+    words: ClassVar[tuple[str, ...]] = ()
+
+    def to_representation(self, instance: R) -> dict[str, Any]:
+        """Return the row; the owner reads all, an operator redacted, a viewer no words."""
+        told, role = super().to_representation(instance), caller_of(self.context["request"]).role
+        return {**told, **{name: _read(told[name], role=role) for name in self.words}}
+
+
+def _read(value: Any, *, role: str) -> Any:
+    if isinstance(value, str):
+        return told_to(value, role=role)
+    if isinstance(value, Mapping):
+        return {name: _read(one, role=role) for name, one in value.items()} if role != "viewer" else None
+    return [_read(one, role=role) for one in value] if isinstance(value, list) else value
+
+
+class SessionOut(Words[Session]):
     """One attempt of one agent."""
+
+    words = ("told_error", "error")
 
     agent = serializers.CharField(source="agent.name")
     agent_version = serializers.CharField(source="agent_version.sha256")
@@ -23,6 +56,22 @@ class SessionOut(Row[Session]):
         )  # fmt: skip
 
 
+class NoteIn(Said):
+    """What to tell it."""
+
+    text = serializers.CharField(max_length=MOST_LETTERS)
+
+
+class NoteOut(Row[Note]):
+    """What a person told an agent; it reads it before its next turn, as data."""
+
+    class Meta:
+        """What is shown."""
+
+        model = Note
+        fields = ("id", "assignment_id", "text", "by", "at", "read_at")
+
+
 class SessionDoor(Rows):
     """What agents do and did."""
 
@@ -30,9 +79,16 @@ class SessionDoor(Rows):
     queryset = Session.objects.select_related("agent", "agent_version")
     filterset_fields = ("assignment_id", "reuse_key", "agent__name", "state", "correlation_id")
 
+    @verb(may=KEEPERS, takes=NoteIn, gives=NoteOut, status=201)
+    def tell(self, caller: Caller, said: Mapping[str, Any], pk: UUID) -> Note:
+        """Tell the agent something while it works; it widens neither its rights nor its limit."""
+        return tell_agent(self.get_object().assignment_id, text=said["text"], by=caller.name)
 
-class ToolCallOut(Row[ToolCall]):
+
+class ToolCallOut(Words[ToolCall]):
     """One use of a tool and what the agent was told."""
+
+    words = ("arguments", "result")
 
     class Meta:
         """What is shown."""
@@ -41,8 +97,10 @@ class ToolCallOut(Row[ToolCall]):
         fields = ("id", "tool", "arguments", "result", "outcome", "is_error", "is_replayed", "duration_ms")
 
 
-class TurnOut(Row[Turn]):
+class TurnOut(Words[Turn]):
     """One answer of a model and the tools it used."""
+
+    words = ("text",)
 
     tool_calls = ToolCallOut(many=True)
 

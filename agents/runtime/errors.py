@@ -41,3 +41,9 @@ class CommandRefused(FactoryError):
 
     code = "COMMAND_REFUSED"
     http_status = 400
+
+
+class NobodyListens(FactoryError):
+    """This attempt is over, or no agent works at it."""
+
+    code = "NOBODY_LISTENS"

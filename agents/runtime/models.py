@@ -139,3 +139,33 @@ class StepResult(models.Model):
 
     def __str__(self) -> str:
         return self.step_key[:12]
+
+
+class NoteQuerySet(models.QuerySet["Note"]):
+    """Questions about notes."""
+
+    def due(self, reuse_key: UUID, *, turn: int) -> "NoteQuerySet":
+        """Return what an attempt at this piece of work hears before this turn: what is new, and what was heard there before."""
+        mine = self.filter(reuse_key=reuse_key).order_by("pk")
+        return mine.filter(models.Q(before_turn=None) | models.Q(before_turn=turn))
+
+
+class Note(models.Model):
+    """What a person told an agent while it worked; it widens no right and no limit."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    reuse_key = models.UUIDField(db_index=True, help_text="The piece of work.")
+    assignment_id = models.UUIDField(help_text="The attempt that was going on.")
+    text = models.TextField()
+    by = models.CharField(max_length=80)
+    at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
+    before_turn = models.PositiveSmallIntegerField(
+        null=True,
+        help_text="Before which turn it was first read, so that a later attempt hears it there; None: not yet.",
+    )
+    read_at = models.DateTimeField(null=True, help_text="Machine time.")
+
+    objects = NoteQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.by}: {self.text[:60]}"

@@ -1,6 +1,7 @@
 """When an attempt must end, what an agent may write, and how much it is shown."""
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,10 @@ from core.registry import Json
 
 SAME_CALL_AT_MOST = 2
 GROWTH, GROWING_TURNS = 1.2, 3
+LARGE_TOKENS = 100_000
+SAME_WORDS, LEAST_WORDS = 0.9, 20
+"""Two answers in a row say the same from this cosine on; shorter ones say too little to compare."""
+SAME_TOOL_OFTEN = 5
 DENIALS_AT_MOST = 2
 LARGEST_ROOM_TOKENS = 32_768
 RESULT_CHARS = 4_000
@@ -35,13 +40,16 @@ _CLASSES: tuple[tuple[type[FactoryError], str], ...] = (
 _FAULT_OF_THE_WORK = frozenset({"stuck", "invalid_output", "low_quality", ""})
 
 
-def why_stuck(*, calls: Sequence[str], prompt_tokens: Sequence[int], most_calls: int) -> str:
-    """Return why an attempt must end, or an empty text. Source: R-01.30.
+def why_stuck(
+    *, calls: Sequence[str], prompt_tokens: Sequence[int], most_calls: int, said: Sequence[str] = ()
+) -> str:
+    """Return why an attempt must end, or an empty text. Source: R-01.30, R-08.16.
 
     Args:
         calls: a digest of tool and arguments for each call of the attempt, those now wanted included.
         prompt_tokens: input tokens of each turn so far.
         most_calls: how many tool calls an attempt may make.
+        said: what the model wrote in each turn so far.
     """
     if len(calls) > most_calls:
         return f"more than {most_calls} tool calls"
@@ -50,7 +58,25 @@ def why_stuck(*, calls: Sequence[str], prompt_tokens: Sequence[int], most_calls:
     steps = list(pairwise(prompt_tokens))[-GROWING_TURNS:]
     if len(steps) == GROWING_TURNS and all(after > GROWTH * before for before, after in steps):
         return f"{GROWING_TURNS} turns in a row, each with a fifth more to read"
+    if len(steps) == GROWING_TURNS and prompt_tokens[-1] > LARGE_TOKENS and all(b > a for a, b in steps):
+        return f"more than {LARGE_TOKENS:,} tokens to read, and more in each of {GROWING_TURNS} turns"
+    if len(said) > 1 and says_the_same(*said[-2:]):
+        return "the same words twice in a row"
     return ""
+
+
+def says_the_same(one: str, other: str) -> bool:
+    """Say whether two texts use nearly the same words equally often: the cosine of their counts. Source: R-08.16."""
+    a, b = (Counter(re.findall(r"\w+", text.lower())) for text in (one, other))
+    if min(a.total(), b.total()) < LEAST_WORDS:
+        return False
+    lengths = math.sqrt(sum(n * n for n in a.values()) * sum(n * n for n in b.values()))
+    return sum(n * b[word] for word, n in a.items()) >= SAME_WORDS * lengths
+
+
+def often_used(tools: Iterable[str]) -> dict[str, int]:
+    """Return the tools used more than five times: worth a look, no more. Source: R-08.16."""
+    return {tool: n for tool, n in Counter(tools).items() if n > SAME_TOOL_OFTEN}
 
 
 def opening(brief: str, *, upstream: Mapping[str, Json], told_error: str) -> str:

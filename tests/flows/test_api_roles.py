@@ -133,6 +133,7 @@ WHOEVER_KEEPS_IT_RUNNING: Final = [
     "queues_pause",
     "schedules_pause",
     "scopes_limit",
+    "sessions_tell",
     "tasks_cancel",
     "tasks_priority",
 ]

@@ -9,6 +9,7 @@ from agents.runtime import rules
 from agents.runtime.errors import AnswerCut, Halted
 from agents.runtime.models import Session, Turn
 from agents.runtime.ports import Model
+from agents.runtime.services.notes import notes_before
 from agents.runtime.services.steps import keep_step, recall_step, reply_as_json, reply_from_json, step_key_of
 from core.registry import Json, Stop
 from core.services import announce
@@ -56,6 +57,10 @@ class Talk:
             if spoken.reply.stop != "length":
                 return spoken
         raise AnswerCut(room_tokens=sizes[-1])
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person told the agent since its last turn."""
+        return notes_before(self.session, turn=self.turns + 1)
 
     def go_on(self) -> None:
         """Pass, unless the attempt was told to stop.

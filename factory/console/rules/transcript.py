@@ -19,7 +19,7 @@ class Line:
     """One thing said or done.
 
     Attributes:
-        kind: `say`, `answer`, `run`, `write`, `read` or `tool`.
+        kind: `say`, `answer`, `run`, `write`, `read`, `tool`, or `note` for what a person told the agent.
         title: of what was done: a command, a path, a name.
         text: what was said or told.
         diff: changed lines of a written file.

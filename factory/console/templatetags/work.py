@@ -24,6 +24,7 @@ _LINE_ICONS: Final = {
     "run": "term",
     "read": "file",
     "tool": "term",
+    "note": "say",
 }
 
 
@@ -133,4 +134,4 @@ def wait_why(wait: Wait) -> str:
 @register.simple_tag
 def line_icon(line: Line) -> SafeString:
     """Draw what was done."""
-    return icon(_LINE_ICONS.get(line.kind, "file"), "" if line.state == "done" else "harm")
+    return icon(_LINE_ICONS.get(line.kind, "file"), "" if line.state in ("done", "waits") else "harm")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -10,12 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from agents.runtime.services import tell_agent
 from core.errors import FactoryError
 from core.models import User
+from core.redact import told_to
 from core.registry import find_tool, tool_names
 from core.services import read_blob
 from factory.console.rules.transcript import Line, Teller, changed_files, pretty
-from factory.console.views.frame import Page, go_to, require_role, show
+from factory.console.views.frame import Page, go_to, person_of, require_role, show
 from factory.insight.services import SessionNow, Step, graphs_of, session_of
 from factory.work.models import Artifact, Attempt, Task
 from factory.work.services import cancel_task, change_priority
@@ -84,26 +87,62 @@ def is_stuck(task: Task, *, behind: Sequence[Step]) -> bool:
 
 
 @never_cache
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def session(request: HttpRequest, attempt_id: UUID) -> HttpResponse:
-    """Show one attempt as it went. Source: R-01.21."""
+    """Show one attempt as it went, or tell its agent something. Source: R-01.21."""
     now = session_of(attempt_id)
     if now is None:
         raise Http404
-    lines = told(now)
+    if request.method == "POST":
+        return _tell(request, now)
+    return _show_session(request, now)
+
+
+def _tell(request: HttpRequest, now: SessionNow) -> HttpResponse:
+    actor = require_role(request, *KEEPERS).as_actor
+    text = request.POST.get("text", "")
+    try:
+        tell_agent(now.attempt.pk, text=text, by=actor)
+    except FactoryError as refusal:
+        return _show_session(
+            request, now, refused=refusal.sentence, note=text[:4_000], status=refusal.http_status
+        )
+    return go_to(request, "session", now.attempt.pk, say="It is told before its next step.")
+
+
+def _show_session(
+    request: HttpRequest, now: SessionNow, *, refused: str = "", note: str = "", status: int = 200
+) -> HttpResponse:
+    role = person_of(request).role
+    lines = [_readable(line, role=role) for line in told(now)]
     page: Page = {
         "now": now,
         "attempt": now.attempt,
         "task": now.attempt.task,
         "dag": now.attempt.task.dag,
         "lines": lines,
-        "files": changed_files(lines),
+        "files": changed_files(lines) if role != User.Role.VIEWER else (),
         "is_open": now.attempt.ended_at is None,
-        "system": _system_text(now),
-        "result": pretty(json.dumps(now.attempt.result)) if now.attempt.result else "",
+        "system": told_to(_system_text(now), role=role),
+        "brief": told_to(now.attempt.task.brief, role=role),
+        "told_error": told_to(now.session.told_error, role=role) if now.session else "",
+        "error": told_to(now.attempt.error, role=role),
+        "result": told_to(pretty(json.dumps(now.attempt.result)), role=role) if now.attempt.result else "",
+        "role": role,
+        "refused": refused,
+        "note": note,
         "parts": ("log", "sofar", "badges"),
     }
-    return show(request, "console/session.html", page, place="work")
+    return show(request, "console/session.html", page, place="work", status=status)
+
+
+def _readable(line: Line, *, role: str) -> Line:
+    """Return as much of a line as this role may read. Source: R-08.28."""
+    if role == User.Role.OWNER:
+        return line
+    diff = tuple(told_to(one, role=role) for one in line.diff) if role == User.Role.OPERATOR else ()
+    title = told_to(line.title, role=role) or "something"
+    return replace(line, title=title, text=told_to(line.text, role=role), diff=diff)
 
 
 def told(now: SessionNow) -> list[Line]:
@@ -119,7 +158,11 @@ def told(now: SessionNow) -> list[Line]:
             cost_microusd=turn.cost_microusd,
             is_replayed=turn.is_replayed,
         )
-    return lines
+    lines += [
+        Line(kind="note", at=one.at, title=one.by, text=one.text, state="done" if one.read_at else "waits")
+        for one in now.notes
+    ]
+    return sorted(lines, key=lambda line: line.at) if now.notes else lines
 
 
 def _system_text(now: SessionNow) -> str:

@@ -6,7 +6,8 @@ from uuid import UUID
 from django.db.models import Prefetch, Sum
 
 from agents.gateway.models import Call
-from agents.runtime.models import Session, ToolCall, Turn
+from agents.runtime.models import Note, Session, ToolCall, Turn
+from agents.runtime.rules import often_used
 from billing.models import Hold, Limit, Period
 from factory.work.models import Artifact, Attempt
 
@@ -36,6 +37,12 @@ class SessionNow:
     written_tokens: int | None
     number: int
     siblings: tuple[Attempt, ...]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def often(self) -> dict[str, int]:
+        """Tools used more than five times: worth a look, no more. Source: R-08.16."""
+        return often_used(use.tool for turn in self.turns for use in turn.tool_calls.all())
 
 
 def session_of(attempt_id: UUID) -> SessionNow | None:
@@ -67,6 +74,7 @@ def session_of(attempt_id: UUID) -> SessionNow | None:
         written_tokens=told["written"],
         number=next(n for n, one in enumerate(siblings, start=1) if one.pk == attempt.pk),
         siblings=siblings,
+        notes=tuple(Note.objects.filter(assignment_id=attempt_id).order_by("pk")),
     )
 
 

@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from agents.gateway.errors import AllProvidersDown, InvalidAnswer, NoCapableModel, RateLimited
 from agents.runtime.errors import AnswerCut, DeniedTooOften, Stuck
-from agents.runtime.rules import error_class, goes_on, head, may_write, opening, rooms, tail, why_stuck
+from agents.runtime.rules import (
+    error_class,
+    goes_on,
+    head,
+    may_write,
+    often_used,
+    opening,
+    rooms,
+    tail,
+    why_stuck,
+)
 from billing.errors import BudgetBusy, BudgetExceeded
 from core.errors import FactoryError, NotFound
 
@@ -32,6 +42,49 @@ def names(count: int) -> list[str]:
 )
 def test_circles_end_the_attempt(calls: list[str], prompt_tokens: list[int], *, is_stuck: bool) -> None:
     assert bool(why_stuck(calls=calls, prompt_tokens=prompt_tokens, most_calls=20)) == is_stuck
+
+
+LONG = "First I read the feed, then I look at what each item says of its price and its currency, and I write down what is missing."
+OTHER = "The tests pass now; one file was left over from an earlier try, so I remove it and run everything again before I say that it is done."
+
+
+@pytest.mark.parametrize(
+    ("said", "is_stuck"),
+    [
+        ([LONG, LONG], True),
+        ([LONG, f"{LONG} Again."], True),
+        ([LONG, OTHER], False),
+        ([LONG, OTHER, LONG], False),
+        ([OTHER, LONG, LONG], True),
+        (["I read it.", "I read it."], False),
+        (["", ""], False),
+        ([LONG, ""], False),
+        ([LONG], False),
+    ],
+)
+def test_the_same_words_twice_in_a_row_end_the_attempt(said: list[str], *, is_stuck: bool) -> None:
+    assert bool(why_stuck(calls=[], prompt_tokens=[], most_calls=20, said=said)) == is_stuck
+
+
+@pytest.mark.parametrize(
+    ("prompt_tokens", "is_stuck"),
+    [
+        ([98_000, 99_000, 100_000, 100_001], True),
+        ([97_000, 98_000, 99_000, 100_000], False),
+        ([120_000, 119_000, 119_500, 120_100], False),
+        ([99_000, 100_000, 100_001], False),
+        ([150_000, 98_000, 99_000, 100_000, 100_001], True),
+    ],
+)
+def test_a_large_input_that_only_grows_ends_the_attempt(prompt_tokens: list[int], *, is_stuck: bool) -> None:
+    assert bool(why_stuck(calls=[], prompt_tokens=prompt_tokens, most_calls=20)) == is_stuck
+
+
+def test_a_tool_used_often_is_named_and_ends_nothing() -> None:
+    calls = [*["run"] * 6, *["read_file"] * 5]
+
+    assert often_used(calls) == {"run": 6}
+    assert why_stuck(calls=names(11), prompt_tokens=[], most_calls=20) == ""
 
 
 @given(st.integers(min_value=1, max_value=40_000))

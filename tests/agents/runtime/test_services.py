@@ -1,6 +1,5 @@
 """One assignment carried out: by tools, within its rights, stopped in time, and never paid twice."""
 
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from pytest_django import Settings
 
 from agents.gateway.errors import AllProvidersDown
 from agents.gateway.ports import Ask, Reply
@@ -28,7 +26,6 @@ from tests.builders import a_repository, an_agent, an_assignment
 
 pytestmark = pytest.mark.django_db
 
-CODER = {"tools": ["list_files", "read_file", "write_file", "search", "run"]}
 SCHEMA = {
     "title": "Research",
     "type": "object",
@@ -44,26 +41,6 @@ class Killed(BaseException):
 def dies(ask: Ask) -> Reply:
     """Die instead of answering."""
     raise Killed
-
-
-@pytest.fixture(autouse=True)
-def work_dir(settings: Settings, tmp_path: Path) -> Path:
-    """Keep workspaces and blobs in a folder of the test."""
-    settings.WORK_DIR, settings.BLOBS_DIR = tmp_path / "work", tmp_path / "blobs"
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def rex() -> Agent:
-    """Return a coder."""
-    return an_agent("Rex", front=CODER)
-
-
-@pytest.fixture
-def job(rex: Agent, tmp_path: Path) -> Assignment:
-    """Return a piece of code to write in a repository."""
-    ref = RepoRef(a_repository(tmp_path / "bare.git"), "main", "agent/api", ("ping/**",))
-    return an_assignment(rex, workspace=ref, inputs={"upstream": {}, "arguments": {"python": sys.executable}})
 
 
 def write(path: str = "ping/api.py", content: str = "x = 1\n") -> tuple[str, dict[str, str]]:
@@ -155,14 +132,16 @@ def test_every_use_of_a_tool_leaves_an_audit_row(job: Assignment) -> None:
     assert rows.count() == 5
 
 
-def test_the_model_is_asked_with_persona_brief_tools_and_what_code_knows_of_the_task(job: Assignment) -> None:
+def test_the_model_is_asked_with_persona_brief_tools_and_what_code_knows_of_the_task(
+    job: Assignment, rex: Agent
+) -> None:
     said = {"arguments": {"not_provider": "openai", "untrusted_input": True}, "upstream": {}}
     _, model = carried(replace(job, inputs=said, tier_steps=1), says("Nothing to do."))
 
     ask = model.asked[0]
     assert ask.system.rstrip().endswith("You are Rex.")
     assert [message.text for message in ask.messages] == ["Task: write the API"]
-    assert [tool.name for tool in ask.tools] == CODER["tools"]
+    assert [tool.name for tool in ask.tools] == list(rex.definition.tools)
     assert (ask.agent, ask.assignment_id, ask.scopes, ask.max_tokens) == ("Rex", job.id, job.scopes, 1_000)
     assert (ask.intent.task_type, ask.intent.tier_steps) == ("coding", 1)
     assert (ask.intent.not_provider, ask.intent.untrusted_input) == ("openai", True)

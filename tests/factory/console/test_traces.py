@@ -6,9 +6,11 @@ import pytest
 from django.test import Client
 
 from agents.gateway.models import Call
-from agents.runtime.models import ToolCall
+from agents.roster.models import Agent
+from agents.runtime.models import Note, Session, ToolCall
+from core.services import put_blob
 from factory.work.models import Attempt
-from tests.callers import asked, device_of
+from tests.callers import asked, call, device_of
 from tests.factory.console.story import Story, a_story
 
 pytestmark = pytest.mark.django_db
@@ -79,11 +81,11 @@ def test_every_page_of_the_work_leads_to_its_trace(owner: Client, story: Story) 
     address = f"/traces/{story.product.correlation_id}/"
     task = story.build.tasks.get(key="core")
     attempt = Attempt.objects.filter(task=task).latest("n")
-    call = Call.objects.filter(assignment_id=attempt.pk).latest("started_at")
+    paid = Call.objects.filter(assignment_id=attempt.pk).latest("started_at")
 
     pages = [
         f"/ventures/{story.product.slug}/", f"/work/steps/{task.pk}/", f"/work/sessions/{attempt.pk}/",
-        f"/money/calls/{call.pk}/", f"/work/graphs/{story.build.pk}/",
+        f"/money/calls/{paid.pk}/", f"/work/graphs/{story.build.pk}/",
     ]  # fmt: skip
 
     assert [page for page in pages if address not in owner.get(page).content.decode()] == []
@@ -99,3 +101,85 @@ def test_rest_tells_each_role_as_much_as_the_page(story: Story) -> None:
     assert [span["cost_microusd"] for span in viewed["spans"]] == [
         span["cost_microusd"] for span in answer["spans"]
     ]
+
+
+def test_a_session_tells_each_role_as_much_as_it_may_read(
+    owner: Client, operator: Client, viewer: Client, story: Story
+) -> None:
+    attempt = Attempt.objects.filter(task__key="core").latest("n")
+    ToolCall.objects.filter(tool="run").update(result=f"Nobody knows {KEY} of ada@example.org")
+
+    told = [
+        client.get(f"/work/sessions/{attempt.pk}/").content.decode() for client in (owner, operator, viewer)
+    ]
+
+    assert [KEY in page for page in told] == [True, False, False]
+    assert ["ada@example.org" in page for page in told] == [True, False, False]
+    assert ["Nobody knows" in page for page in told] == [True, True, False]
+    assert ["jobs/due.py" in page for page in told] == [True, True, False]
+    assert ["You are Rex" in page for page in told] == [True, True, False]
+
+
+def test_rest_tells_a_viewer_no_word_of_a_turn(story: Story) -> None:
+    owners = asked(device_of(story.owner), "turns")["results"]
+    operators = asked(device_of(story.owner, role="operator"), "turns")["results"]
+    viewers = asked(device_of(story.owner, role="viewer"), "turns")["results"]
+
+    assert [KEY in json.dumps(rows) for rows in (owners, operators, viewers)] == [True, False, False]
+    assert {row["text"] for row in viewers} == {""}
+    assert {use["result"] for row in viewers for use in row["tool_calls"]} == {""}
+    assert [row["prompt_tokens"] for row in viewers] == [row["prompt_tokens"] for row in owners]
+
+
+def a_session_at_work(story: Story) -> Attempt:
+    """Return the try that runs, with its session and its token."""
+    attempt = Attempt.objects.get(task__key="test", state="open")
+    agent = Agent.objects.get(name="Hawk")
+    Session.objects.create(
+        assignment_id=attempt.pk, reuse_key=attempt.task_id, agent=agent, agent_version=agent.version,
+        prompt=put_blob(b"You are Hawk."), title="Try to break it",
+    )  # fmt: skip
+    return attempt
+
+
+def test_an_owner_tells_an_agent_at_work_something_without_scripts(owner: Client, story: Story) -> None:
+    attempt = a_session_at_work(story)
+    address = f"/work/sessions/{attempt.pk}/"
+
+    before = owner.get(address).content.decode()
+    answer = owner.post(address, {"text": "Look at the feed of 1.2 GB, too."})
+
+    after = owner.get(address).content.decode()
+    assert "Tell Hawk something" in before
+    assert (answer.status_code, answer["Location"]) == (303, address)
+    assert "Look at the feed of 1.2 GB, too." in after
+    assert "Waits for its next step" in after
+
+
+def test_a_note_to_nobody_is_refused_and_kept_in_the_form(owner: Client, story: Story) -> None:
+    attempt = Attempt.objects.filter(task__key="core").latest("n")
+
+    answer = owner.post(f"/work/sessions/{attempt.pk}/", {"text": "Too late"})
+
+    assert answer.status_code == 409
+    assert "It was not told." in answer.content.decode()
+
+
+def test_a_viewer_tells_nobody_anything(viewer: Client, story: Story) -> None:
+    attempt = a_session_at_work(story)
+
+    assert "Tell Hawk" not in viewer.get(f"/work/sessions/{attempt.pk}/").content.decode()
+    assert viewer.post(f"/work/sessions/{attempt.pk}/", {"text": "Hello"}).status_code == 403
+    assert not Note.objects.exists()
+
+
+def test_an_operator_tells_it_over_rest(story: Story) -> None:
+    a_session_at_work(story)
+    session = Session.objects.get(state="running")
+
+    answer = call(
+        device_of(story.owner, role="operator"), f"sessions/{session.pk}/tell", text="Mind the feed."
+    )
+
+    assert answer.status_code == 201
+    assert (answer.json()["text"], answer.json()["read_at"]) == ("Mind the feed.", None)
