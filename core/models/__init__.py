@@ -1,6 +1,7 @@
 """Rows every floor stands on."""
 
 from core.models.facts import AuditRow, Event, EventQuerySet
+from core.models.fields import OrderedJSONField
 from core.models.ground import Blob, DueChore, Installation, Mode
 from core.models.people import InviteLink, User
 from core.models.processes import Process, ProcessQuerySet
@@ -9,6 +10,6 @@ from core.models.tokens import CallCount, DeviceToken, KeptReply
 
 __all__ = [
     "AuditRow", "Blob", "CallCount", "DeviceToken", "DueChore", "Event", "EventQuerySet", "Installation",
-    "InviteLink", "KeptReply", "Mode", "Process", "ProcessQuerySet", "SettingValue", "SettingValueQuerySet",
+    "InviteLink", "KeptReply", "Mode", "OrderedJSONField", "Process", "ProcessQuerySet", "SettingValue", "SettingValueQuerySet",
     "User",
 ]  # fmt: skip

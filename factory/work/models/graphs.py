@@ -11,6 +11,7 @@ from django.utils import timezone
 from agents.roster.models import Agent
 from billing.models import Limit, Period, Scope
 from core.ids import new_id
+from core.models import OrderedJSONField
 from factory.work import rules
 from factory.work.models.lanes import Queue
 from portfolio.models import Product
@@ -129,7 +130,7 @@ class Task(models.Model):
     title = models.CharField(max_length=200)
     brief = models.TextField(blank=True)
     arguments = models.JSONField(default=dict)
-    answer_schema = models.JSONField(null=True, blank=True)
+    answer_schema = OrderedJSONField(null=True, blank=True)
     validator = models.CharField(max_length=80, default="none")
     workspace = models.JSONField(null=True, blank=True, help_text="`{repository, base, branch}`.")
     may_write = models.JSONField(default=list, help_text="Patterns of the paths it may change.")

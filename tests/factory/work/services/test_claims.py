@@ -48,6 +48,16 @@ def test_a_claim_writes_lease_fence_and_attempt_together() -> None:
     assert task.dag.tasks.get().dag.state == "running"
 
 
+def test_a_schema_keeps_the_order_in_which_a_model_shall_answer() -> None:
+    properties = {name: {"type": "string"} for name in ("why", "answer", "certainty", "a")}
+    an_agents_task(answer_schema={"type": "object", "properties": properties})
+
+    assignment = claim_task(worker="w")
+
+    assert assignment is not None and assignment.answer_schema is not None
+    assert list(assignment.answer_schema["properties"]) == ["why", "answer", "certainty", "a"]
+
+
 def test_while_everything_is_stopped_nothing_is_claimed_and_tasks_stay_ready() -> None:
     found_installation("rehearsal")
     task = an_agents_task()
