@@ -54,7 +54,8 @@ def test_a_schema_keeps_the_order_in_which_a_model_shall_answer() -> None:
 
     assignment = claim_task(worker="w")
 
-    assert assignment is not None and assignment.answer_schema is not None
+    assert assignment is not None
+    assert assignment.answer_schema is not None
     assert list(assignment.answer_schema["properties"]) == ["why", "answer", "certainty", "a"]
 
 
