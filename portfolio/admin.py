@@ -20,13 +20,13 @@ from portfolio.services import freeze_product, thaw_product
 @on_each("Freeze these products")
 def freeze(product: Product, by: User) -> None:
     """Stop the product's money and new work."""
-    freeze_product(product, reason=f"by {by.as_actor}")
+    freeze_product(product, reason=f"by {by.as_actor}", by=by.as_actor)
 
 
 @on_each("Let these products go on", needs="own")
 def thaw(product: Product, by: User) -> None:
     """Let the product go on from where it was."""
-    thaw_product(product, reason=f"by {by.as_actor}")
+    thaw_product(product, reason=f"by {by.as_actor}", by=by.as_actor)
 
 
 @admin.register(Scan)

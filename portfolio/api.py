@@ -145,14 +145,14 @@ class ProductDoor(Rows):
     def pause(self, caller: Caller, said: Told, slug: str) -> Product:
         """Freeze its money and new work; what is live goes on serving."""
         product: Product = self.get_object()
-        freeze_product(product, reason=_reason(caller, said))
+        freeze_product(product, reason=_reason(caller, said), by=caller.name)
         return product
 
     @verb(may=OWNERS, takes=Reason, gives=ProductOut)
     def resume(self, caller: Caller, said: Told, slug: str) -> Product:
         """Let it go on from where it was."""
         product: Product = self.get_object()
-        thaw_product(product, reason=_reason(caller, said))
+        thaw_product(product, reason=_reason(caller, said), by=caller.name)
         return product
 
 

@@ -12,7 +12,7 @@ from billing.services.holds import (
 )
 from billing.services.ledger import book_entry
 from billing.services.limits import change_limit, end_raises, give_limits, set_limit
-from billing.services.pace import watch_pace
+from billing.services.pace import PaceLines, pace_lines, watch_pace
 from billing.services.revenue import receive_payment, record_revenue
 from billing.services.scopes import (
     call_cap,
@@ -41,11 +41,46 @@ from billing.services.switches import (
 )
 
 __all__ = [
-    "Passed", "book_entry", "book_standing", "call_cap", "cap_scopes", "capture_hold", "change_limit",
-    "clear_switch", "end_raises", "epoch", "expire_holds", "extend_hold", "factory_scope",
-    "forecast_of_month", "give_limits", "lose_hold", "note_start", "note_stop", "open_scope",
-    "open_scopes", "open_switches", "open_windows", "pace_microusd", "payers_of", "place_hold",
-    "receive_payment", "record_revenue", "release_hold", "rename_scope", "require_open", "set_limit",
-    "set_switch", "settle_orphans", "start_small", "switch_against", "team_scope", "tell_of_money",
-    "tidy_switches", "watch_limits", "watch_pace",
+    "PaceLines",
+    "Passed",
+    "book_entry",
+    "book_standing",
+    "call_cap",
+    "cap_scopes",
+    "capture_hold",
+    "change_limit",
+    "clear_switch",
+    "end_raises",
+    "epoch",
+    "expire_holds",
+    "extend_hold",
+    "factory_scope",
+    "forecast_of_month",
+    "give_limits",
+    "lose_hold",
+    "note_start",
+    "note_stop",
+    "open_scope",
+    "open_scopes",
+    "open_switches",
+    "open_windows",
+    "pace_lines",
+    "pace_microusd",
+    "payers_of",
+    "place_hold",
+    "receive_payment",
+    "record_revenue",
+    "release_hold",
+    "rename_scope",
+    "require_open",
+    "set_limit",
+    "set_switch",
+    "settle_orphans",
+    "start_small",
+    "switch_against",
+    "team_scope",
+    "tell_of_money",
+    "tidy_switches",
+    "watch_limits",
+    "watch_pace",
 ]  # fmt: skip

@@ -2,32 +2,71 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db.models import Sum
+from django.utils import timezone
 
 from billing.adapters.alerts import alert_table
-from billing.models import CostHour, Entry, MoneyAlert, Scope
-from billing.rules import AlertTable
+from billing.adapters.limits import table_row
+from billing.models import CostHour, Entry, MoneyAlert, Scope, Switch
+from billing.rules import AlertTable, Pace
 from billing.services.alerts import Passed, tell_of_money
+from billing.services.switches import set_switch
 from core.clock import start_of_day
+from core.money import in_words
 from core.services import business_now
 
 MINUTES: Final = 5
+
+
+@dataclass(frozen=True)
+class PaceLines:
+    """Above what within five minutes an agent pauses, an agent is stopped, everything stops; and how an hour is measured."""
+
+    agent_pause_microusd: int
+    agent_stop_microusd: int
+    factory_stop_microusd: int
+    hour: Pace
+
+
+def pace_lines() -> PaceLines:
+    """Return the lines as the table says them.
+
+    Raises:
+        LimitsUnreadable: it cannot be read.
+    """
+    row = table_row("velocity")
+    return PaceLines(row["agent_pause"], row["agent_stop"], row["factory_stop"], alert_table().factory_hour)
+
+
 WEEK: Final = 7
 _WARNING: Final = MoneyAlert.Level.WARNING
 
 
 def watch_pace() -> int:
-    """Tell of every pace that is out of proportion, once for its hour or day; return how many were news.
+    """Tell of every pace that is out of proportion, once for its hour or day, and let such an agent rest; return how many were news.
 
     Raises:
         LimitsUnreadable: the table of alerts cannot be read; nothing was told.
     """
     now, table = business_now(), alert_table()
     passed = [*_agents_now(now, table), *_factory_hour(now, table), *_agents_today(now, table)]
+    for one in passed:
+        if one.rule == MoneyAlert.Rule.AGENT_PACE:
+            _let_rest(one, minutes=table.agent_pace.pause_min)
     return sum(map(tell_of_money, passed))
+
+
+def _let_rest(passed: Passed, *, minutes: int) -> None:
+    """A rest that began is not made longer by what was under way then."""
+    ref, now = passed.scope.ref, timezone.now()
+    if not Switch.objects.open(now).filter(kind=Switch.Kind.AGENT, ref=ref).exists():
+        reason = f"{in_words(passed.amount)} within five minutes, usually {in_words(passed.limit)}"
+        until = now + timedelta(minutes=minutes)
+        set_switch(Switch.Kind.AGENT, ref, by="velocity", reason=reason, until=until, is_auto=True)
 
 
 def _agents_now(now: datetime, table: AlertTable) -> Iterator[Passed]:

@@ -105,6 +105,16 @@ class LimitForm(forms.Form):
     limit = forms.UUIDField()
     usd = forms.DecimalField(min_value=0, max_digits=9, decimal_places=2)
     why = forms.CharField(max_length=300, required=False)
+    until = forms.DateField(required=False)
+
+
+class SwitchForm(forms.Form):
+    """What is switched off or on again, and why."""
+
+    kind = forms.ChoiceField(choices=[(one, one) for one in ("agent", "team", "provider", "model")])
+    ref = forms.CharField(max_length=130)
+    do = forms.ChoiceField(choices=[("off", "off"), ("on", "on")])
+    why = forms.CharField(max_length=300, required=False)
 
 
 class SettingForm(forms.Form):

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
-from billing.services import open_scope, rename_scope
+from billing.services import clear_switch, open_scope, rename_scope, set_switch
 from core.errors import IllegalMove
 from core.ids import correlation, new_id, story_of
 from core.models import User
@@ -112,24 +112,30 @@ def _launch(product: Product) -> None:
     Product.objects.filter(pk=product.pk, state=Product.State.BUILDING).update(state=Product.State.LAUNCHED)
 
 
-def freeze_product(product: Product, *, reason: str) -> StageChange:
-    """Stop a product's money and new work; what is live goes on serving.
+@transaction.atomic
+def freeze_product(product: Product, *, reason: str, by: str = "system") -> StageChange:
+    """Stop a product's new work, and its money from the next call on; what is live goes on serving.
 
     Raises:
         IllegalMove: it is frozen already.
     """
-    return _change_life(product, to=Product.State.FROZEN, reason=reason)
+    change = _change_life(product, to=Product.State.FROZEN, reason=reason)
+    set_switch("product", product.scope.ref, by=by, reason=reason)
+    return change
 
 
-def thaw_product(product: Product, *, reason: str) -> StageChange:
+@transaction.atomic
+def thaw_product(product: Product, *, reason: str, by: str = "system") -> StageChange:
     """Let a frozen product go on from where it was.
 
     Raises:
         IllegalMove: it is not frozen.
     """
-    return _change_life(
+    change = _change_life(
         product, to=Product.State.LAUNCHED if product.launched_at else Product.State.BUILDING, reason=reason
     )
+    clear_switch("product", product.scope.ref, by=by)
+    return change
 
 
 @transaction.atomic

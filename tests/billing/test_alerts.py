@@ -17,6 +17,7 @@ from billing.services import (
     capture_hold,
     factory_scope,
     forecast_of_month,
+    open_switches,
     place_hold,
     watch_limits,
     watch_pace,
@@ -132,7 +133,11 @@ def test_an_agent_at_more_than_three_times_its_pace_is_told_of_once_an_hour_and_
         watch_pace()
         watch_pace()
 
+        off = open_switches()
+
     assert list(MoneyAlert.objects.filter(rule="agent_pace").values_list("scope__ref", flat=True)) == ["Rex"]
+    rest = NOON + timedelta(minutes=40)
+    assert [(one.kind, one.ref, one.by, one.until) for one in off] == [("agent", "Rex", "velocity", rest)]
 
 
 @pytest.mark.django_db

@@ -1,23 +1,27 @@
 """Money: what is spent, held and allowed, by whom and on what; and the switches."""
 
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from agents.gateway.models import Provider
-from agents.gateway.services import start_provider, stop_provider
-from billing.models import Limit, Period, RevenueEvent, Scope
+from billing.models import Limit, Period, RevenueEvent, Scope, Switch
 from billing.services import change_limit
 from core.errors import FactoryError
 from core.models import User
 from core.money import in_words, to_microusd
-from factory.console.forms import LimitForm
+from factory.console.forms import LimitForm, SwitchForm
 from factory.console.rules.plots import SIZES, Plot, plot_bars, share_marks
+from factory.console.services.turns import turn_off, turn_on
 from factory.console.views.frame import Page, frame_now, go_to, later, require_role, show
 from factory.insight.services import GOAL_SHARES, Band, Costs, costs_now, money_now
 from portfolio.models import Product
@@ -25,7 +29,18 @@ from portfolio.services import freeze_product, thaw_product
 
 EARNED_SHOWN = 12
 LABEL_EVERY = 6
-SPENDERS = (Scope.Kind.FACTORY, Scope.Kind.AGENT)
+SPENDERS = (Scope.Kind.FACTORY, Scope.Kind.TEAM, Scope.Kind.AGENT, Scope.Kind.TIER)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One switch as it stands; `off` None: it is on."""
+
+    kind: str
+    ref: str
+    label: str
+    words: str
+    off: Switch | None
 
 
 @never_cache
@@ -43,13 +58,17 @@ def _show_money(request: HttpRequest, *, refused: str = "", status: int = 200) -
         "frame": frame,
         "money": now,
         "costs": costs,
-        "plots": later(lambda: _plots(costs, cap_microusd=now.today.cap_microusd)),
+        "plots": later(lambda: _plots(costs)),
         "mixes": _mixes(costs.bands),
-        "providers": Provider.objects.order_by("name"),
-        "limits": Limit.objects.filter(scope__kind__in=SPENDERS)
-        .exclude(period=Period.CALL)
-        .select_related("scope")
-        .order_by("-scope__kind", "scope__label", "period"),
+        "agents": [
+            (one, _turn("agent", one.agent.name, one.agent.name, costs=costs)) for one in costs.agents
+        ],
+        "teams": [
+            _turn("team", one.name, f"{one.name.capitalize()} team", costs=costs, words=", ".join(one.agents))
+            for one in costs.teams
+        ],
+        "makers": _makers(costs),
+        "limits": _limits(costs),
         "earned": RevenueEvent.objects.select_related("scope").order_by("-at", "-pk")[:EARNED_SHOWN],
         "refused": refused,
         "parts": ("totals", "spending", "agents", "switches"),
@@ -57,18 +76,45 @@ def _show_money(request: HttpRequest, *, refused: str = "", status: int = 200) -
     return show(request, "console/money.html", page, place="money", status=status)
 
 
-def _plots(costs: Costs, *, cap_microusd: int | None) -> list[Plot]:
-    """Return spending per hour as two drawings, with the pace that today's limit allows."""
+def _turn(kind: str, ref: str, label: str, *, costs: Costs, words: str = "") -> Turn:
+    return Turn(kind, ref, label, words, costs.off.get((kind, ref)))
+
+
+def _makers(costs: Costs) -> list[tuple[Turn, list[Turn]]]:
+    """Return every model maker with its models; one that was stopped by other hands is off too."""
+    found = []
+    for maker in Provider.objects.prefetch_related("entries").order_by("name"):
+        models = [
+            _turn("model", f"{maker.name}/{one.name}", one.name, costs=costs, words=one.tier)
+            for one in sorted(maker.entries.all(), key=lambda one: one.name)
+        ]
+        turn = _turn("provider", maker.name, maker.name, costs=costs, words="May be asked")
+        if not maker.is_enabled and turn.off is None:
+            off = Switch(kind="provider", ref=maker.name, by="", reason=maker.stopped_because or "stopped")
+            turn = replace(turn, off=off)
+        found.append((turn, models))
+    return found
+
+
+def _limits(costs: Costs) -> QuerySet[Limit]:
+    """Return what may be changed here: the factory, teams, agents, tiers, and the ventures that are shown."""
+    shown = Q(scope__kind__in=SPENDERS) | Q(scope__in=[one.product.scope_id for one in costs.ventures])
+    limits = Limit.objects.filter(shown).exclude(period=Period.CALL).select_related("scope")
+    return limits.order_by("-scope__kind", "scope__label", "period")
+
+
+def _plots(costs: Costs) -> list[Plot]:
+    """Return spending per hour as two drawings, with the line above which this hour is told of."""
     amounts = [amount for _, amount in costs.hours]
     labels = [
         f"{timezone.localtime(hour):%H:%M}" if n % LABEL_EVERY == 0 else ""
         for n, (hour, _) in enumerate(costs.hours)
     ]
     labels[-1] = "now"
-    pace = cap_microusd // 24 if cap_microusd else None
+    pace = costs.pace.hour_microusd
     words = {
-        "wide": f"{in_words(pace)} an hour for 24 hours is today's limit",
-        "narrow": f"limit: {in_words(pace)} an hour",
+        "wide": f"alert above {in_words(pace)}: out of proportion to the hour before",
+        "narrow": f"alert above {in_words(pace)}",
     }
     return [plot_bars(amounts, labels=labels, size=size, limit=pace, words=words[size]) for size in SIZES]  # fmt: skip
 
@@ -107,12 +153,39 @@ def set_limit(request: HttpRequest) -> HttpResponse:
     try:
         changed = change_limit(
             limit.scope, period=limit.period, cap_microusd=to_microusd(cap), by=person.as_actor, may_raise=person.is_owner, why=told["why"],
-            fresh_at=person.last_login,
+            fresh_at=person.last_login, until=_end_of(told["until"]),
         )  # fmt: skip
     except FactoryError as refusal:
         return _show_money(request, refused=refusal.sentence, status=refusal.http_status)
     said = f"{limit.scope.label} may now spend {in_words(changed.cap_microusd)} {limit.get_period_display()}."
     return go_to(request, "money", say=said)
+
+
+def _end_of(day: date | None) -> datetime | None:
+    """A raise that ends on a day ends with it, where the owner is."""
+    zone = ZoneInfo(frame_now().zone)
+    return datetime.combine(day, time.max, tzinfo=zone) if day else None
+
+
+@require_POST
+def switch(request: HttpRequest) -> HttpResponse:
+    """Switch an agent, a team, a model maker or a model off, or on again; only the owner switches on. Source: R-08.17."""
+    form = SwitchForm(request.POST)
+    if not form.is_valid():
+        return _show_money(request, refused="Nothing of that name can be switched.", status=400)
+    told = form.cleaned_data
+    goes_on = told["do"] == "on"
+    person = require_role(request, *([User.Role.OWNER] if goes_on else [User.Role.OWNER, User.Role.OPERATOR]))
+    try:
+        if goes_on:
+            turn_on(told["kind"], told["ref"], by=person.as_actor)
+        else:
+            turn_off(
+                told["kind"], told["ref"], by=person.as_actor, reason=told["why"] or "by hand, under Money"
+            )
+    except FactoryError as refusal:
+        return _show_money(request, refused=refusal.sentence, status=refusal.http_status)
+    return go_to(request, "money", say=f"{told['ref']} {'goes on' if goes_on else 'is switched off'}.")
 
 
 @require_POST
@@ -125,23 +198,9 @@ def switch_product(request: HttpRequest, product_id: UUID) -> HttpResponse:
         raise Http404
     words = f"by {person.as_actor} on the page of money"
     try:
-        (thaw_product if goes_on else freeze_product)(product, reason=words)
+        (thaw_product if goes_on else freeze_product)(product, reason=words, by=person.as_actor)
     except FactoryError as refusal:
         return _show_money(request, refused=refusal.sentence, status=refusal.http_status)
     return go_to(
         request, "money", say=f"{product.name} {'goes on' if goes_on else 'rests: no new work, no money'}."
     )
-
-
-@require_POST
-def switch_provider(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask one model maker no more, or again; only the owner lets it be asked again."""
-    goes_on = request.POST.get("do") == "resume"
-    person = require_role(request, *([User.Role.OWNER] if goes_on else [User.Role.OWNER, User.Role.OPERATOR]))
-    if not Provider.objects.filter(name=name).exists():
-        raise Http404
-    if goes_on:
-        start_provider(name, by=person.as_actor)
-    else:
-        stop_provider(name, because=f"stopped by {person.as_actor}", by=person.as_actor)
-    return go_to(request, "money", say=f"{name} is asked {'again' if goes_on else 'no more'}.")

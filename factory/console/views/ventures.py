@@ -97,9 +97,9 @@ def _change(request: HttpRequest, product: Product) -> HttpResponse:
     person = require_role(request, *roles)
     try:
         if what == "thaw":
-            thaw_product(product, reason=f"let go on by {person.username}")
+            thaw_product(product, reason=f"let go on by {person.username}", by=person.as_actor)
             return go_to(request, "venture", product.slug, say=f"{product.name} goes on.")
-        freeze_product(product, reason=f"parked by {person.username}")
+        freeze_product(product, reason=f"parked by {person.username}", by=person.as_actor)
     except FactoryError as refusal:
         return _show_venture(request, product, refused=refusal.sentence, status=refusal.http_status)
     return go_to(

@@ -1,8 +1,8 @@
 """Where the money of the last days went: by hour, agent, model, band, venture and kind."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -11,8 +11,10 @@ from django.db.models import Sum
 
 from agents.gateway.models import ModelEntry
 from agents.roster.models import Agent
-from billing.models import CostHour, CostHourQuerySet, Entry, Limit, Period, Window
+from billing.models import CostHour, CostHourQuerySet, Entry, Limit, Period, Scope, Switch, Window
+from billing.services import PaceLines, open_switches, pace_lines, pace_microusd
 from core.clock import start_of_month
+from core.money import to_microusd
 from factory.insight.services.money import Purse
 from portfolio.models import Product
 
@@ -47,13 +49,41 @@ class ModelCost:
 
 @dataclass(frozen=True)
 class Band:
-    """What the models of one price band did in seven days; shares are 0 to 1, None when nothing was called."""
+    """What the models of one price band did in seven days, and today; shares are 0 to 1, None when nothing was called.
+
+    `today` is against the sum of its tiers' limits, which are soft: the next lower tier takes over.
+    """
 
     name: str
     calls: int
     cost_microusd: int
     share_of_calls: float | None
     share_of_cost: float | None
+    calls_today: int = 0
+    today: Purse | None = None
+
+
+@dataclass(frozen=True)
+class TeamCost:
+    """What one team took today, and who is in it."""
+
+    name: str
+    agents: tuple[str, ...]
+    purse: Purse
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast money goes: the last five minutes of the factory and of the agent nearest to its line, and the hour's alert line.
+
+    `hour_microusd` is what this hour may cost before it is told of; None: the hour before is no measure.
+    """
+
+    last_minutes_microusd: int
+    lines: PaceLines
+    nearest: str
+    nearest_microusd: int
+    hour_microusd: int | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +101,9 @@ class Costs:
 
     Attributes:
         hours: first instant of each of the last 24 hours, and what it cost; the last one is not over.
+        hours: of models alone.
         kinds: this month's costs that are no model calls, by kind.
+        off: what is switched off now, by its kind and name.
     """
 
     hours: tuple[tuple[datetime, int], ...]
@@ -80,7 +112,9 @@ class Costs:
     bands: tuple[Band, ...]
     ventures: tuple[VentureCost, ...]
     kinds: tuple[tuple[str, int], ...]
-    last_minutes_microusd: int
+    teams: tuple[TeamCost, ...]
+    pace: Pace
+    off: Mapping[tuple[str, str], Switch]
 
     @property
     def calls(self) -> int:
@@ -92,20 +126,72 @@ def costs_now(now: datetime) -> Costs:
     """Return the costs as of business time `now`, from the sums of the last eight days and today's windows."""
     today = now.astimezone(UTC).date()
     week = CostHour.objects.between(today - timedelta(days=USUAL_DAYS - 1), today)
+    agents, hours, models = _agents(now), _hours(now), _models(CostHour.objects.between(today, today))
     return Costs(
-        hours=_hours(now),
-        agents=_agents(now),
-        models=_models(CostHour.objects.between(today, today)),
-        bands=_bands(_models(week)),
+        hours=hours,
+        agents=agents,
+        models=models,
+        bands=_with_today(_bands(_models(week)), models, now=now),
         ventures=_ventures(now),
         kinds=_kinds(now),
-        last_minutes_microusd=Entry.objects.between(now - timedelta(minutes=5), now).total_microusd(),
+        teams=_teams(agents, now=now),
+        pace=_pace(agents, hours, now=now),
+        off={(one.kind, one.ref): one for one in open_switches()},
+    )
+
+
+def _with_today(bands: Iterable[Band], models: Iterable[ModelCost], *, now: datetime) -> tuple[Band, ...]:
+    """Add what each band did today, and what its tiers may spend."""
+    scopes = dict(Scope.objects.filter(kind=Scope.Kind.TIER).values_list("ref", "pk"))
+    purses = purses_of(scopes.values(), period=Period.DAY, now=now)
+    calls, costs = Counter[str](), Counter[str]()
+    for one in models:
+        calls[one.band] += one.calls
+        costs[one.band] += one.cost_microusd
+    caps = {
+        name: [purses[pk].cap_microusd or 0 for tier, pk in scopes.items() if BAND_OF_TIER.get(tier) == name]
+        for name in BANDS
+    }
+    return tuple(
+        replace(
+            one, calls_today=calls[one.name],
+            today=Purse(costs[one.name], 0, sum(caps[one.name]) if caps[one.name] else None, now),
+        )
+        for one in bands
+    )  # fmt: skip
+
+
+def _teams(agents: Iterable[AgentCost], *, now: datetime) -> tuple[TeamCost, ...]:
+    """Return every team, the nearest to its limit first."""
+    scopes = dict(Scope.objects.filter(kind=Scope.Kind.TEAM).values_list("pk", "ref"))
+    purses = purses_of(scopes, period=Period.DAY, now=now)
+    members: dict[str, list[str]] = {name: [] for name in scopes.values()}
+    for one in agents:
+        members.setdefault(one.agent.definition.team, []).append(one.agent.name)
+    found = [TeamCost(name, tuple(members[name]), purses[pk]) for pk, name in scopes.items()]
+    return tuple(sorted(found, key=lambda one: (-_share(one.purse), one.name)))
+
+
+def _pace(agents: Sequence[AgentCost], hours: Sequence[tuple[datetime, int]], *, now: datetime) -> Pace:
+    """The factory's minutes are those of the ledger, in business time; an agent's are those its line is measured by."""
+    spent = Entry.objects.between(now - timedelta(minutes=5), now).filter(kind=Entry.Kind.MODEL_CALL)
+    lines, paces = pace_lines(), pace_microusd([one.agent.scope_id for one in agents])
+    nearest = max(agents, key=lambda one: paces[one.agent.scope_id], default=None)
+    before = hours[-2][1]
+    least = to_microusd(lines.hour.least)
+    return Pace(
+        last_minutes_microusd=spent.total_microusd(),
+        lines=lines,
+        nearest=nearest.agent.name if nearest else "",
+        nearest_microusd=paces[nearest.agent.scope_id] if nearest else 0,
+        hour_microusd=max(least, round(lines.hour.times * before)) if before else None,
     )
 
 
 def _hours(now: datetime) -> tuple[tuple[datetime, int], ...]:
     last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     rows = CostHour.objects.between((last - timedelta(hours=HOURS_SHOWN)).date(), last.date()).order_by()
+    rows = rows.filter(kind=Entry.Kind.MODEL_CALL)
     sums = {
         datetime(day.year, day.month, day.day, hour, tzinfo=UTC): total
         for day, hour, total in rows.values_list("day", "hour").annotate(total=Sum("amount_microusd"))
@@ -121,7 +207,7 @@ def _agents(now: datetime) -> tuple[AgentCost, ...]:
     called = dict(calls.annotate(total=Sum("entries")))
     before = rows.between(today - timedelta(days=USUAL_DAYS), today - timedelta(days=1)).values_list("agent")
     usual = dict(before.annotate(total=Sum("amount_microusd")))
-    agents = list(Agent.objects.order_by("name"))
+    agents = list(Agent.objects.select_related("version").order_by("name"))
     purses = purses_of([agent.scope_id for agent in agents], period=Period.DAY, now=now)
     found = [
         AgentCost(

@@ -5,19 +5,22 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from agents.gateway.models import Provider
 from agents.roster.models import Agent
-from billing.models import Entry, Limit
-from billing.services import book_entry, factory_scope
+from billing.models import Entry, Limit, Scope
+from billing.services import book_entry, capture_hold, factory_scope, open_switches, place_hold, team_scope
 from core.ids import new_id
 from core.models import AuditRow
 from core.services import business_now
 from factory.console.rules import COST_KINDS, MONEY_WORDS
 from factory.insight.services import Wanted, costs_now, ledger_page, ledger_rows, ledger_sums
 from portfolio.models import Product
+from tests.builders import an_agent
 from tests.factory.console.story import Story, a_story
 
 LINES = 130
@@ -96,7 +99,7 @@ def test_the_page_of_costs_tells_the_sums_of_the_ledger(story: Story) -> None:
     costs = costs_now(now)
 
     day = Entry.objects.between(now - timedelta(hours=23), now)
-    assert sum(amount for _, amount in costs.hours) >= day.total_microusd() > 0
+    assert sum(amount for _, amount in costs.hours) >= day.filter(kind="model_call").total_microusd() > 0
     assert (
         sum(one.cost_microusd for one in costs.models)
         <= Entry.objects.filter(kind="model_call").total_microusd()
@@ -132,19 +135,86 @@ def test_switches_are_for_owner_and_operators_and_back_on_is_the_owners(
     story: Story, owner: Client, operator: Client, viewer: Client
 ) -> None:
     product = reverse("switch_product", args=[story.product.pk])
-    maker = reverse("switch_provider", args=["northlight"])
 
     def state() -> tuple[str, bool]:
         return Product.objects.get(pk=story.product.pk).state, Provider.objects.get(
             name="northlight"
         ).is_enabled
 
-    assert [viewer.post(one, {"do": "pause"}).status_code for one in (product, maker)] == [403, 403]
-    assert [operator.post(one, {"do": "pause"}).status_code for one in (product, maker)] == [303, 303]
+    def turn(person: Client, *, on: bool) -> list[int]:
+        maker = {"kind": "provider", "ref": "northlight", "do": "on" if on else "off"}
+        answers = (
+            person.post(product, {"do": "resume" if on else "pause"}),
+            person.post(reverse("switch"), maker),
+        )
+        return [one.status_code for one in answers]
+
+    assert turn(viewer, on=False) == [403, 403]
+    assert turn(operator, on=False) == [303, 303]
     assert state() == ("frozen", False)
-    assert [operator.post(one, {"do": "resume"}).status_code for one in (product, maker)] == [403, 403]
-    assert [owner.post(one, {"do": "resume"}).status_code for one in (product, maker)] == [303, 303]
-    assert state() == ("launched", True)
+    assert {(one.kind, one.ref, one.by) for one in open_switches()} == {
+        ("product", "nightwatch", "operator:the-operator"),
+        ("provider", "northlight", "operator:the-operator"),
+    }
+    assert turn(operator, on=True) == [403, 403]
+    assert turn(owner, on=True) == [303, 303]
+    assert (state(), open_switches()) == (("launched", True), [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "ref", "words"), [("agent", "Rex", "Rex"), ("team", "build", "Build team"), ("model", "northlight/north-1", "north-1")]
+)  # fmt: skip
+def test_what_is_switched_off_stands_on_the_page_with_who_may_let_it_go_on(
+    story: Story, owner: Client, operator: Client, kind: str, ref: str, words: str
+) -> None:
+    team_scope("build")
+    told = {"kind": kind, "ref": ref, "do": "off", "why": "too dear"}
+    before = owner.get(reverse("money")).content.decode()
+    assert operator.post(reverse("switch"), told).status_code == 303
+
+    mine, theirs = (person.get(reverse("money")).content.decode() for person in (owner, operator))
+
+    assert f'aria-label="Let {words} go on"' not in before + theirs
+    assert f'aria-label="Let {words} go on"' in mine
+    assert "too dear" in mine
+    assert operator.post(reverse("switch"), {**told, "do": "on"}).status_code == 403
+    assert [(one.kind, one.ref) for one in open_switches()] == [(kind, ref)]
+    assert owner.post(reverse("switch"), {**told, "do": "on"}).status_code == 303
+    assert open_switches() == []
+
+
+def test_what_nobody_knows_cannot_be_switched(story: Story, owner: Client) -> None:
+    def ask(**told: str) -> int:
+        return owner.post(reverse("switch"), {"do": "off", **told}).status_code
+
+    assert [ask(kind="agent", ref="Nobody"), ask(kind="team", ref="x"), ask(kind="model", ref="north-1")] == [
+        404
+    ] * 3
+    assert [ask(kind="global", ref="factory"), ask(kind="agent", ref=""), ask(ref="Rex")] == [400] * 3
+
+
+def test_the_page_of_costs_asks_as_often_however_much_there_is(story: Story, owner: Client) -> None:
+    with CaptureQueriesContext(connection) as few:
+        owner.get(reverse("money"))
+    a_story("Leaf")
+    for name in ("Ada", "Bob", "Cy"):
+        an_agent(name)
+    with CaptureQueriesContext(connection) as many:
+        owner.get(reverse("money"))
+
+    assert len(many) == len(few)
+
+
+def test_a_team_that_spends_stands_with_its_limit(story: Story, owner: Client) -> None:
+    agent = an_agent("Ada", front={"team": "build"})
+    Scope.objects.filter(pk=agent.scope_id).update(parent=team_scope("build"))
+    place_hold(scopes=[agent.scope_id], bound_microusd=40_000, call_id=(call := new_id()))
+    capture_hold(call, cost_microusd=40_000)
+
+    teams = {one.name: one for one in costs_now(business_now()).teams}
+
+    assert (teams["build"].agents, teams["build"].purse.spent_microusd) == (("Ada",), 40_000)
+    assert "Build team" in owner.get(reverse("money")).content.decode()
 
 
 def test_an_agent_is_paused_switched_off_and_on_again_by_whom_it_may(

@@ -68,7 +68,7 @@ def _change(kind: Thing, name: str, *, is_paused: bool, by: str) -> None:
             drain_agent(name, by=by) if is_paused else switch_agent(name, is_enabled=True, by=by)
         ),
         Thing.PRODUCT: lambda: (freeze_product if is_paused else thaw_product)(
-            product_of(name), reason=f"by {by}"
+            product_of(name), reason=f"by {by}", by=by
         ),
         Thing.GRAPH: lambda: (pause_graph if is_paused else unpause_graph)(
             find_one(Dag.objects.all(), name, noun="graph").pk, by=by
