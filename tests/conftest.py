@@ -4,6 +4,8 @@ import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
 
+from agents.gateway.services.catalogue import forget
+
 settings.register_profile("factory", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("factory")
 
@@ -14,3 +16,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequ
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         if connection.vendor == "sqlite":
             connection.cursor().execute("drop trigger if exists billing_entry_no_delete")
+
+
+@pytest.fixture(autouse=True)
+def _read_models_anew() -> None:
+    """Forget the models of the test before, whose rows are gone."""
+    forget()

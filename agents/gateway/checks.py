@@ -1,20 +1,20 @@
 """Can models be called, and do calls and ledger agree?"""
 
-from agents.gateway.adapters.keyring import reachable
-from agents.gateway.models import Call, ModelEntry, Provider
+from agents.gateway.models import Call, Provider
+from agents.gateway.services.catalogue import offers
 from billing.models import Entry
 from core.registry import Finding, register_check
-from core.services import current_mode
+from core.services import business_now, current_mode
 
 
 @register_check("models")
 def models() -> Finding:
     """At least one priced model must be in reach."""
     mode = current_mode()
-    running = Provider.objects.filter(is_enabled=True).values_list("name", flat=True)
-    lines = sorted(set(running) & reachable(mode=mode))
+    found = [offer for offer in offers(mode=mode, day=business_now().date()) if offer.tariff is not None]
+    lines = sorted({offer.model.provider_id for offer in found})
     stopped = list(Provider.objects.filter(is_enabled=False).values_list("name", flat=True))
-    priced = ModelEntry.objects.filter(provider__in=lines, prices__isnull=False).distinct().count()
+    priced = len(found)
     if not priced:
         return Finding("fail", "No priced model is in reach.", "Set a key, or look at data/prices.yaml.")
     if stopped:

@@ -17,6 +17,13 @@ class PriceUnknown(FactoryError):
     http_status = 422
 
 
+class CostUnbounded(FactoryError):
+    """Nobody can say what this request costs at most, so it is not sent."""
+
+    code = "COST_UNBOUNDED"
+    http_status = 422
+
+
 class PricesUnreadable(FactoryError):
     """The table of prices cannot be used."""
 

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from agents.gateway.rules.money import Tariff, Usage
+from agents.gateway.rules.money import Rates, Step, Tariff, Usage
 from agents.gateway.rules.offers import names_offered
 from agents.gateway.rules.route import TIERS
 from core.ids import new_id
@@ -21,7 +21,9 @@ class Provider(models.Model):
         """How it is spoken to."""
 
         OPENAI = "openai"
+        COMPATIBLE = "compatible", "OpenAI-compatible"
         ANTHROPIC = "anthropic"
+        LITELLM = "litellm", "anything LiteLLM speaks"
 
     name = models.CharField(max_length=40, primary_key=True)
     protocol = models.CharField(max_length=10, choices=Protocol)
@@ -60,7 +62,13 @@ class ModelEntry(models.Model):
     tier = models.CharField(max_length=10, choices=[(tier, tier) for tier in TIERS])
     window_tokens = models.PositiveIntegerField()
     max_output_tokens = models.PositiveIntegerField()
-    capabilities = models.JSONField(default=list, help_text="tools, json, vision")
+    capabilities = models.JSONField(default=list, help_text="tools, json, vision, embed")
+    is_rehearsed = models.BooleanField(default=False, help_text="It also answers in a rehearsal.")
+    is_enabled = models.BooleanField(default=True, help_text="The router may choose it.")
+    tokens_per_s = models.PositiveIntegerField(null=True, help_text="None: nobody measured it.")
+    parallel = models.PositiveSmallIntegerField(null=True, help_text="Calls at once; None: any number.")
+    daily_requests = models.PositiveIntegerField(null=True, help_text="Requests a day; None: any number.")
+    changed_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
 
     class Meta:
         """A name means one model at its provider."""
@@ -88,6 +96,18 @@ class Price(models.Model):
     output_microusd = models.BigIntegerField()
     cached_microusd = models.BigIntegerField()
     cache_write_microusd = models.BigIntegerField()
+    cache_write_1h_microusd = models.BigIntegerField(null=True, help_text="None: twice the input.")
+    reasoning_microusd = models.BigIntegerField(null=True, help_text="None: as other output.")
+    search_microusd = models.BigIntegerField(
+        null=True, help_text="One search of the provider's; None: unknown."
+    )
+    batch_percent = models.PositiveSmallIntegerField(default=100, help_text="The batch lane's price.")
+    caches_by_itself = models.BooleanField(
+        default=False, help_text="Any prompt may be billed as written to the cache."
+    )
+    steps = models.JSONField(
+        default=list, help_text="Dearer prices of long prompts: above, and the rates from there on."
+    )
 
     objects = PriceQuerySet.as_manager()
 
@@ -118,6 +138,12 @@ class Price(models.Model):
             output=self.output_microusd,
             cached=self.cached_microusd,
             cache_write=self.cache_write_microusd,
+            cache_write_1h=self.cache_write_1h_microusd,
+            reasoning=self.reasoning_microusd,
+            steps=tuple(Step(step["above"], Rates(**step["rates"])) for step in self.steps),
+            batch_percent=self.batch_percent,
+            search_microusd=self.search_microusd,
+            caches_by_itself=self.caches_by_itself,
         )
 
 
@@ -173,7 +199,12 @@ class Call(models.Model):
     completion_tokens = models.PositiveIntegerField(null=True)
     cached_tokens = models.PositiveIntegerField(null=True)
     cache_write_tokens = models.PositiveIntegerField(null=True)
+    cache_write_1h_tokens = models.PositiveIntegerField(
+        null=True, help_text="Part of those written to the cache."
+    )
     reasoning_tokens = models.PositiveIntegerField(null=True)
+    first_token_ms = models.PositiveIntegerField(null=True, help_text="Until the answer began.")
+    retry_after_s = models.FloatField(null=True, help_text="How long the provider asked to wait.")
     prompt_sha256 = models.CharField(max_length=64)
     mode = models.CharField(max_length=10, choices=Mode)
     started_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
@@ -211,6 +242,7 @@ class Call(models.Model):
             cached=self.cached_tokens or 0,
             cache_write=self.cache_write_tokens or 0,
             reasoning=self.reasoning_tokens,
+            cache_write_1h=self.cache_write_1h_tokens or 0,
         )
 
 

@@ -121,6 +121,10 @@ class Wire(Protocol):
     def path(self) -> str:
         """Where to post, below the provider's address."""
 
+    @property
+    def count_path(self) -> str:
+        """Where the provider counts tokens, free of charge; empty: it does not."""
+
     def headers(self, key: str, /) -> dict[str, str]:
         """Return what authorises the call."""
 

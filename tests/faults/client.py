@@ -56,7 +56,7 @@ class Faults:
         return [{**seen, "body": json.loads(seen["body"])} for seen in self._order("bodies", {})["bodies"]]
 
     def totals(self) -> Json:
-        """Return requests, billed, billed_microusd, open_now and most_open."""
+        """Return requests, billed, billed_microusd, counted (token counts, free), open_now and most_open."""
         return self._order("totals", {})
 
     @property

@@ -124,7 +124,7 @@ class Door:
         except (ValueError, KeyError, TypeError):
             return await _whole(line, 404 if not path else 400, speak.error(path, 400, "invalid request"))
         if path == speak.COUNT:
-            return await _whole(line, 200, {"input_tokens": count_prompt(asked)})
+            return await self._count(request, asked, line)
         return await self._play(request, path, asked, line)
 
     def _order(self, request: Request) -> Json:
@@ -158,6 +158,15 @@ class Door:
             )
         rows = [{"id": m, "object": "model", "created": 1, "owned_by": "test"} for m in self.provider.models]
         return await _whole(line, 200, {"object": "list", "data": rows})
+
+    async def _count(self, request: Request, asked: Json, line: Line) -> bool:
+        meant = [play for play in self.provider.plays if "count" in str(play.where.get("path", ""))]
+        play = self.provider.next_play(request, model=asked["model"]) if meant else Play()
+        self.provider.tally.counted += 1
+        await asyncio.sleep(play.delay_s)
+        if play.status != 200 or play.fault:
+            return await _whole(line, play.status, speak.error(speak.COUNT, play.status, "told to"))
+        return await _whole(line, 200, {"input_tokens": count_prompt(asked)})
 
     def _knows(self, key: str) -> bool:
         return not self.provider.keys or key in self.provider.keys

@@ -56,6 +56,7 @@ class Tally:
     prices: dict[str, dict[str, int]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     bodies: list[Json] = field(default_factory=list)
+    counted: int = 0
 
     def count(self, play: Play, *, path: str, model: str, key: str, body: bytes, tokens: Tokens) -> None:
         """Remember a request and bill it, or not."""
@@ -90,6 +91,7 @@ class Tally:
         return {
             "requests": len(self.records),
             "billed": len(billed),
+            "counted": self.counted,
             "billed_microusd": sum(record.billed_microusd for record in billed),
         }
 

@@ -24,6 +24,7 @@ class AnthropicWire:
     """The protocol of `/v1/messages`."""
 
     path = "/v1/messages"
+    count_path = "/v1/messages/count_tokens"
 
     def headers(self, key: str, /) -> dict[str, str]:
         """Return what authorises the call."""
@@ -149,7 +150,15 @@ class AnthropicEar:
             told.get("cache_creation_input_tokens") or 0,
         )
         prompt = told["input_tokens"] + cached + written
-        return Usage(prompt=prompt, completion=told["output_tokens"], cached=cached, cache_write=written)
+        terms = told.get("cache_creation") or {}
+        return Usage(
+            prompt=prompt,
+            completion=told["output_tokens"],
+            cached=cached,
+            cache_write=written,
+            cache_write_1h=terms.get("ephemeral_1h_input_tokens") or 0,
+            searches=(told.get("server_tool_use") or {}).get("web_search_requests") or 0,
+        )
 
 
 def _call(block: _Block) -> ToolCall:

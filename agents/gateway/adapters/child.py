@@ -1,20 +1,24 @@
-"""Starts the rehearsal server as a child that has nothing of ours: no environment, no folder, one socket."""
+"""Starts a server as a child that has nothing of ours: no environment, no folder, one socket."""
 
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.gateway.adapters.rehearsal.dice import Seed
 
-_SERVE = Path(__file__).parent / "rehearsal" / "serve.py"
+_REHEARSAL = Path(__file__).parent / "rehearsal" / "serve.py"
+_LITELLM = Path(__file__).parent / "litellm_child" / "serve.py"
+_QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+"""LiteLLM asks nobody for a newer table of prices, and tells nobody anything."""
 _BACKLOG = 128
 
 
 @dataclass(frozen=True)
 class Process:
-    """A running rehearsal server; it ends with `stop()`, or with us, however we end."""
+    """A running child; it ends with `stop()`, or with us, however we end."""
 
     pid: int
     path: Path
@@ -42,10 +46,21 @@ def start(seed: str, socket_path: Path) -> Process:
 
     Raises:
         ValueError: no such seed.
+    """
+    Seed.read(seed)
+    return _serve(_REHEARSAL, seed, socket_path=socket_path, env={})
+
+
+def start_litellm(socket_path: Path, *, env: Mapping[str, str]) -> Process:
+    """Serve whatever LiteLLM speaks on `socket_path`, in OpenAI's protocol; `env`: how the network is reached."""
+    return _serve(_LITELLM, socket_path=socket_path, env={**env, **_QUIET})
+
+
+def _serve(script: Path, *args: str, socket_path: Path, env: Mapping[str, str]) -> Process:
+    """Start `script` with its arguments and a listening socket.
 
     The child's stdin is a pipe that only we hold: when we are gone, however, it reads its end and goes too.
     """
-    Seed.read(seed)
     if socket_path.is_socket():
         socket_path.unlink()
     with socket.socket(socket.AF_UNIX) as door:
@@ -53,8 +68,8 @@ def start(seed: str, socket_path: Path) -> Process:
         socket_path.chmod(0o600)
         door.listen(_BACKLOG)
         child = subprocess.Popen(  # noqa: S603  our own file, fixed arguments
-            [sys.executable, "-I", str(_SERVE), seed, str(door.fileno())],
-            env={},
+            [sys.executable, "-I", str(script), *args, str(door.fileno())],
+            env=dict(env),
             cwd="/",
             pass_fds=[door.fileno()],
             stdin=subprocess.PIPE,

@@ -2,10 +2,12 @@
 
 import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -16,6 +18,8 @@ from core.registry import Json
 _POLL_S = 0.2
 _LINE_LIMIT = 8_000_000
 _KINDS = {401: "refused_us", 402: "refused_us", 403: "refused_us", 429: "rate_limited"}
+_VERSIONED = re.compile(r"/v\d\w*(?:/|$)")
+_SECONDS = re.compile(r"\d{1,5}(?:\.\d+)?", re.ASCII)
 _SURELY_NOT_STARTED = frozenset({500, 503, 529})
 """Server errors the provider itself answers with, unbilled; 502 and 504 come from a box in between."""
 
@@ -113,14 +117,14 @@ class _Reader:
             self._fail("garbled", problem, is_free=False)
 
     def _read(self) -> None:
-        url = self.line.base_url.rstrip("/") + self.wire.path
+        url = url_of(self.line.base_url, self.wire.path)
         headers = {"content-type": "application/json", **self.wire.headers(self.line.key)}
         timeout = httpx.Timeout(self.read_s, connect=10, pool=10)
         with self.line.client.stream(
             "POST", url, content=self.body, headers=headers, timeout=timeout
         ) as response:
             if response.status_code != 200:
-                words = response.read()[:2000]
+                words = response.read()
                 self.mail.put(
                     fault_of(response.status_code, headers=response.headers, words=words, key=self.line.key)
                 )
@@ -159,9 +163,15 @@ def _object(data: bytes) -> Json:
     return found
 
 
+def url_of(base_url: str, path: str) -> str:
+    """Return where `path` lies at this provider; an address that names a version of its own replaces ours."""
+    base = base_url.rstrip("/")
+    return base + (path.removeprefix("/v1") if _VERSIONED.search(urlsplit(base).path) else path)
+
+
 def fault_of(status: int, *, headers: Mapping[str, str], words: bytes, key: str) -> ProviderFault:
     """Name what a status other than 200 means; its words are kept short and never hold the key."""
-    said = _said(words.decode(errors="replace").replace(key or "\0", "***"))
+    said = _said(words[:20_000].decode(errors="replace").replace(key or "\0", "***"))
     if status >= 500:
         return ProviderFault("server", is_free=status in _SURELY_NOT_STARTED, words=f"{status}: {said}")
     kind = _KINDS.get(status, "refused_request" if status >= 400 else "garbled")
@@ -178,4 +188,4 @@ def _said(words: str) -> str:
 
 
 def _seconds(text: str) -> float | None:
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+    return float(text) if _SECONDS.fullmatch(text) else None

@@ -12,10 +12,17 @@ from core.registry import Json, Tool
 _STOPS: dict[str, StopReason] = {"stop": "end", "tool_calls": "tools", "length": "length"}
 
 
+@dataclass(frozen=True)
 class OpenAIWire:
-    """The protocol of `/v1/chat/completions`."""
+    """The protocol of `/v1/chat/completions`.
 
-    path = "/v1/chat/completions"
+    Attributes:
+        room: how the provider calls the limit of an answer; who does not know the newer word may ignore it.
+    """
+
+    room: str = "max_completion_tokens"
+    path: str = "/v1/chat/completions"
+    count_path: str = ""
 
     def headers(self, key: str, /) -> dict[str, str]:
         """Return what authorises the call."""
@@ -27,7 +34,7 @@ class OpenAIWire:
         body: Json = {
             "model": model,
             "messages": system + [_message(message) for message in ask.messages],
-            "max_completion_tokens": max_tokens,
+            self.room: max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -130,11 +137,16 @@ def arguments_of(raw: str) -> Json | None:
 
 
 def _usage(told: dict[str, Any]) -> Usage:
+    """Read the bill; reasoning that is told apart, or only seen in the total, was written too."""
     prompt = told.get("prompt_tokens_details") or {}
     completion = told.get("completion_tokens_details") or {}
+    read, written = told["prompt_tokens"], told.get("completion_tokens") or 0
+    reasoning = completion.get("reasoning_tokens")
+    written = max(written, (told.get("total_tokens") or 0) - read)
     return Usage(
-        prompt=told["prompt_tokens"],
-        completion=told["completion_tokens"],
-        cached=prompt.get("cached_tokens") or 0,
-        reasoning=completion.get("reasoning_tokens"),
+        prompt=read,
+        completion=written,
+        cached=prompt.get("cached_tokens") or told.get("prompt_cache_hit_tokens") or 0,
+        cache_write=prompt.get("cache_write_tokens") or prompt.get("cache_creation_tokens") or 0,
+        reasoning=reasoning if reasoning is None else min(reasoning, written),
     )

@@ -21,7 +21,12 @@ from agents.gateway.models import Provider
 from agents.gateway.ports import Wire
 from core.models import Mode
 
-WIRES: dict[str, Wire] = {"openai": OpenAIWire(), "anthropic": AnthropicWire()}
+WIRES: dict[str, Wire] = {
+    "openai": OpenAIWire(),
+    "compatible": OpenAIWire(room="max_tokens"),
+    "anthropic": AnthropicWire(),
+    "litellm": OpenAIWire(room="max_tokens"),
+}
 _REHEARSAL_URL, _REHEARSAL_KEY = "http://rehearsal", "rehearsal"
 _lock = threading.Lock()
 _clients: dict[tuple[int, str], httpx.Client] = {}

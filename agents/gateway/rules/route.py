@@ -1,4 +1,4 @@
-"""The table of routes: which models may serve an intent, cheapest first, then what stands in for them."""
+"""The table of routes: which models may serve an intent, first choice first, then what stands in for them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 TaskType = Literal[
-    "classification", "extraction", "summarization", "coding", "reasoning", "creative", "general", "key_check"
+    "classification", "extraction", "summarization", "coding", "reasoning", "creative", "general", "embedding",
+    "key_check",
 ]
 Quality = Literal["best", "good", "acceptable"]
+Speed = Literal["instant", "fast", "normal", "batch"]
 
 TIERS = ("local", "budget", "mid", "premium", "frontier")
+BANDS = {"local": "cheap", "budget": "cheap", "mid": "mid", "premium": "mid", "frontier": "top"}
+"""The three shares of the 60/30/10 report. Source: R-02.7."""
 _BY_QUALITY = {"best": ("premium", "frontier"), "good": ("mid", "premium"), "acceptable": ("local", "budget")}
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
+_NUMBERS = re.compile(r"[-.]?\d[\d.]*")
 _UNSAFE = frozenset({"local", "budget"})
+_FIRST_TOKEN_MS = {"instant": 200, "fast": 1_000}
 
 
 @dataclass(frozen=True)
@@ -23,9 +29,13 @@ class Intent:
     Attributes:
         security_sensitive: set by code from the task's type; frontier models only.
         untrusted_input: somebody outside wrote parts of the prompt; never a local or budget model.
+        local_only: nothing may leave our own machines; stronger than all the rest.
         tier_steps: how many tiers above what `quality` gives.
+        model: `provider/model` that the owner or Kev chose; first wherever it is allowed at all.
         prefer_provider: the agent's own wish, a hint: first choice inside the wanted tiers, never a reason to leave them.
         not_provider: the author's provider, when a review must come from another one.
+        not_model: the author's model, when a review must come from another family.
+        max_cost_microusd: who may cost more is left out.
     """
 
     task_type: TaskType = "general"
@@ -35,40 +45,68 @@ class Intent:
     tier_steps: int = 0
     prefer_provider: str = ""
     not_provider: str = ""
+    speed: Speed = "normal"
+    local_only: bool = False
+    model: str = ""
+    not_model: str = ""
+    max_cost_microusd: int | None = None
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One model as far as routing looks at it; `bound_microusd` None: its price is unknown."""
+    """One model as far as routing looks at it.
+
+    Attributes:
+        likely_microusd: about what this call costs there; None: its price is unknown.
+        first_token_ms: how fast it began lately; None: nobody measured it.
+        is_down: it failed lately, or asked us to wait: last choice.
+    """
 
     provider: str
     model: str
     tier: str
     can: frozenset[str]
     window_tokens: int
-    bound_microusd: int | None = None
+    likely_microusd: int | None = None
+    first_token_ms: int | None = None
+    tokens_per_s: int | None = None
+    is_down: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its whole name."""
+        return f"{self.provider}/{self.model}"
 
 
 def tier_groups(intent: Intent) -> list[tuple[str, ...]]:
-    """Return tiers in the order in which they are tried; models inside a group compete by price. Source: R-02.8.
+    """Return tiers in the order in which they are tried; models inside a group compete. Source: R-02.8.
 
     After the wanted tiers come the lower ones (R-02.10), then the higher ones: they are for the day on which the
     wanted and the lower tiers hold no model at all.
     """
+    if intent.local_only:
+        return [("local",)]
     if intent.security_sensitive:
         return [("frontier",)]
-    wanted = _stepped(_BY_QUALITY[intent.quality], intent.tier_steps)
+    if intent.speed in _FIRST_TOKEN_MS:
+        return _safe([TIERS], intent)
+    wanted = _wanted(intent)
     lowest, highest = TIERS.index(wanted[0]), TIERS.index(wanted[-1])
     groups = [wanted, *((tier,) for tier in reversed(TIERS[:lowest])), *((t,) for t in TIERS[highest + 1 :])]
+    return _safe(groups, intent)
+
+
+def _safe(groups: Sequence[tuple[str, ...]], intent: Intent) -> list[tuple[str, ...]]:
     if not intent.untrusted_input:
-        return groups
+        return list(groups)
     safe = (tuple(tier for tier in group if tier not in _UNSAFE) for group in groups)
     return [group for group in safe if group]
 
 
-def _stepped(tiers: Sequence[str], steps: int) -> tuple[str, ...]:
-    top = len(TIERS) - 1
-    return tuple(dict.fromkeys(TIERS[min(max(TIERS.index(tier) + steps, 0), top)] for tier in tiers))
+def _wanted(intent: Intent) -> tuple[str, ...]:
+    tiers, top = _BY_QUALITY[intent.quality], len(TIERS) - 1
+    steps = (min(max(TIERS.index(tier) + intent.tier_steps, 0), top) for tier in tiers)
+    return tuple(dict.fromkeys(TIERS[step] for step in steps))
 
 
 def capable(
@@ -81,11 +119,31 @@ def capable(
 
 def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]:
     """Return the priced candidates an intent may use, first choice first; equal for equal input."""
-    priced = sorted(
-        (c for c in candidates if c.bound_microusd is not None and c.provider != intent.not_provider),
-        key=lambda c: (c.provider != intent.prefer_provider, c.bound_microusd, c.provider, c.model),
+    able = [c for c in candidates if c.likely_microusd is not None and _may_serve(c, intent)]
+    ranked = sorted(able, key=lambda c: _rank(c, intent))
+    ordered = [c for group in tier_groups(intent) for c in ranked if c.tier in group]
+    chosen = [c for c in ordered if c.name == intent.model]
+    ordered = chosen + [c for c in ordered if c.name != intent.model]
+    return sorted(ordered, key=lambda c: c.is_down)
+
+
+def _may_serve(candidate: Candidate, intent: Intent) -> bool:
+    is_author = candidate.provider == intent.not_provider or (
+        intent.not_model != "" and family_of(candidate.model) == family_of(intent.not_model)
     )
-    return [c for group in tier_groups(intent) for c in priced if c.tier in group]
+    cap = intent.max_cost_microusd
+    return not is_author and (cap is None or (candidate.likely_microusd or 0) <= cap)
+
+
+def _rank(candidate: Candidate, intent: Intent) -> tuple[object, ...]:
+    """The cheaper the better; where speed is wanted, who began in time is better, and the sooner the better."""
+    by_price = (candidate.provider != intent.prefer_provider, candidate.likely_microusd, candidate.name)
+    limit = _FIRST_TOKEN_MS.get(intent.speed)
+    if limit is None:
+        return by_price
+    is_known = candidate.first_token_ms is not None
+    pace = (candidate.first_token_ms or 0, -(candidate.tokens_per_s or 0))
+    return ((candidate.first_token_ms or 0) > limit, not is_known, *pace, *by_price)
 
 
 def names_of(served: str) -> tuple[str, ...]:
@@ -93,12 +151,29 @@ def names_of(served: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((served, _DATED.sub("", served))))
 
 
+def family_of(model: str) -> str:
+    """Return the line a model belongs to: its name without versions and dates."""
+    return _NUMBERS.sub("", _DATED.sub("", model.rpartition("/")[2]))
+
+
 def reason_for(intent: Intent, candidate: Candidate) -> str:
     """Return in words why `candidate` is tried."""
+    if intent.local_only:
+        return "local only"
     if intent.security_sensitive:
         return "security sensitive: frontier only"
-    wanted = _stepped(_BY_QUALITY[intent.quality], intent.tier_steps)
-    said = f"{intent.quality}{f' +{intent.tier_steps}' if intent.tier_steps else ''}: "
-    said += f"cheapest of {', '.join(wanted)}" if candidate.tier in wanted else "stands in for them"
+    if candidate.name == intent.model:
+        return "chosen by the owner or Kev"
+    said = _wish(intent, candidate)
     said += f", {intent.prefer_provider} preferred" if intent.prefer_provider else ""
-    return said + (f", not {intent.not_provider}" if intent.not_provider else "")
+    said += f", not {intent.not_provider}" if intent.not_provider else ""
+    said += f", not {family_of(intent.not_model)}" if intent.not_model else ""
+    return said + (", though it failed lately" if candidate.is_down else "")
+
+
+def _wish(intent: Intent, candidate: Candidate) -> str:
+    if intent.speed in _FIRST_TOKEN_MS:
+        return f"{intent.speed}: fastest that is well"
+    wanted = _wanted(intent)
+    said = f"{intent.quality}{f' {intent.tier_steps:+}' if intent.tier_steps else ''}: "
+    return said + (f"cheapest of {', '.join(wanted)}" if candidate.tier in wanted else "stands in for them")

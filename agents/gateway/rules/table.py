@@ -17,8 +17,9 @@ class _Row(BaseModel):
 class ProviderRow(_Row):
     """One address and how it is spoken to."""
 
-    protocol: Literal["openai", "anthropic"]
+    protocol: Literal["openai", "compatible", "anthropic", "litellm"]
     base_url: str = Field(pattern=r"^https?://")
+    needs_key: bool = True
 
 
 class ModelRow(_Row):
@@ -29,23 +30,49 @@ class ModelRow(_Row):
     tier: Literal["local", "budget", "mid", "premium", "frontier"]
     window: int = Field(gt=0)
     output: int = Field(gt=0)
-    can: tuple[Literal["tools", "json", "vision"], ...]
+    can: tuple[Literal["tools", "json", "vision", "embed"], ...]
+    rehearsed: bool = False
+    tokens_per_s: int | None = Field(default=None, gt=0)
+    parallel: int | None = Field(default=None, gt=0)
+    daily_requests: int | None = Field(default=None, gt=0)
 
 
-class PriceRow(_Row):
-    """What one model costs from a date on."""
+class RatesRow(_Row):
+    """Prices of one length of prompt."""
 
-    model: str
-    valid_from: date
     input: Rate = Field(ge=0)
     output: Rate = Field(ge=0)
     cached: Rate = Field(ge=0)
     cache_write: Rate = Field(ge=0)
+    cache_write_1h: Rate | None = Field(default=None, ge=0)
+    reasoning: Rate | None = Field(default=None, ge=0)
+
+
+class StepRow(RatesRow):
+    """Prices of prompts longer than `above` tokens."""
+
+    above: int = Field(gt=0)
+
+
+class PriceRow(RatesRow):
+    """What one model costs from a date on.
+
+    Attributes:
+        model: its name, or `provider/name` where two providers serve it.
+        search: US dollars for one search of the provider's own.
+    """
+
+    model: str
+    valid_from: date
+    steps: tuple[StepRow, ...] = ()
+    batch_percent: int = Field(default=100, gt=0, le=100)
+    search: Rate | None = Field(default=None, ge=0)
+    caches_by_itself: bool = False
 
 
 class PriceTable(_Row):
     """The whole file."""
 
-    providers: dict[str, ProviderRow]
+    providers: dict[str, ProviderRow] = {}
     models: tuple[ModelRow, ...]
     prices: tuple[PriceRow, ...]

@@ -47,9 +47,9 @@ def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep 
     words: list[str] = []
     call: Call | None = None
     while step := next_step(failures, providers=[route.model.provider_id for route in routes]):
-        route = routes[step.place]
-        line = transport.line_to(route.model.provider, mode=current_mode())
         _wait(step.wait_s, stop)
+        route = routes[step.place].route
+        line = transport.line_to(route.model.provider, mode=current_mode())
         call = _open(ask, route, call, stop=stop, patience=patience)
         try:
             said = _attempt(call, route, line, stop=stop, patience=patience)

@@ -21,13 +21,14 @@ from agents.gateway.errors import (
 )
 from agents.gateway.models import ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent, Message, Patience, Reply
-from agents.gateway.rules.money import bound_microusd
 from agents.gateway.rules.offers import MOST_MODELS, Offer, read_address, read_maker_name
 from agents.gateway.services.keys import read_key, set_key
 from agents.gateway.services.makers import add_maker, keep_offers
 from agents.gateway.services.prices import start_provider
 from agents.gateway.services.records import close_answered, close_failed, open_call
-from agents.gateway.services.routes import Route, tariffs_on
+from agents.gateway.services.bounds import bound_of_body
+from agents.gateway.services.catalogue import tariffs_on
+from agents.gateway.services.routes import Route
 from core.errors import FactoryError, NotFound
 from core.ids import new_id
 from core.models import Mode
@@ -162,7 +163,7 @@ def _ask(entry: ModelEntry, line: Line) -> Reply:
     shape = wire.write(ask, model=entry.name, max_tokens=_ROOM_TOKENS)
     body = json.dumps(shape, separators=(",", ":")).encode()
     tariff = tariffs_on(business_now().date())[entry.pk]
-    bound = bound_microusd(body_bytes=len(body), max_tokens=_ROOM_TOKENS, tariff=tariff)
+    bound = bound_of_body(entry, data=shape, size_bytes=len(body), tariff=tariff, line=line)
     call = open_call(ask, Route(entry, body, bound, reason="key check"), fallback_from=None)
     try:
         said = converse(wire, line, body, is_cut=lambda: False, patience=_PATIENCE)

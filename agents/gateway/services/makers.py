@@ -12,7 +12,7 @@ from agents.gateway.models import ModelEntry, Price, Provider
 from agents.gateway.rules.money import Tariff
 from agents.gateway.rules.offers import SMALL_WINDOW_TOKENS, Offer, Standing, state_of
 from agents.gateway.rules.route import TIERS
-from agents.gateway.services.routes import tariffs_on
+from agents.gateway.services.catalogue import tariffs_on
 from core.errors import BadArguments, NotFound
 from core.money import to_microusd
 from core.services import audit, business_now, current_mode, publish
@@ -98,7 +98,7 @@ def add_maker(name: str, *, base_url: str, needs_key: bool, by: str) -> Provider
     maker, is_new = Provider.objects.get_or_create(
         name=name,
         defaults={
-            "protocol": Provider.Protocol.OPENAI,
+            "protocol": Provider.Protocol.COMPATIBLE,
             "base_url": base_url,
             "needs_key": needs_key,
             "added_by": by[:80],

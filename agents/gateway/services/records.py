@@ -12,8 +12,9 @@ from agents.gateway.models import Call, ModelEntry
 from agents.gateway.ports import Ask, Reply, Said
 from agents.gateway.rules.money import Usage, cost_microusd
 from agents.gateway.rules.route import names_of
+from agents.gateway.services.catalogue import tariffs_on
 from agents.gateway.services.prices import stop_provider
-from agents.gateway.services.routes import Route, tariffs_on
+from agents.gateway.services.routes import Route
 from billing.models import Entry
 from billing.services import capture_hold, lose_hold, place_hold, release_hold
 from core.ids import correlation, new_id
@@ -133,6 +134,7 @@ def _close(
         completion_tokens=usage and usage.completion,
         cached_tokens=usage and usage.cached,
         cache_write_tokens=usage and usage.cache_write,
+        cache_write_1h_tokens=usage and usage.cache_write_1h,
         reasoning_tokens=usage and usage.reasoning,
         **said,
     )

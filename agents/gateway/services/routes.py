@@ -1,27 +1,30 @@
 """Turn what is wanted into models to try, in order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from functools import cached_property
 
-from agents.gateway.adapters.keyring import reachable
 from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavailable
-from agents.gateway.models import ModelEntry, Price
+from agents.gateway.models import ModelEntry
 from agents.gateway.ports import Ask
-from agents.gateway.rules.money import Tariff, bound_microusd, likely_tokens
+from agents.gateway.rules.money import Most, Tariff, bound_microusd, likely_tokens
 from agents.gateway.rules.route import Candidate, capable, in_order, reason_for
+from agents.gateway.services.bounds import body_bytes, bound_of_body
+from agents.gateway.services.catalogue import Offer, offers
 from billing.errors import BudgetExceeded
 from billing.services import call_cap
-from core.models import Mode
 from core.money import in_words
 from core.services import business_now, current_mode
+
+_TEMPLATE_BYTES = 48
+"""What the protocols write around each message."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One model to try: the bytes that would be sent, and what that costs at most."""
+    """One model to try: the bytes that are sent, and what that costs at most."""
 
     model: ModelEntry
     body: bytes
@@ -30,31 +33,39 @@ class Route:
 
 
 @dataclass(frozen=True)
-class _Option:
-    """One switched-on model and the request written for it."""
+class Choice:
+    """One model that may serve an ask; its request is written, and bounded, when it is its turn."""
 
-    model: ModelEntry
-    body: bytes
-    max_tokens: int
-    tariff: Tariff | None
+    ask: Ask
+    offer: Offer
+    reason: str
 
     @property
-    def candidate(self) -> Candidate:
-        """This model as the table of routes sees it."""
-        bound = None
-        if self.tariff is not None:
-            bound = bound_microusd(body_bytes=len(self.body), max_tokens=self.max_tokens, tariff=self.tariff)
-        return Candidate(
-            provider=self.model.provider_id,
-            model=self.model.name,
-            tier=self.model.tier,
-            can=frozenset(self.model.capabilities),
-            window_tokens=self.model.window_tokens,
-            bound_microusd=bound,
+    def model(self) -> ModelEntry:
+        """The model."""
+        return self.offer.model
+
+    @property
+    def room(self) -> int:
+        """How much it may write."""
+        return min(self.ask.max_tokens, self.model.max_output_tokens)
+
+    @cached_property
+    def route(self) -> Route:
+        """The request as it would leave, and its bound; its provider may be asked to count.
+
+        Raises:
+            CostUnbounded: it holds something whose price has no limit.
+        """
+        data = WIRES[self.model.provider.protocol].write(
+            self.ask, model=self.model.name, max_tokens=self.room
         )
+        body = body_bytes(data)
+        bound = bound_of_body(self.model, data=data, size_bytes=len(body), tariff=self.offer.tariff)
+        return Route(self.model, body, bound, self.reason)
 
 
-def routes_for(ask: Ask) -> list[Route]:
+def routes_for(ask: Ask) -> list[Choice]:
     """Return the models that may serve `ask`, first choice first; at least one. Source: R-02.8, R-02.9.
 
     Raises:
@@ -63,76 +74,96 @@ def routes_for(ask: Ask) -> list[Route]:
         PriceUnknown: who could has no price.
         BudgetExceeded: who could costs more than one call may.
     """
-    options = {(o.model.provider_id, o.model.name): o for o in _options(ask)}
-    able = _capable(ask, list(options.values()))
+    size_bytes = size_of(ask)
+    found = offers(mode=current_mode(), day=business_now().date())
+    by_name = {(offer.model.provider_id, offer.model.name): offer for offer in found}
+    able = _capable(ask, found, size_bytes)
     ordered = in_order(able, ask.intent)
     if not ordered:
         raise _refusal(ask, able)
-    affordable = _affordable(ask, ordered)
-    return [
-        Route(options[(c.provider, c.model)].model, options[(c.provider, c.model)].body, bound, reason)
-        for c in affordable
-        for bound, reason in [(c.bound_microusd or 0, reason_for(ask.intent, c))]
-    ]
+    choices = [Choice(ask, by_name[c.provider, c.model], reason_for(ask.intent, c)) for c in ordered]
+    return _affordable(ask, choices, size_bytes)
 
 
-def _options(ask: Ask) -> list[_Option]:
-    mode, today = current_mode(), business_now().date()
-    entries = ModelEntry.objects.filter(provider__is_enabled=True).select_related("provider")
-    tariffs, in_reach = tariffs_on(today), reachable(mode=mode)
-    return [
-        _Option(entry, _body(ask, entry), _room(ask, entry), tariffs.get(entry.id))
-        for entry in entries
-        if entry.provider_id in in_reach and (mode == Mode.REHEARSAL or entry.provider.has(entry.name))
-    ]
+def size_of(ask: Ask) -> int:
+    """Return about how many bytes a request for `ask` has, without writing it."""
+    said = sum(
+        len(message.text.encode("utf-8", "replace"))
+        + sum(len(call.raw) + len(call.name) for call in message.tool_calls)
+        for message in ask.messages
+    )
+    shapes = [dict(tool.schema) for tool in ask.tools] + ([ask.answer_schema] if ask.answer_schema else [])
+    shown = sum(len(json.dumps(shape)) for shape in shapes) + sum(len(t.description) for t in ask.tools)
+    return (
+        len(ask.system.encode("utf-8", "replace")) + said + shown + _TEMPLATE_BYTES * (len(ask.messages) + 2)
+    )
 
 
-def tariffs_on(day: date) -> dict[int, Tariff]:
-    """Return the tariff of every model that has one on `day`, by the model's id."""
-    oldest_first = Price.objects.on(day).reverse()
-    return {price.model_id: price.tariff for price in oldest_first}
-
-
-def _room(ask: Ask, entry: ModelEntry) -> int:
-    return min(ask.max_tokens, entry.max_output_tokens)
-
-
-def _body(ask: Ask, entry: ModelEntry) -> bytes:
-    wire = WIRES[entry.provider.protocol]
-    body = wire.write(ask, model=entry.name, max_tokens=_room(ask, entry))
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def _capable(ask: Ask, options: Sequence[_Option]) -> list[Candidate]:
+def _capable(ask: Ask, found: Iterable[Offer], size_bytes: int) -> list[Candidate]:
     needs = frozenset(
         name for name, is_needed in (("tools", ask.tools), ("json", ask.answer_schema)) if is_needed
     )
+    tokens = likely_tokens(size_bytes)
     return [
         candidate
-        for option in options
+        for offer in found
+        if "embed" not in offer.can
         for candidate in capable(
-            [option.candidate],
+            [_candidate(offer, tokens, ask.max_tokens)],
             needs=needs,
-            prompt_tokens=likely_tokens(len(option.body)),
-            max_tokens=option.max_tokens,
+            prompt_tokens=tokens,
+            max_tokens=min(ask.max_tokens, offer.model.max_output_tokens),
         )
     ]
+
+
+def _candidate(offer: Offer, tokens: int, max_tokens: int) -> Candidate:
+    model, likely = offer.model, None
+    if offer.tariff is not None:
+        most = Most(tokens, min(max_tokens, model.max_output_tokens))
+        likely = bound_microusd(most, offer.tariff)
+    return Candidate(
+        provider=model.provider_id,
+        model=model.name,
+        tier=model.tier,
+        can=offer.can,
+        window_tokens=model.window_tokens,
+        likely_microusd=likely,
+        tokens_per_s=model.tokens_per_s,
+    )
 
 
 def _refusal(ask: Ask, able: Sequence[Candidate]) -> Exception:
     others = [c for c in able if c.provider != ask.intent.not_provider]
     if able and not others:
         return ReviewerUnavailable(author=ask.intent.not_provider)
-    if unpriced := [c.model for c in others if c.bound_microusd is None]:
+    if unpriced := [c.model for c in others if c.likely_microusd is None]:
         return PriceUnknown(models=", ".join(sorted(unpriced)))
     return NoCapableModel(quality=ask.intent.quality, security_sensitive=ask.intent.security_sensitive)
 
 
-def _affordable(ask: Ask, ordered: Sequence[Candidate]) -> list[Candidate]:
+def _affordable(ask: Ask, choices: Sequence[Choice], size_bytes: int) -> list[Choice]:
     """Leave out who costs more than one call may: the next one in line may do."""
     cap = call_cap(ask.scopes)
-    fits = [c for c in ordered if cap is None or (c.bound_microusd or 0) <= cap]
+    fits = [choice for choice in choices if cap is None or _fits(choice, cap, size_bytes)]
     if not fits:
-        least = min(c.bound_microusd or 0 for c in ordered)
+        least = min(choice.route.bound_microusd for choice in choices)
         raise BudgetExceeded(layer="one call", needed=in_words(least), left=in_words(cap))
     return fits
+
+
+def _fits(choice: Choice, cap_microusd: int, size_bytes: int) -> bool:
+    """Say whether one call may cost so much; only where that is close is the request written and counted for it."""
+    if choice.offer.tariff is None:
+        return False
+    if _least(choice.offer.tariff, choice.room) > cap_microusd:
+        return False
+    loose = Most(2 * size_bytes + 2_000, choice.room)
+    if bound_microusd(loose, choice.offer.tariff) <= cap_microusd:
+        return True
+    return choice.route.bound_microusd <= cap_microusd
+
+
+def _least(tariff: Tariff, room: int) -> int:
+    """Return what the answer alone may cost: below that no bound can be."""
+    return bound_microusd(Most(0, room), tariff)

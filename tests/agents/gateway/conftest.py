@@ -1,9 +1,11 @@
 """A factory in real mode whose providers stand on loopback."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 
 from agents.gateway import models
 from agents.gateway.adapters.transport import hang_up
@@ -13,11 +15,19 @@ from tests.agents.gateway.fake_provider import KEYS, Provider, a_provider
 
 
 @pytest.fixture
-def provider(db: None, settings: Any) -> Iterator[Provider]:
+def table(tmp_path: Path) -> Path:
+    """Return the shipped table alone, without the catalogue beside it."""
+    made = tmp_path / "prices.yaml"
+    made.write_text((Path(django_settings.DATA_DIR) / "prices.yaml").read_text())
+    return made
+
+
+@pytest.fixture
+def provider(db: None, settings: Any, table: Path) -> Iterator[Provider]:
     """Give both providers' rows the address of one local server, and both keys."""
     settings.MODEL_KEYS = dict(KEYS)
     found_installation("real")
-    sync_prices()
+    sync_prices(table)
     with a_provider() as running:
         models.Provider.objects.update(base_url=running.url)
         yield running

@@ -11,6 +11,7 @@ from typing import Any
 
 Json = dict[str, Any]
 OPENAI, ANTHROPIC = "/v1/chat/completions", "/v1/messages"
+COUNT = "/v1/messages/count_tokens"
 KEYS = {"openai": "sk-test-openai-1234567890", "anthropic": "sk-ant-test-1234567890"}
 USAGE = {"prompt": 1_000, "cached": 0, "written": 0, "completion": 100}
 
@@ -80,6 +81,9 @@ class _Door(BaseHTTPRequestHandler):
         provider: Provider = self.server.provider  # type: ignore[attr-defined]
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         headers = {name.lower(): value for name, value in self.headers.items()}
+        if self.path == COUNT:
+            self._whole(200, {"input_tokens": len(json.dumps(body)) + USAGE["prompt"]})
+            return
         provider.seen.append((self.path, headers, body))
         if wrong := list(complaints(self.path, headers, body)):
             provider.complaints += wrong

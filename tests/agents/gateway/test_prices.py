@@ -1,5 +1,7 @@
 """The table of prices: dated, never changed, and nothing unpriced is called."""
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from agents.gateway.models import ModelEntry, Price
 from agents.gateway.ports import Intent, Message
 from agents.gateway.rules.route import TIERS
 from agents.gateway.services import start_provider, stop_provider, sync_prices
-from agents.gateway.services.routes import routes_for, tariffs_on
+from agents.gateway.services.catalogue import tariffs_on
+from agents.gateway.services.routes import routes_for
 from billing.errors import BudgetExceeded
 from core.ids import new_id
 from core.models import AuditRow
@@ -51,14 +54,43 @@ def chosen(**intent: Any) -> list[str]:
     return [route.model.name for route in routes_for(an_ask(intent=Intent(**intent)))]
 
 
-def test_the_shipped_table_lands_once_and_prices_every_model() -> None:
+def test_the_shipped_tables_land_once_and_price_every_model() -> None:
     first, again = sync_prices(), sync_prices()
 
-    assert (first.models, first.new_prices, first.unpriced) == (5, 5, ())
-    assert again.new_prices == 0
+    assert first.models == first.new_prices == ModelEntry.objects.count() > 50
+    assert (first.unpriced, again.new_prices) == ((), 0)
+    assert ModelEntry.objects.filter(is_rehearsed=True).count() == 5
     opus = Price.objects.get(model__name="claude-opus-4-6")
     assert (opus.input_microusd, opus.output_microusd) == (5_000_000, 25_000_000)
-    assert set(models.Provider.objects.values_list("protocol", flat=True)) == set(WIRES)
+    assert set(models.Provider.objects.values_list("protocol", flat=True)) <= set(WIRES)
+
+
+def test_the_catalogue_is_what_the_script_makes_of_the_table_it_names() -> None:
+    script = Path(django_settings.BASE_DIR) / "scripts" / "prices"
+
+    checked = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_a_price_of_before_learns_what_nobody_had_said_and_nothing_else(table: Path) -> None:
+    sync_prices(table)
+    Price.objects.update(cache_write_1h_microusd=None, batch_percent=100)
+
+    sync_prices(table)
+
+    opus = Price.objects.get(model__name="claude-opus-4-6")
+    assert (opus.cache_write_1h_microusd, opus.batch_percent) == (10_000_000, 50)
+
+
+def test_where_two_providers_serve_a_name_each_has_its_own_price() -> None:
+    sync_prices()
+
+    rates = {
+        price.model.provider_id: price.input_microusd
+        for price in Price.objects.filter(model__name__endswith="gpt-oss-120b").select_related("model")
+    }
+    assert rates == {"cerebras": 350_000, "groq": 150_000}
 
 
 def test_a_price_that_landed_is_not_changed_but_followed_by_a_new_one(tmp_path: Path) -> None:
@@ -172,8 +204,8 @@ def test_room_is_no_more_than_a_model_can_write(rehearsal: None) -> None:
     routes = routes_for(an_ask(max_tokens=90_000))
 
     rooms = {
-        route.model.name: b'"max_tokens":64000' in route.body
-        or b'"max_completion_tokens":64000' in route.body
+        route.model.name: b'"max_tokens":64000' in route.route.body
+        or b'"max_completion_tokens":64000' in route.route.body
         for route in routes
     }
     assert rooms == {name: name != "claude-opus-4-6" for name in rooms}
@@ -182,7 +214,7 @@ def test_room_is_no_more_than_a_model_can_write(rehearsal: None) -> None:
 def test_a_lone_surrogate_in_a_prompt_does_not_break_the_call(rehearsal: None) -> None:
     routes = routes_for(an_ask(messages=(Message("user", "\ud800 \x00 \u2028"),)))
 
-    assert routes[0].body.decode("utf-8").count("\u2028") == 1
+    assert routes[0].route.body.decode("utf-8").count("\u2028") == 1
 
 
 def test_a_provider_is_stopped_and_started_once_with_an_audit_row(rehearsal: None) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.gateway.rules import retry
 from agents.gateway.rules.answers import (
     ANTHROPIC_DROPS,
     OPENAI_DROPS,
@@ -14,12 +15,10 @@ from agents.gateway.rules.answers import (
     schema_name,
     wire_schema,
 )
-from agents.gateway.rules.money import Tariff, Usage, bound_microusd, cost_microusd
-from agents.gateway.rules.retry import MAX_ATTEMPTS, Failure, Step, next_step
+from agents.gateway.rules.money import Tariff, Usage, cost_microusd
+from agents.gateway.rules.retry import MAX_ATTEMPTS, Failure, next_step
 from agents.gateway.rules.route import Candidate, Intent, capable, in_order, names_of, reason_for
 
-RATE = st.integers(min_value=0, max_value=100_000_000)
-TARIFFS = st.builds(Tariff, input=RATE, output=RATE, cached=RATE, cache_write=RATE)
 SONNET = Tariff(input=3_000_000, output=15_000_000, cached=300_000, cache_write=3_750_000)
 ALL = frozenset({"tools", "json", "vision"})
 SHELF = (
@@ -44,21 +43,6 @@ SHELF = (
 )  # fmt: skip
 def test_cost_is_tokens_times_price_rounded_up_to_a_millionth_of_a_dollar(usage: Usage, cost: int) -> None:
     assert cost_microusd(usage, SONNET) == cost
-
-
-@given(st.data(), TARIFFS, st.text(max_size=200), st.integers(min_value=1, max_value=200_000))
-def test_no_bill_of_a_call_is_above_its_bound(
-    data: st.DataObject, tariff: Tariff, body: str, room: int
-) -> None:
-    size = len(body.encode())
-    prompt = data.draw(st.integers(0, size))
-    cached = data.draw(st.integers(0, prompt))
-    written = data.draw(st.integers(0, prompt - cached))
-    usage = Usage(prompt, data.draw(st.integers(0, room)), cached=cached, cache_write=written)
-
-    bound = bound_microusd(body_bytes=size, max_tokens=room, tariff=tariff)
-
-    assert cost_microusd(usage, tariff) <= bound
 
 
 @pytest.mark.parametrize(
@@ -139,27 +123,27 @@ def test_a_date_in_a_name_is_no_other_model_and_a_longer_name_is(served: str, na
 @pytest.mark.parametrize(
     ("failures", "step"),
     [
-        ([], Step(0)),
-        ([Failure(0, "rate_limited")], Step(1)),
-        ([Failure(0, "server")], Step(0, 0.5)),
-        ([Failure(0, "unreachable")], Step(0, 0.5)),
-        ([Failure(0, "server"), Failure(0, "server")], Step(1)),
-        ([Failure(0, "silent")], Step(1)),
-        ([Failure(0, "cut")], Step(1)),
-        ([Failure(0, "refused_us")], Step(1)),
+        ([], retry.Step(0)),
+        ([Failure(0, "rate_limited")], retry.Step(1)),
+        ([Failure(0, "server")], retry.Step(0, 0.5)),
+        ([Failure(0, "unreachable")], retry.Step(0, 0.5)),
+        ([Failure(0, "server"), Failure(0, "server")], retry.Step(1)),
+        ([Failure(0, "silent")], retry.Step(1)),
+        ([Failure(0, "cut")], retry.Step(1)),
+        ([Failure(0, "refused_us")], retry.Step(1)),
         ([Failure(0, "rate_limited"), Failure(1, "rate_limited")], None),
         ([Failure(0, "server"), Failure(0, "server"), Failure(1, "server")], None),
     ],
 )
-def test_what_follows_a_failure(failures: list[Failure], step: Step | None) -> None:
+def test_what_follows_a_failure(failures: list[Failure], step: retry.Step | None) -> None:
     assert next_step(failures, providers=["a", "b"]) == step
 
 
 def test_one_provider_is_waited_for_as_long_as_it_asks_within_reason() -> None:
     asked = [Failure(0, "rate_limited"), Failure(1, "rate_limited", retry_after_s=7)]
 
-    assert next_step(asked, providers=["a", "a"]) == Step(0, 7)
-    assert next_step([Failure(0, "rate_limited", 3_600)], providers=["a"]) == Step(0, 30)
+    assert next_step(asked, providers=["a", "a"]) == retry.Step(0, 7)
+    assert next_step([Failure(0, "rate_limited", 3_600)], providers=["a"]) == retry.Step(0, 30)
     assert next_step([Failure(0, "silent")], providers=["a"]) is None
     assert next_step([], providers=[]) is None
 

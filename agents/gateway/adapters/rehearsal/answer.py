@@ -14,6 +14,8 @@ def answer(path: str, body: bytes, *, seed: Seed) -> speak.Reply:
         ask = wire.read(path, body)
     except wire.Refused as problem:
         return speak.refuse(path, str(problem))
+    if path == wire.COUNT:
+        return speak.count(ask)
     dice = Dice(
         seed.number, ask.text, f"{ask.model} {ask.max_tokens.bit_length()}"
     )  # double room is another request

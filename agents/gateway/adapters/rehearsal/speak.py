@@ -51,10 +51,15 @@ class Letter:
         return min(whole, self.ask.max_tokens)
 
 
+def count(ask: Ask) -> Reply:
+    """How many tokens this request would be billed for reading."""
+    return Reply(200, "application/json", (_bytes({"input_tokens": ask.prompt_tokens}),))
+
+
 def refuse(path: str, reason: str) -> Reply:
     """The provider's own shape of a 400."""
     error = {"type": "invalid_request_error", "message": reason}
-    if path == ANTHROPIC:
+    if path.startswith(ANTHROPIC):
         return Reply(400, "application/json", (_bytes({"type": "error", "error": error}),))
     return Reply(400, "application/json", (_bytes({"error": {**error, "param": None, "code": None}}),))
 

@@ -8,6 +8,7 @@ from . import strict, tokens
 
 Json = dict[str, Any]
 OPENAI, ANTHROPIC = "/v1/chat/completions", "/v1/messages"
+COUNT = "/v1/messages/count_tokens"
 
 
 class Refused(Exception):
@@ -86,10 +87,12 @@ def read(path: str, body: bytes) -> Ask:
         Refused: unknown path, broken JSON, or a field that the provider requires is missing.
     """
     is_openai, why = path == OPENAI, f"no such route: {path}"
-    if path not in (OPENAI, ANTHROPIC):
+    if path not in (OPENAI, ANTHROPIC, COUNT):
         raise Refused(why)
     try:
         data = json.loads(body)
+        if path == COUNT:
+            data["max_tokens"] = 1
         ask = _read_openai(data) if is_openai else _read_anthropic(data)
         own = (strict.openai_faults if is_openai else strict.anthropic_faults)(data, ask.schema)
         faults = [*strict.shared_faults(ask.turns, ask.tools), *own]

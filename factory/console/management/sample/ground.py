@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from agents.gateway.models import ModelEntry
 from agents.gateway.rules.money import Tariff
-from agents.gateway.services.routes import tariffs_on
+from agents.gateway.services.catalogue import tariffs_on
 from agents.roster.models import Agent
 from billing.models import Scope
 from billing.services import factory_scope
@@ -74,6 +74,6 @@ def the_ground(seed: int) -> Ground:
         tariffs=tariffs_on(now.date()),
         models={
             entry.name: entry
-            for entry in ModelEntry.objects.filter(prices__isnull=False).distinct().order_by("name")
+            for entry in ModelEntry.objects.filter(prices__isnull=False, is_rehearsed=True).distinct().order_by("name")
         },
     )

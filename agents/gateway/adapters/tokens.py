@@ -1,0 +1,107 @@
+"""How many tokens a request has: asked of its provider, or counted with a vocabulary that needs no network."""
+
+import functools
+import importlib.util
+import json
+import os
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agents.gateway.adapters.http import Line, url_of
+from agents.gateway.ports import Wire
+
+ASK_S = 2.0
+"""Longer than this no call waits to be counted."""
+_O200K, _CL100K = "o200k_base", "cl100k_base"
+_OLDER = re.compile(r"^(?:gpt-4(?:-|$)|gpt-3\.5|text-embedding)")
+_OPENAI = re.compile(r"(?:^|/)(?:gpt-|chatgpt-|o\d(?:-|$)|codex|text-embedding-)")
+_ASKED = ("model", "messages", "system", "tools", "tool_choice", "thinking")
+_KEPT = 512
+_lock = threading.Lock()
+_counted: OrderedDict[bytes, int] = OrderedDict()
+"""What providers said of the last requests; a repeat, or the next try of the same one, is not asked again."""
+
+
+def vocabulary_of(model: str) -> str | None:
+    """Return the vocabulary that `model` uses, as far as its name tells; None: unknown, or not on this machine."""
+    if not _OPENAI.search(model) or _folder() is None:
+        return None
+    return _CL100K if _OLDER.search(model.rpartition("/")[2]) else _O200K
+
+
+def count_texts(texts: Iterable[str], *, vocabulary: str) -> int:
+    """Return the tokens of `texts`, each by itself."""
+    encoding = _encoding(vocabulary)
+    return sum(len(encoding.encode_ordinary(_clean(text))) for text in texts)
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def ask_count(wire: Wire, line: Line, body: Mapping[str, Any]) -> int | None:
+    """Return the tokens of `body` as its provider counts them, free of charge; None: it does not say in time.
+
+    What the provider would not count (a schema of the answer) is added byte by byte.
+    """
+    path = wire.count_path
+    asked = {name: body[name] for name in _ASKED if name in body}
+    payload = json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    digest = sha256(line.base_url.encode() + payload).digest()
+    with _lock:
+        known = _counted.get(digest)
+    if known is None:
+        known = _ask(line, path, wire.headers(line.key), payload) if path else None
+        if known is None:
+            return None
+        _remember(digest, known)
+    return known + len(
+        json.dumps(body.get("output_config", ""), ensure_ascii=False).encode("utf-8", "replace")
+    )
+
+
+def _ask(line: Line, path: str, headers: Mapping[str, str], payload: bytes) -> int | None:
+    try:
+        response = line.client.post(
+            url_of(line.base_url, path),
+            content=payload,
+            headers={"content-type": "application/json", **headers},
+            timeout=ASK_S,
+        )
+        found = response.json()["input_tokens"] if response.status_code == 200 else None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+    return found if type(found) is int and found >= 0 else None
+
+
+def _remember(digest: bytes, count: int) -> None:
+    with _lock:
+        _counted[digest] = count
+        while len(_counted) > _KEPT:
+            _counted.popitem(last=False)
+
+
+@functools.cache
+def _folder() -> Path | None:
+    """Return where litellm's wheel keeps the vocabularies; it is found, never imported."""
+    found = importlib.util.find_spec("litellm")
+    if found is None or found.origin is None or importlib.util.find_spec("tiktoken") is None:
+        return None
+    folder = Path(found.origin).parent / "litellm_core_utils" / "tokenizers"
+    return folder if folder.is_dir() else None
+
+
+@functools.cache
+def _encoding(vocabulary: str) -> Any:
+    """Read the vocabulary, once, when the first model needs it."""
+    os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(_folder()))
+    import tiktoken  # noqa: PLC0415  half a second and 60 MB, for who needs it alone
+
+    return tiktoken.get_encoding(vocabulary)

@@ -1,0 +1,93 @@
+"""What one request costs at most at one model: counted by its provider where that helps, else by us, else byte by byte."""
+
+import json
+from dataclasses import dataclass
+
+from agents.gateway.adapters import tokens
+from agents.gateway.adapters.http import Line
+from agents.gateway.adapters.transport import WIRES, line_to
+from agents.gateway.errors import CostUnbounded, PriceUnknown
+from agents.gateway.models import ModelEntry
+from agents.gateway.rules.money import Most, Tariff, bound_microusd
+from agents.gateway.rules.reading import Reading, Unbounded, most_of, read_request
+from agents.gateway.services.catalogue import tariffs_on
+from core.models import Mode
+from core.registry import Json
+from core.services import business_now, current_mode
+
+_WORTH = (10, 9)
+"""A provider is asked to count only where counting could lower the bound by more than a tenth."""
+_BYTES_PER_TOKEN = 8
+"""No text is denser, on the whole: only to see what counting could bring."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One request on its way to be bounded."""
+
+    entry: ModelEntry
+    data: Json
+    size_bytes: int
+    reading: Reading
+
+    def most(self, counted: int, way: str) -> Most:
+        """Return the most it can use, if this is what was counted."""
+        return most_of(
+            self.reading,
+            counted=counted,
+            way=way,  # type: ignore[arg-type]
+            window_tokens=self.entry.window_tokens,
+            model=self.entry.name,
+        )
+
+
+def bound_of_body(
+    entry: ModelEntry, *, data: Json, size_bytes: int, tariff: Tariff | None = None, line: Line | None = None
+) -> int:
+    """Return the most that this request can cost at `entry`, in micro-dollars; never less than the bill.
+
+    `data` is the body in the protocol of any door, `size_bytes` its length as sent; `tariff` (today's prices) and
+    `line` are looked up where they are not at hand.
+
+    Raises:
+        CostUnbounded: nobody can say what it costs at most; the words name the field.
+        PriceUnknown: nobody knows the price of `entry`.
+    """
+    tariff = tariff or tariffs_on(business_now().date()).get(entry.id)
+    if tariff is None:
+        raise PriceUnknown(models=entry.name)
+    try:
+        reading = read_request(data, is_embedding="embed" in entry.capabilities)
+        request = _Request(entry, data, size_bytes, reading)
+        if reading.searches and tariff.search_microusd is None:
+            raise PriceUnknown(models=f"{entry.name}, web search")
+        return _bound(request, tariff, line)
+    except Unbounded as problem:
+        raise CostUnbounded(field=str(problem)) from problem
+
+
+def _bound(request: _Request, tariff: Tariff, line: Line | None) -> int:
+    mode = current_mode()
+    if vocabulary := tokens.vocabulary_of(request.entry.name) if mode == Mode.REAL else None:
+        counted = tokens.count_texts(request.reading.texts, vocabulary=vocabulary)
+        return bound_microusd(request.most(counted, "vocabulary"), tariff)
+    wire = WIRES[request.entry.provider.protocol]
+    if wire.count_path and _is_worth_asking(request, tariff):
+        line = line or line_to(request.entry.provider, mode=mode)
+        counted_there = tokens.ask_count(wire, line, request.data)
+        if counted_there is not None:
+            return bound_microusd(request.most(counted_there, "asked"), tariff)
+    return bound_microusd(request.most(request.size_bytes, "bytes"), tariff)
+
+
+def _is_worth_asking(request: _Request, tariff: Tariff) -> bool:
+    if request.reading.sealed or request.reading.pictures:
+        return True
+    loose = bound_microusd(request.most(request.size_bytes, "bytes"), tariff)
+    tight = bound_microusd(request.most(request.size_bytes // _BYTES_PER_TOKEN, "asked"), tariff)
+    return loose * _WORTH[1] > tight * _WORTH[0]
+
+
+def body_bytes(data: Json) -> bytes:
+    """Return a body as it is sent."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
