@@ -27,7 +27,7 @@ class Provider(models.Model):
 
     name = models.CharField(max_length=40, primary_key=True)
     protocol = models.CharField(max_length=10, choices=Protocol)
-    base_url = models.URLField()
+    base_url = models.URLField(blank=True, help_text="Empty: the one LiteLLM knows.")
     is_enabled = models.BooleanField(default=True)
     stopped_because = models.CharField(max_length=300, blank=True)
     needs_key = models.BooleanField(default=True, help_text="False: an own machine that asks for none.")

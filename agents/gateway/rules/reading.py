@@ -144,12 +144,15 @@ def _check_price(body: Body) -> None:
 
 
 def _room(body: Body) -> int:
-    room: Any = next((body[name] for name in _ROOMS if body.get(name) is not None), None)
-    choices = body.get("best_of") or body.get("n") or 1
-    thinking = (body.get("thinking") or {}).get("budget_tokens") or 0
-    if not (_is_count(room) and _is_count(choices) and (thinking == 0 or _is_count(thinking))):
-        raise Unbounded("max_tokens" if not _is_count(room) else "n or thinking")
-    return int(room + (thinking if thinking >= room else 0)) * int(choices)
+    room: Any = [*(body[name] for name in _ROOMS if body.get(name) is not None), 0][0]
+    choices: Any = body.get("best_of") or body.get("n") or 1
+    thinking: Any = (body.get("thinking") or {}).get("budget_tokens") or 0
+    if not _is_count(room):
+        raise Unbounded("max_tokens")
+    if not (_is_count(choices) and (thinking == 0 or _is_count(thinking))):
+        raise Unbounded("n or thinking")
+    apart = thinking if thinking >= room else 0
+    return (int(room) + int(apart)) * int(choices)
 
 
 def _is_count(value: Any) -> bool:

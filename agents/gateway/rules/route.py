@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 TaskType = Literal[
-    "classification", "extraction", "summarization", "coding", "reasoning", "creative", "general", "embedding",
+    "classification",
+    "extraction",
+    "summarization",
+    "coding",
+    "reasoning",
+    "creative",
+    "general",
+    "embedding",
     "key_check",
 ]
 Quality = Literal["best", "good", "acceptable"]

@@ -22,12 +22,12 @@ from agents.gateway.errors import (
 from agents.gateway.models import ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent, Message, Patience, Reply
 from agents.gateway.rules.offers import MOST_MODELS, Offer, read_address, read_maker_name
+from agents.gateway.services.bounds import bound_of_body
+from agents.gateway.services.catalogue import tariffs_on
 from agents.gateway.services.keys import read_key, set_key
 from agents.gateway.services.makers import add_maker, keep_offers
 from agents.gateway.services.prices import start_provider
 from agents.gateway.services.records import close_answered, close_failed, open_call
-from agents.gateway.services.bounds import bound_of_body
-from agents.gateway.services.catalogue import tariffs_on
 from agents.gateway.services.routes import Route
 from core.errors import FactoryError, NotFound
 from core.ids import new_id

@@ -48,7 +48,13 @@ def _read(path: str, body: bytes, *, key: str) -> tuple[str, dict[str, Any]]:
     _, prefix, address, *rest = path.split("/")
     verb = {"v1/chat/completions": "acompletion", "v1/embeddings": "aembedding"}["/".join(rest)]
     asked = json.loads(body)
-    asked |= {"model": f"{prefix}/{asked['model']}", "api_key": key or "none", "num_retries": 0, "max_retries": 0, "timeout": 900}
+    asked |= {
+        "model": f"{prefix}/{asked['model']}",
+        "api_key": key or "none",
+        "num_retries": 0,
+        "max_retries": 0,
+        "timeout": 900,
+    }
     if address != "-":
         asked["api_base"] = base64.urlsafe_b64decode(address).decode()
     return verb, asked
@@ -64,10 +70,12 @@ async def _answer(send: Send, verb: str, asked: dict[str, Any]) -> None:
             return
         stream = aiter(found)
         first = await anext(stream)
-    except Exception as problem:  # every provider has errors of its own: all become an answer
+    except Exception as problem:  # noqa: BLE001  every provider has errors of its own: all become an answer
         await _refuse(send, problem)
         return
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}
+    )
     await _frame(send, first.model_dump_json())
     await _rest(send, stream)
 
@@ -77,7 +85,7 @@ async def _rest(send: Send, stream: AsyncIterator[Any]) -> None:
         async for chunk in stream:
             await _frame(send, chunk.model_dump_json())
         await _frame(send, "[DONE]")
-    except Exception as problem:  # the stream has begun: its end is told inside it
+    except Exception as problem:  # noqa: BLE001  the stream has begun: its end is told inside it
         await _frame(send, json.dumps({"error": {"message": _words(problem)}}))
     await send({"type": "http.response.body", "body": b""})
 
@@ -91,7 +99,12 @@ async def _refuse(send: Send, problem: Exception) -> None:
     status = _UNSURE.get(kind) or int(getattr(problem, "status_code", None) or 502)
     response = getattr(problem, "response", None)
     wait = (getattr(response, "headers", None) or {}).get("retry-after", "")
-    await _say(send, status if 400 <= status < 600 else 502, {"error": {"message": _words(problem), "type": kind}}, wait=wait)
+    await _say(
+        send,
+        status if 400 <= status < 600 else 502,
+        {"error": {"message": _words(problem), "type": kind}},
+        wait=wait,
+    )
 
 
 def _words(problem: Exception) -> str:
