@@ -111,7 +111,9 @@ def _room(wanted: Wanted, rights: EngineRights) -> int:
 def _way(entry: ModelEntry, *, wanted: Wanted, max_tokens: int) -> Way:
     speech = speech_of(entry, wanted=wanted)
     body = speech.write(wanted, model=entry.name, max_tokens=max_tokens)
-    bound = bound_of_body(entry, body=body, is_free=wanted.protocol is COUNT_TOKENS)
+    bound = bound_of_body(
+        entry, body=body, writes=bool(wanted.protocol.room), is_free=wanted.protocol is COUNT_TOKENS
+    )
     return Way(Route(entry, body, bound, f"asked by name at {wanted.protocol.path}"), speech)
 
 

@@ -64,8 +64,8 @@ class Reading:
     has_tools: bool
 
 
-def read_request(body: Body, *, is_embedding: bool = False) -> Reading:
-    """Return what `body` holds, in any of the protocols.
+def read_request(body: Body, *, writes: bool = True) -> Reading:
+    """Return what `body` holds, in any of the protocols; embeddings write nothing.
 
     Raises:
         Unbounded: it says no `max_tokens`, or asks for something whose price has no limit.
@@ -82,7 +82,7 @@ def read_request(body: Body, *, is_embedding: bool = False) -> Reading:
         parts=found.parts + len(tools),
         pictures=found.pictures,
         sealed=found.sealed,
-        room=0 if is_embedding else _room(body),
+        room=_room(body) if writes else 0,
         writes=_writes(body),
         searches=_searches(body, tools),
         has_tools=bool(tools) or "response_format" in body or "output_config" in body,
@@ -146,7 +146,8 @@ def _check_price(body: Body) -> None:
 def _room(body: Body) -> int:
     room: Any = [*(body[name] for name in _ROOMS if body.get(name) is not None), 0][0]
     choices: Any = body.get("best_of") or body.get("n") or 1
-    thinking: Any = (body.get("thinking") or {}).get("budget_tokens") or 0
+    thought: Mapping[str, Any] = body.get("thinking") or {}
+    thinking = thought.get("budget_tokens", 0)
     if not _is_count(room):
         raise Unbounded("max_tokens")
     if not (_is_count(choices) and (thinking == 0 or _is_count(thinking))):
@@ -181,7 +182,7 @@ def _searches(body: Body, tools: list[Any]) -> int:
     uses = 0
     for tool in tools:
         kind = str(tool.get("type") or "function")
-        most = tool.get("max_uses") or body.get("max_tool_calls")
+        most: Any = tool.get("max_uses") or body.get("max_tool_calls") or 0
         if _SEARCHES.match(kind) and _is_count(most) and most < 100:
             uses += int(most)
         elif not _OURS.match(kind):

@@ -42,12 +42,18 @@ class _Request:
 
 
 def bound_of_body(
-    entry: ModelEntry, *, data: Json, size_bytes: int, tariff: Tariff | None = None, line: Line | None = None
+    entry: ModelEntry,
+    *,
+    data: Json,
+    size_bytes: int,
+    tariff: Tariff | None = None,
+    line: Line | None = None,
+    writes: bool = True,
 ) -> int:
     """Return the most that this request can cost at `entry`, in micro-dollars; never less than the bill.
 
     `data` is the body in the protocol of any door, `size_bytes` its length as sent; `tariff` (today's prices) and
-    `line` are looked up where they are not at hand.
+    `line` are looked up where they are not at hand; embeddings write nothing.
 
     Raises:
         CostUnbounded: nobody can say what it costs at most; the words name the field.
@@ -57,7 +63,7 @@ def bound_of_body(
     if tariff is None:
         raise PriceUnknown(models=entry.name)
     try:
-        reading = read_request(data, is_embedding="embed" in entry.capabilities)
+        reading = read_request(data, writes=writes and "embed" not in entry.capabilities)
         request = _Request(entry, data, size_bytes, reading)
         if reading.searches and tariff.search_microusd is None:
             raise PriceUnknown(models=f"{entry.name}, web search")
