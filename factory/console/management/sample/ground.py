@@ -74,6 +74,8 @@ def the_ground(seed: int) -> Ground:
         tariffs=tariffs_on(now.date()),
         models={
             entry.name: entry
-            for entry in ModelEntry.objects.filter(prices__isnull=False, is_rehearsed=True).distinct().order_by("name")
+            for entry in ModelEntry.objects.filter(prices__isnull=False, is_rehearsed=True)
+            .distinct()
+            .order_by("name")
         },
     )
