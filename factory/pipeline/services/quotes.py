@@ -10,7 +10,8 @@ from uuid import UUID
 from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavailable
 from agents.gateway.models import ModelEntry
 from agents.gateway.ports import Ask, Intent, Message
-from agents.gateway.services.routes import routes_for, tariffs_on
+from agents.gateway.services.catalogue import tariffs_on
+from agents.gateway.services.routes import routes_for
 from agents.roster.models import Agent
 from billing.errors import BudgetExceeded
 from billing.models import Limit, Period, Scope
