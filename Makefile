@@ -37,6 +37,7 @@ var/bench-venv: bench/requirements-work.txt
 	@.venv/bin/uv venv -q --clear --python $(PY) $@ && .venv/bin/uv pip install -q --python $@/bin/python --require-hashes -r $<
 
 e2e: install-dev ## every page before a real browser
+	@scripts/services install
 	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m e2e tests/e2e
 
 shots: install-dev ## pictures of every page in var/shots, and those of the README
