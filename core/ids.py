@@ -14,6 +14,10 @@ correlation: ContextVar[UUID | None] = ContextVar("correlation", default=None)
 """The story that the running code belongs to: from the first signal to the last cent."""
 
 
+at_work: ContextVar[tuple[UUID, str] | None] = ContextVar("at_work", default=None)
+"""The task that the running code carries out, and whose it is; no name: platform code's."""
+
+
 @contextmanager
 def story_of(correlation_id: UUID | None) -> Iterator[None]:
     """Let everything written in the block belong to this story."""
@@ -22,6 +26,16 @@ def story_of(correlation_id: UUID | None) -> Iterator[None]:
         yield
     finally:
         correlation.reset(token)
+
+
+@contextmanager
+def working_on(task_id: UUID, *, agent: str) -> Iterator[None]:
+    """Let every log line of the block say which task it is about, and whose."""
+    token = at_work.set((task_id, agent))
+    try:
+        yield
+    finally:
+        at_work.reset(token)
 
 
 def new_id() -> UUID:

@@ -367,8 +367,11 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": json_lines()},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": ENV.log_level},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
+        "file": {"()": "core.adapters.logs.DailyFile", "folder": str(HOME / "logs"), "formatter": "json"},
+    },
+    "root": {"handlers": ["stderr", "file"], "level": ENV.log_level},
     "loggers": {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},

@@ -1,6 +1,7 @@
 """One attempt from its assignment to its outcome."""
 
 import json
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from billing.errors import SwitchSet
 from core.errors import FactoryError
 from core.registry import ArtifactDraft, Assignment, Json, Outcome, RepoRef, Stop, ToolContext
 from core.services import put_blob, read_blob
+
+logger = logging.getLogger(__name__)
 
 
 def carry_out(assignment: Assignment, stop: Stop, /, *, model: Model | None = None) -> Outcome:
@@ -205,8 +208,16 @@ def _failure(refusal: FactoryError) -> Outcome:
 
 def _close_session(session: Session, outcome: Outcome) -> None:
     """Write how it ended; a workspace that no later attempt continues is removed."""
+    now = timezone.now()
     Session.objects.filter(pk=session.pk).update(
-        state=outcome.kind, error=outcome.error, error_class=outcome.error_class, ended_at=timezone.now()
+        state=outcome.kind, error=outcome.error, error_class=outcome.error_class, ended_at=now
     )
+    facts = {
+        "assignment_id": session.assignment_id,
+        "state": outcome.kind,
+        "error_class": outcome.error_class,
+    }
+    ms = round((now - session.started_at).total_seconds() * 1_000)
+    logger.info("runtime.attempt_ended", extra={**facts, "ms": ms})
     if not rules.goes_on(state=outcome.kind, failed_as=outcome.error_class):
         workspaces.remove(_home_of(session))

@@ -16,11 +16,12 @@ from agents.gateway.models import Call, Provider
 from agents.roster.models import Agent
 from agents.runtime.models import Session, Turn
 from approvals.models import Request
-from billing.models import CostHour, Scope, Window
+from billing.models import CostHour, Scope, Switch, Window
+from billing.services import open_switches
 from core.clock import start_of_day
 from core.ids import first_id_of
 from core.models import Event, Process
-from core.services import business_now, is_stopped
+from core.services import business_now
 from factory.insight.models import Export, ExportItem
 from factory.insight.rules.measures import Family, Labels, Sample, bounded, labels_of
 from factory.insight.services.metrics import Metrics, metrics_now
@@ -43,7 +44,7 @@ def families_now() -> tuple[Family, ...]:
             _products(business),
             *_budgets(business),
             _pace(now),
-            _switches(),
+            *_switches(),
             *_work(day, metrics_now()),
             *_effort(day),
             *_ground(now, day),
@@ -165,11 +166,17 @@ def _pace(now: datetime) -> Family:
     )  # fmt: skip
 
 
-def _switches() -> Family:
-    sums: Counter[Labels] = Counter({labels_of(state="global"): int(is_stopped())})
-    sums[labels_of(state="agent")] = Agent.objects.filter(is_enabled=False).count()
-    sums[labels_of(state="provider")] = Provider.objects.filter(is_enabled=False).count()
-    return Family("factory_switches", "gauge", "What is switched off now, by kind.", _samples(sums))
+def _switches() -> list[Family]:
+    open_now = Counter(one.kind for one in open_switches())
+    off = {
+        "agents": Agent.objects.filter(is_enabled=False).count(),
+        "providers": Provider.objects.filter(is_enabled=False).count(),
+    }
+    by_kind = _by_state((kind, open_now[kind]) for kind in Switch.Kind.values)
+    return [
+        Family("factory_switches", "gauge", "Switches that are set now, by kind.", by_kind),
+        Family("factory_switched_off", "gauge", "Agents and model makers taken out.", _by_state(off.items())),
+    ]
 
 
 def _work(day: datetime, told: Metrics) -> list[Family]:

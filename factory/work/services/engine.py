@@ -24,7 +24,7 @@ from core.adapters import wake
 from core.adapters.last_words import keep_last_words
 from core.adapters.processes import worker_name
 from core.errors import FactoryError
-from core.ids import story_of
+from core.ids import story_of, working_on
 from core.registry import Assignment, Job, Outcome, Stop, find_job, post_of
 from factory.work import rules
 from factory.work.adapters.deadlocks import repeated
@@ -141,7 +141,10 @@ class Run:
     def _carry(self, claim: Claim) -> Done | None:
         """Carry one task out; return it when its result is accepted as it is, else end the attempt at once."""
         assignment = claim.assignment
-        with story_of(assignment.correlation_id):
+        with (
+            story_of(assignment.correlation_id),
+            working_on(assignment.reuse_key, agent=assignment.agent),
+        ):
             outcome = self._watched(claim)
             if done := self._done(claim, outcome):
                 return done
