@@ -31,6 +31,7 @@ from factory.insight.services.graphs import (
     titles_behind,
     tries_of,
 )
+from factory.insight.services.last_hour import Circle, LastHour, Spender, last_hour
 from factory.insight.services.ledger import (
     DAYS,
     LedgerPage,
@@ -73,11 +74,13 @@ __all__ = [
     "Band",
     "CallPage",
     "CallStory",
+    "Circle",
     "Costs",
     "Effect",
     "Graph",
     "GraphLine",
     "Hits",
+    "LastHour",
     "LedgerPage",
     "LedgerRow",
     "LedgerSums",
@@ -93,6 +96,7 @@ __all__ = [
     "SessionNow",
     "Since",
     "Span",
+    "Spender",
     "StageCost",
     "Step",
     "StoryUse",
@@ -117,6 +121,7 @@ __all__ = [
     "graph_lines",
     "graphs_of",
     "has_worker",
+    "last_hour",
     "ledger_page",
     "ledger_rows",
     "ledger_sums",

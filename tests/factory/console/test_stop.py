@@ -1,10 +1,16 @@
 """The way to stop everything, or one venture, over plain forms."""
 
 import pytest
+from django.db.models import Sum
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from agents.gateway.models import Call
+from billing.models import Switch
+from billing.services import open_switches
 from core.models import Installation
+from factory.work.models import Attempt
 from portfolio.models import Product
 from tests.factory.console.story import Story, a_story
 
@@ -83,3 +89,38 @@ def test_a_stop_holds_before_anyone_heard_of_it(story: Story, owner: Client) -> 
     assert status == 303
     assert Installation.objects.get().stopped_at is not None
     assert "Everything is stopped" in owner.get("/").content.decode()
+
+
+def test_every_stop_is_the_same_switch_and_says_who_and_why(
+    story: Story, owner: Client, operator: Client
+) -> None:
+    press(operator, "stop")
+    off = open_switches()
+    press(owner, "start")
+
+    assert [(one.kind, one.by, bool(one.reason)) for one in off] == [
+        ("global", "operator:the-operator", True)
+    ]
+    assert open_switches() == []
+    assert Switch.objects.get().cleared_by == "owner:the-owner"
+
+
+def test_before_it_starts_again_the_owner_sees_who_spent_and_what_ran_in_a_circle(
+    story: Story, owner: Client
+) -> None:
+    running = owner.get(reverse("stop")).content.decode()
+    attempt = Attempt.objects.filter(state="failed", agent__isnull=False).latest("claimed_at")
+    Attempt.objects.filter(pk=attempt.pk).update(
+        error_class="stuck", error="The same step three times.", ended_at=timezone.now()
+    )
+    press(owner, "stop")
+
+    stopped = owner.get(reverse("stop")).content.decode()
+
+    assert "Before you start again" not in running
+    assert "Before you start again" in stopped
+    dearest = Call.objects.values_list("agent").annotate(cost=Sum("cost_microusd")).order_by("-cost").first()
+    assert dearest
+    assert f"<dt>{dearest[0]}</dt>" in stopped
+    assert attempt.task.title in stopped
+    assert "The same step three times." in stopped

@@ -10,8 +10,9 @@ from django.conf import settings
 from rich.console import Console
 
 from agents.roster.services import sync_agents
+from billing.services import clear_switch, set_switch
 from core.registry import run_checks
-from core.services import drain, end_maintenance, start_again, stop_everything
+from core.services import drain, end_maintenance
 from factory.console.management.find import As, actor_of
 from factory.console.management.show import AsJson, print_json
 from factory.console.management.simulated import until
@@ -30,14 +31,14 @@ MARKS = {"fine": "[green]fine[/]", "warn": "[yellow]warn[/]", "fail": "[red]FAIL
 @app.command(name="stop")
 def stop_all(*, by: As = "") -> None:
     """Stop everything: no new work, no new model call; live products go on. Needs the database alone."""
-    stop_everything(by=actor_of(by), reason="factory stop")
+    set_switch("global", "factory", by=actor_of(by), reason="factory stop")
     sys.stdout.write("Stopped. Live products go on; `factory start` lets work go on.\n")
 
 
 @app.command(name="start")
 def start_all(*, by: As = "") -> None:
     """Let work go on after a stop, a drain or maintenance."""
-    start_again(by=actor_of(by))
+    clear_switch("global", "factory", by=actor_of(by))
     end_maintenance(by=actor_of(by))
     sys.stdout.write("Work goes on.\n")
 
