@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.callers import KEEPERS, OWNERS, Caller
@@ -11,8 +12,9 @@ from core.api.reading import Reason, Said
 from core.api.routes import Doors
 from core.api.rows import Door, Row, Rows, verb
 from core.ids import new_id
-from factory.pipeline.models import Advice, Objective, ObjectiveChange, Plan
+from factory.pipeline.models import Advice, Objective, ObjectiveChange, Plan, Quote
 from factory.pipeline.services import Wish, cancel_objective, receive_objective, start_from_idea
+from factory.pipeline.services.quotes import held_against
 from portfolio.models import Product
 
 Told = Mapping[str, Any]
@@ -136,6 +138,46 @@ class PlanDoor(Rows):
     filterset_fields = ("product__slug", "objective")
 
 
+class HeldOut(serializers.Serializer[Any]):
+    """One part of a quote, and what the build took for it so far; null: nothing of it was done."""
+
+    name = serializers.CharField(source="part.name")
+    agent = serializers.CharField(source="part.agent")
+    model = serializers.CharField(source="part.model")
+    low_microusd = serializers.IntegerField(source="part.low_microusd", allow_null=True)
+    high_microusd = serializers.IntegerField(source="part.high_microusd", allow_null=True)
+    spent_microusd = serializers.IntegerField(source="spent.cost_microusd", allow_null=True, default=None)
+
+
+class QuoteOut(Row[Quote]):
+    """What a build was expected to cost, part by part, beside what it did cost."""
+
+    product = serializers.CharField(source="product.slug")
+    parts = serializers.SerializerMethodField()
+
+    class Meta:
+        """What is shown."""
+
+        model = Quote
+        fields = (
+            "id", "product", "basis", "builds", "parts", "low_microusd", "high_microusd", "stop_microusd", "low_s", "high_s",
+            "day_cap_microusd", "unknown", "mode", "made_at",
+        )  # fmt: skip
+
+    @extend_schema_field(HeldOut(many=True))
+    def get_parts(self, row: Quote) -> list[dict[str, Any]]:
+        """Return its parts beside what they took."""
+        return list(HeldOut(held_against(row), many=True).data)
+
+
+class QuoteDoor(Rows):
+    """Quotes, one for each question whether to build."""
+
+    serializer_class = QuoteOut
+    queryset = Quote.objects.select_related("product")
+    filterset_fields = ("product__slug", "basis", "mode")
+
+
 class AdviceOut(Row[Advice]):
     """What Kev would do about work that was given up; the owner chooses."""
 
@@ -158,5 +200,6 @@ DOORS: Doors = {
     "ideas": IdeaDoor,
     "objectives": ObjectiveDoor,
     "plans": PlanDoor,
+    "quotes": QuoteDoor,
     "advice": AdviceDoor,
 }

@@ -14,6 +14,7 @@ PAGES: dict[str, Callable[[Story], str]] = {
     "together": lambda story: f"/decisions/{equal_refunds(story)[0].pk}/together/",
     "ventures": lambda story: "/ventures/",
     "venture": lambda story: f"/ventures/{story.product.slug}/",
+    "quote": lambda story: f"/ventures/{story.product.slug}/quote/",
     "decision over": lambda story: f"/decisions/{_answered()}/",
     "ideas": lambda story: "/ideas/",
     "ideas out": lambda story: "/ideas/?kind=out",

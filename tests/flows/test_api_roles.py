@@ -79,6 +79,8 @@ PEOPLE_READ: Final = [
     "places_retrieve",
     "plans_list",
     "plans_retrieve",
+    "quotes_list",
+    "quotes_retrieve",
     "products_list",
     "products_retrieve",
     "processes_list",

@@ -31,6 +31,8 @@ from factory.insight.services import (
     story_use,
     venture_of,
 )
+from factory.pipeline.models import Quote
+from factory.pipeline.services.quotes import build_of, last_quote, spent_by_part
 from factory.quality.models import Finding, Verdict
 from factory.work.models import Artifact
 from portfolio.models import Product
@@ -130,6 +132,7 @@ def _show_venture(
         "book": later(lambda: Book(product_pnl(product, own=own))),
         "use": later(lambda: story_use(product, own=own)),
         "decisions": later(lambda: _decisions(product)),
+        "quotes": later(lambda: _quotes(product)),
         "refused": refused,
         "parts": ("badges", "stages", "now", "pnl", "decisions"),
     }
@@ -157,6 +160,23 @@ def _verdicts(product: Product) -> list[Verdict]:
     findings = Prefetch("findings", Finding.objects.order_by("is_fixed", "severity", "id"))
     found = Verdict.objects.of(product).select_related("reviewer", "author")
     return list(found.prefetch_related("results", findings)[:VERDICTS_SHOWN])
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """The quote of a build beside what the build cost so far; None: it was not begun."""
+
+    quote: Quote
+    spent_microusd: int | None
+
+
+def _quotes(product: Product) -> list[Quoted]:
+    """The last quote, or nothing."""
+    found, dag = last_quote(product), build_of(product)
+    if found is None:
+        return []
+    spent = sum(one.cost_microusd for one in spent_by_part(dag).values()) if dag else None
+    return [Quoted(found, spent)]
 
 
 def _promises(blueprint: Mapping[str, Any], held: Mapping[str, bool]) -> list[Promise]:

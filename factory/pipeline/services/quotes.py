@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Sum
+
 from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavailable
 from agents.gateway.models import ModelEntry
 from agents.gateway.ports import Ask, Intent, Message
@@ -147,7 +149,7 @@ def spent_by_part(dag: Dag) -> dict[str, Spent]:
 def _parts_of_plan(dag: Dag) -> dict[str, str]:
     """Which part of the plan each planned task is, by its key."""
     plan = Plan.objects.filter(product=dag.product_id, violations=[]).order_by("-version").first()
-    tasks: list[dict[str, Any]] = plan.content["tasks"] if plan else []
+    tasks: list[dict[str, Any]] = plan.content.get("tasks", []) if plan else []
     return {task["id"]: task["part"] for task in tasks}
 
 
@@ -196,15 +198,12 @@ class MonthPlanned:
 
 def months_planned() -> list[MonthPlanned]:
     """Return plan and actual by UTC month, the newest first; only quotes whose build was begun count."""
-    begun = {
-        dag.product_id: sum(one.cost_microusd for one in spent_by_part(dag).values())
-        for dag in Dag.objects.filter(key__startswith="build:").select_related("product")
-    }
+    begun, latest = _spent_by_product(), {}
+    for quote in Quote.objects.defer("parts").filter(product__in=begun).order_by("made_at", "id"):
+        latest[quote.product_id] = quote
     rows: dict[date, list[Quote]] = defaultdict(list)
-    latest = {quote.product_id: quote for quote in Quote.objects.order_by("made_at", "id")}
     for quote in latest.values():
-        if quote.product_id in begun:
-            rows[quote.made_at.date().replace(day=1)].append(quote)
+        rows[quote.made_at.date().replace(day=1)].append(quote)
     return [
         MonthPlanned(
             month,
@@ -216,3 +215,11 @@ def months_planned() -> list[MonthPlanned]:
         )
         for month, quotes in sorted(rows.items(), reverse=True)
     ]
+
+
+def _spent_by_product() -> dict[UUID, int]:
+    """What the build of each product cost so far, all tries."""
+    dags = Dag.objects.filter(key__startswith="build:", product__isnull=False)
+    tries = Attempt.objects.filter(task__dag__in=dags).with_costs().order_by()
+    costs = tries.values_list("task__dag__product").annotate(total=Sum("cost_microusd"))
+    return dict.fromkeys(dags.values_list("product", flat=True), 0) | dict(costs)

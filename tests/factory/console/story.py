@@ -20,6 +20,7 @@ from core.models import Blob, User
 from core.registry import Assignment, Outcome, Stop, register_action, register_job
 from core.services import audit, business_now, found_installation, put_blob
 from factory.delivery.models import Release
+from factory.pipeline.models import Quote
 from factory.quality.models import Finding, GateResult, Verdict
 from factory.work.models import Artifact, Attempt, Dag, DeadLetter, Task
 from factory.work.rules import TaskSpec
@@ -126,12 +127,33 @@ def a_story(name: str = "Nightwatch") -> Story:
     token = correlation.set(product.correlation_id)
     try:
         build = a_build(product)
+        a_quote(product)
         releases = some_releases(product, build, owner=owner)
         some_money(product)
         waiting = some_questions(product, releases, owner=owner)
     finally:
         correlation.reset(token)
     return Story(owner, product, idea, build, releases, waiting)
+
+
+def a_quote(product: Product) -> Quote:
+    """Return the quote its owner was asked with."""
+    lines = (
+        ("Code", "Rex", 180_000, 270_000),
+        ("Tests and breaking", "Hawk", 90_000, 140_000),
+        ("Release trial", "Forge", 0, 0),
+    )
+    parts = [
+        {"name": name, "agent": agent, "model": "claude-opus-4-6" if high else "", "low_microusd": low, "high_microusd": high,
+         "low_s": 60, "high_s": 600}
+        for name, agent, low, high in lines
+    ]  # fmt: skip
+    made: Quote = Quote.objects.create(
+        product=product, task_id=new_id(), basis="tokens", parts=parts, low_microusd=270_000, high_microusd=410_000,
+        stop_microusd=70_000_000, low_s=180, high_s=1_800, day_cap_microusd=5_000_000, mode="rehearsal",
+        made_at=business_now(),
+    )  # fmt: skip
+    return made
 
 
 def an_idea(

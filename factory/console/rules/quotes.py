@@ -1,0 +1,30 @@
+"""How a quote is drawn and told."""
+
+from dataclasses import dataclass
+from typing import Final
+
+STOP_AT: Final = 87.5
+"""Where the stop stands on a line of 100."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The range on a line of 100: where it begins and how wide it is."""
+
+    x: float
+    width: float
+    stop: float = STOP_AT
+
+
+def marks_of(*, low: int, high: int, stop: int) -> Marks:
+    """Return where a range stands before its stop; never so thin that it cannot be seen."""
+    share = STOP_AT / stop if stop > 0 else 0.0
+    return Marks(round(low * share, 2), max(0.8, round((high - low) * share, 2)))
+
+
+def days_in_words(days: tuple[int, int] | None) -> str:
+    """Return how many days something takes, in words."""
+    if days is None:
+        return "never: nothing may be spent"
+    low, high = days
+    return f"{low} to {high} days" if low != high else f"{low} day{'s' if low > 1 else ''}"
