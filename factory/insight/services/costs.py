@@ -11,6 +11,7 @@ from django.db.models import Sum
 
 from agents.gateway.models import ModelEntry
 from agents.roster.models import Agent
+from billing.adapters.limits import table_row
 from billing.models import CostHour, CostHourQuerySet, Entry, Limit, Period, Scope, Switch, Window
 from billing.services import PaceLines, open_switches, pace_lines, pace_microusd
 from core.clock import start_of_month
@@ -148,10 +149,10 @@ def _with_today(bands: Iterable[Band], models: Iterable[ModelCost], *, now: date
     for one in models:
         calls[one.band] += one.calls
         costs[one.band] += one.cost_microusd
-    caps = {
-        name: [purses[pk].cap_microusd or 0 for tier, pk in scopes.items() if BAND_OF_TIER.get(tier) == name]
-        for name in BANDS
-    }
+    caps: dict[str, list[int]] = {name: [] for name in BANDS}
+    for tier, cap in table_row("tier").items():  # a tier that was never asked has the limit of the table
+        own = purses[scopes[tier]].cap_microusd if tier in scopes else None
+        caps[BAND_OF_TIER[tier]].append(cap if own is None else own)
     return tuple(
         replace(
             one, calls_today=calls[one.name],
