@@ -1,6 +1,7 @@
 """The table of limits: `data/limits.yaml`."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
@@ -31,32 +32,32 @@ def start_caps(row: str, *, ref: str = "") -> dict[str, int]:
         if ref not in amounts:
             raise LimitsUnreadable(row=row, missing=ref)
         return {"day": amounts[ref]}
-    return _read(row, lambda table: (_profile_of(table, ref) if row == "agent" else None) or table[row])
+    return dict(_read(row, ref if row == "agent" else ""))
 
 
-def table_row(row: str) -> dict[str, int]:
+def table_row(row: str) -> Mapping[str, int]:
     """Return the amounts of this table row in micro-dollars, by their names.
 
     Raises:
         LimitsUnreadable: the file, the row or a value cannot be read; nothing may be spent then.
     """
-    return _read(row, lambda table: table[row])
+    return _read(row, "")
 
 
-def _read(row: str, find: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> dict[str, int]:
-    path = Path(settings.DATA_DIR) / "limits.yaml"
+def _read(row: str, agent: str) -> Mapping[str, int]:
+    path = f"{settings.DATA_DIR}/limits.yaml"
     try:
-        table = _table(path, path.stat().st_mtime_ns)
-        return {name: to_microusd(Decimal(str(usd))) for name, usd in find(table).items() if name != "agents"}
+        return _amounts(path, os.stat(path).st_mtime_ns, row, agent)  # noqa: PTH116 (asked at every hold)
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, InvalidOperation) as problem:
-        raise LimitsUnreadable(file=path.name, row=row, problem=type(problem).__name__) from problem
+        raise LimitsUnreadable(file="limits.yaml", row=row, problem=type(problem).__name__) from problem
 
 
-@lru_cache(maxsize=1)
-def _table(path: Path, changed_ns: int) -> Mapping[str, Any]:
-    """Read the table once; a changed file has another time and is read again."""
-    found: Mapping[str, Any] = yaml.safe_load(path.read_text())
-    return found
+@lru_cache(maxsize=64)
+def _amounts(path: str, changed_ns: int, row: str, agent: str) -> Mapping[str, int]:
+    """Read a row once; a changed file has another time and is read again."""
+    table: Mapping[str, Any] = yaml.safe_load(Path(path).read_text())
+    found: Mapping[str, Any] = (_profile_of(table, agent) if row == "agent" else None) or table[row]
+    return {name: to_microusd(Decimal(str(usd))) for name, usd in found.items() if name != "agents"}
 
 
 def _profile_of(table: Mapping[str, Any], agent: str) -> Mapping[str, Any] | None:

@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, transaction
-from django.db.models import F, Model
+from django.db.models import F
 from django.utils import timezone
 
 from billing.adapters.limits import table_row
@@ -25,8 +25,13 @@ from core.errors import BadArguments, NotFound
 from core.ids import correlation, new_id
 from core.services import business_now, publish
 
-Row = TypeVar("Row", bound=Model)
-
+_HOLD: Final = (
+    "id", "call_id", "bound_microusd", "state", "owner", "correlation_id", "payer_id", "agent", "provider", "model",
+    "expires_at", "placed_at", "settled_at",
+)  # fmt: skip
+_ENTRY: Final = (
+    "id", "scope_id", "kind", "ref", "amount_microusd", "is_lost", "at", "call_id", "agent", "correlation_id", "mode", "facts"
+)  # fmt: skip
 _TRIES: Final = 4
 """Opening windows, a midnight and a call that came twice at once are tried again; each can happen once."""
 
@@ -108,26 +113,12 @@ def _open_all(wish: Wish) -> None:
 
 
 def _hold_of(wish: Wish, placed: Placed) -> Hold:
-    hold = Hold(
-        id=wish.hold_id,
-        call_id=wish.call_id,
-        bound_microusd=wish.bound_microusd,
-        owner=wish.owner,
-        correlation_id=wish.correlation_id,
-        payer_id=placed.payer_id,
-        agent=placed.agent,
-        provider=wish.provider,
-        model=wish.model,
-        expires_at=wish.expires_at,
-        placed_at=wish.now,
-    )
-    return _as_read(hold)
-
-
-def _as_read(row: Row) -> Row:
-    """Return a row that another statement wrote, as if it had been read."""
-    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
-    return row
+    """Return the row that another statement wrote, as if it had been read."""
+    columns = (
+        wish.hold_id, wish.call_id, wish.bound_microusd, Hold.State.HELD.value, wish.owner, wish.correlation_id,
+        placed.payer_id, placed.agent, wish.provider, wish.model, wish.expires_at, wish.now, None,
+    )  # fmt: skip
+    return Hold.from_db(DEFAULT_DB_ALIAS, _HOLD, columns)
 
 
 @lru_cache(maxsize=2)
@@ -269,21 +260,12 @@ def _bill(
 
 
 def _entry_of(bill: Bill, settled: Settled) -> Entry:
-    entry = Entry(
-        id=bill.entry_id,
-        scope_id=settled.payer_id,
-        kind=Entry.Kind.MODEL_CALL,
-        ref=f"call:{bill.call_id}",
-        amount_microusd=settled.amount_microusd,
-        is_lost=bill.cost_microusd is None,
-        at=settled.at,
-        call_id=bill.call_id,
-        agent=settled.agent,
-        correlation_id=settled.correlation_id,
-        mode=settled.mode,
-        facts=dict(bill.facts),
-    )
-    return _as_read(entry)
+    columns = (
+        bill.entry_id, settled.payer_id, Entry.Kind.MODEL_CALL.value, f"call:{bill.call_id}", settled.amount_microusd,
+        bill.cost_microusd is None, settled.at, bill.call_id, settled.agent, settled.correlation_id, settled.mode,
+        dict(bill.facts),
+    )  # fmt: skip
+    return Entry.from_db(DEFAULT_DB_ALIAS, _ENTRY, columns)
 
 
 def _correct(call_id: UUID, bill: Bill) -> Entry:

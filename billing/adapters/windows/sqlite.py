@@ -1,7 +1,9 @@
 """The rows of money in SQLite: one step after the other, while the transaction that began at once keeps others out."""
 
 import json
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -76,6 +78,9 @@ SPED: Final = (
 )
 
 
+_ALWAYS: Final = str(ALWAYS.replace(tzinfo=None))
+
+
 class _Row(NamedTuple):
     scope: str
     kind: str
@@ -91,58 +96,68 @@ class _Row(NamedTuple):
 class SqliteWindows:
     """One writer at a time, so every step sees what the one before it wrote."""
 
-    @transaction.atomic(savepoint=False)
     def place(self, wish: Wish) -> Placed:
         """Hold the bound in every window that counts, or in none."""
-        ahead_ms, is_stopped, _ = _ground()
-        if _rows(FIRST, (wish.call_id.hex,)):
-            return Placed(Verdict.REPEATED)
-        rows = [_Row(*row) for row in _rows(PAYERS, _place_of(wish, ahead_ms))]
-        verdict = _verdict(wish, rows, is_stopped=is_stopped)
-        if verdict is not None:
-            return Placed(verdict)
-        windows = [row.window for row in rows if row.window]
-        taken = {"ids": json.dumps(windows), "n": len(windows), "bound": wish.bound_microusd}
-        if _run(TAKE, taken) != len(windows):
-            return Placed(Verdict.SHORT)
-        payer = min((row for row in rows if row.window), key=lambda row: row.rank).scope
-        agent = next((row.ref for row in rows if row.kind == "agent"), "")
-        _run(PLACE, _hold_of(wish, payer=payer, agent=agent))
-        _many(PART, [(wish.hold_id.hex, window) for window in windows])
-        return Placed(Verdict.HELD, payer_id=UUID(payer), agent=agent)
+        with _begun() as raw:
+            return _place(raw, wish)
 
-    @transaction.atomic(savepoint=False)
     def settle(self, bill: Bill) -> Settled | None:
         """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
-        claimed = _rows(CLAIM, (bill.state, _moment(bill.now), bill.call_id.hex))
-        if not claimed:
-            return None
-        hold, bound, agent, story, payer = claimed[0]
-        cost = _cost(bill, bound)
-        _run(MOVE, (bound, cost, hold))
-        ahead_ms, _, mode = _ground()
-        settled = Settled(
-            bound_microusd=bound,
-            amount_microusd=cost,
-            payer_id=UUID(payer),
-            agent=bill.agent or agent,
-            correlation_id=bill.correlation_id or (UUID(story) if story else None),
-            mode=mode,
-            at=bill.now.astimezone(UTC) + timedelta(milliseconds=ahead_ms),
-            pace=_paces(hold, bill=bill, cost=cost),
-        )
-        if bill.state != "released":
-            _book(bill, settled)
-        return settled
+        with _begun() as raw:
+            return _settle(raw, bill)
 
 
-def _verdict(wish: Wish, rows: Sequence[_Row], *, is_stopped: bool) -> Verdict | None:
+def _place(raw: sqlite3.Connection, wish: Wish) -> Placed:
+    ahead_ms, is_stopped, _ = _ground(raw)
+    if _one(raw, FIRST, (wish.call_id.hex,)):
+        return Placed(Verdict.REPEATED)
+    rows = [_Row(*row) for row in raw.execute(PAYERS, _place_of(wish, ahead_ms))]
+    verdict = _verdict(raw, wish, rows, is_stopped=is_stopped)
+    if verdict is not None:
+        return Placed(verdict)
+    windows = [row.window for row in rows if row.window]
+    taken = {"ids": json.dumps(windows), "n": len(windows), "bound": wish.bound_microusd}
+    if raw.execute(TAKE, taken).rowcount != len(windows):
+        return Placed(Verdict.SHORT)
+    payer = min((row for row in rows if row.window), key=lambda row: row.rank).scope
+    agent = next((row.ref for row in rows if row.kind == "agent"), "")
+    raw.execute(PLACE, _hold_of(wish, payer=payer, agent=agent))
+    raw.executemany(PART, [(wish.hold_id.hex, window) for window in windows])
+    return Placed(Verdict.HELD, payer_id=UUID(payer), agent=agent)
+
+
+def _settle(raw: sqlite3.Connection, bill: Bill) -> Settled | None:
+    claimed = _one(raw, CLAIM, (bill.state, _moment(bill.now), bill.call_id.hex))
+    if not claimed:
+        return None
+    hold, bound, agent, story, payer = claimed
+    cost = _cost(bill, bound)
+    raw.execute(MOVE, (bound, cost, hold))
+    ahead_ms, _, mode = _ground(raw)
+    settled = Settled(
+        bound_microusd=bound,
+        amount_microusd=cost,
+        payer_id=UUID(payer),
+        agent=bill.agent or agent,
+        correlation_id=bill.correlation_id or (UUID(story) if story else None),
+        mode=mode,
+        at=bill.now.astimezone(UTC) + timedelta(milliseconds=ahead_ms),
+        pace=_paces(raw, hold, bill=bill, cost=cost),
+    )
+    if bill.state != "released":
+        _book(raw, bill, settled)
+    return settled
+
+
+def _verdict(
+    raw: sqlite3.Connection, wish: Wish, rows: Sequence[_Row], *, is_stopped: bool
+) -> Verdict | None:
     """Return why this wish is refused; None: only its windows can say."""
     known = {row.scope for row in rows}
     if any(scope.hex not in known for scope in wish.scopes):
         return Verdict.UNKNOWN
     named = {(row.kind, row.ref) for row in rows}
-    shut = {(kind, ref) for kind, ref in _rows(SHUT, (_moment(wish.now),))}
+    shut = {(kind, ref) for kind, ref in raw.execute(SHUT, (_moment(wish.now),))}
     wires = {("provider", wish.provider), ("model", f"{wish.provider}/{wish.model}")}
     if is_stopped or shut & (named | wires):
         return Verdict.SHUT
@@ -166,7 +181,7 @@ def _place_of(wish: Wish, ahead_ms: int) -> dict[str, Any]:
         "tier": wish.tier,
         "day": _moment(period_bounds("day", moment)[0]),
         "month": _moment(period_bounds("month", moment)[0]),
-        "always": _moment(ALWAYS),
+        "always": _ALWAYS,
     }
 
 
@@ -183,36 +198,35 @@ def _cost(bill: Bill, bound: int) -> int:
     return bound if bill.cost_microusd is None else min(max(0, bill.cost_microusd), bound)
 
 
-def _book(bill: Bill, settled: Settled) -> None:
+def _book(raw: sqlite3.Connection, bill: Bill, settled: Settled) -> None:
     at, payer, story = _moment(settled.at), settled.payer_id.hex, _hex(settled.correlation_id)
     facts, cost = json.dumps(dict(bill.facts)), settled.amount_microusd
     is_lost = bill.cost_microusd is None
-    _run(BOOK, (
+    raw.execute(BOOK, (
         bill.entry_id.hex, payer, f"call:{bill.call_id}", cost, is_lost, at, bill.call_id.hex, settled.agent, story,
         settled.mode, facts,
     ))  # fmt: skip
     item = str(bill.facts.get("asked", ""))[:80]
     hour = (at[:10], settled.at.hour, payer, settled.agent, item, story, cost)
-    _run(HOUR_OF_STORY if story else HOUR_WITHOUT_STORY, hour)
+    raw.execute(HOUR_OF_STORY if story else HOUR_WITHOUT_STORY, hour)
     excess = (bill.cost_microusd or 0) - settled.bound_microusd
     if excess > 0:
         row = (bill.overage_id.hex, bill.call_id.hex, payer, settled.bound_microusd, excess, at, facts)
-        _run(EXCEED, row)
+        raw.execute(EXCEED, row)
 
 
-def _paces(hold: str, *, bill: Bill, cost: int) -> dict[tuple[str, str], int]:
+def _paces(raw: sqlite3.Connection, hold: str, *, bill: Bill, cost: int) -> dict[tuple[str, str], int]:
     """Add `cost` to the ring of the hold's agents and of the factory, and return what stands there."""
     if not cost:
         return {}
     slot = int(bill.now.timestamp()) // SLOT_S
-    spenders = _rows(SPENDERS, (hold,))
-    _many(SPEED, [(scope, slot, cost) for scope, _, _ in spenders])
-    return {(kind, ref): _rows(SPED, (scope, slot - RING, slot))[0][0] for scope, kind, ref in spenders}
+    spenders = raw.execute(SPENDERS, (hold,)).fetchall()
+    raw.executemany(SPEED, [(scope, slot, cost) for scope, _, _ in spenders])
+    return {(kind, ref): _one(raw, SPED, (scope, slot - RING, slot))[0] for scope, kind, ref in spenders}
 
 
-def _ground() -> tuple[int, bool, str]:
-    rows = _rows(GROUND, ())
-    return (rows[0][0], bool(rows[0][1]), rows[0][2]) if rows else (0, False, "rehearsal")
+def _ground(raw: sqlite3.Connection) -> tuple[int, bool, str]:
+    return _one(raw, GROUND, ()) or (0, False, "rehearsal")
 
 
 def _hex(value: UUID | None) -> str | None:
@@ -224,19 +238,13 @@ def _moment(moment: datetime) -> str:
     return str(moment.astimezone(UTC).replace(tzinfo=None))
 
 
-def _rows(statement: str, facts: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
+@contextmanager
+def _begun() -> Iterator[sqlite3.Connection]:
+    """Give the driver's own connection, inside a transaction that keeps other writers out."""
     wrapper = connections[DEFAULT_DB_ALIAS]
-    with wrapper.wrap_database_errors:
-        return list(wrapper.connection.execute(statement, facts))
+    with transaction.atomic(savepoint=False), wrapper.wrap_database_errors:
+        yield wrapper.connection
 
 
-def _run(statement: str, facts: Mapping[str, Any] | Sequence[Any]) -> int:
-    wrapper = connections[DEFAULT_DB_ALIAS]
-    with wrapper.wrap_database_errors:
-        return int(wrapper.connection.execute(statement, facts).rowcount)
-
-
-def _many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    wrapper = connections[DEFAULT_DB_ALIAS]
-    with wrapper.wrap_database_errors:
-        wrapper.connection.executemany(statement, rows)
+def _one(raw: sqlite3.Connection, statement: str, facts: Sequence[Any]) -> Any:
+    return raw.execute(statement, facts).fetchone()

@@ -1,0 +1,236 @@
+"""Windows: opened once, whoever comes first; limited together with those above; moved while calls are open."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import time_machine
+from django.db import connection, transaction
+
+from billing import services
+from billing.errors import BudgetBusy, BudgetExceeded, HoldSettled, SwitchSet, TierSpent
+from billing.models import Entry, Hold, Limit, Scope, Window
+from core.errors import BadArguments, NotFound
+from core.ids import new_id
+from core.services import advance_to, business_now, found_installation
+from tests.builders import a_factory_limit, a_scope
+
+pytestmark = pytest.mark.django_db
+MONTH_END = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
+
+
+def hold(*scopes: Scope, bound: int = 100, tier: str = "") -> UUID:
+    """Place a hold for a new call and return the call's id."""
+    call_id = new_id()
+    services.place_hold(
+        scopes=[scope.id for scope in scopes], bound_microusd=bound, call_id=call_id, tier=tier
+    )
+    return call_id
+
+
+def taken(scope: Scope, period: str = "day") -> tuple[int, int]:
+    """Return (spent, held) of the newest window of `scope`."""
+    newest = Window.objects.filter(scope=scope, period=period).latest("starts_at")
+    return newest.spent_microusd, newest.held_microusd
+
+
+def an_agent_of(team: str, name: str) -> Scope:
+    """Return an agent whose team pays with it."""
+    return services.open_scope(kind="agent", ref=name, label=name, parent=services.team_scope(team))
+
+
+def test_a_team_limits_its_agents_together() -> None:
+    rex, pixel, dot = (
+        an_agent_of("build", "Rex"),
+        an_agent_of("build", "Pixel"),
+        an_agent_of("operations", "Dot"),
+    )
+    services.set_limit(services.team_scope("build"), period="day", cap_microusd=250)
+    services.capture_hold(hold(rex, bound=200), cost_microusd=200)
+
+    with pytest.raises(BudgetExceeded) as refused:
+        hold(pixel)
+    hold(dot)
+
+    assert refused.value.facts["layer"] == "Build team per day"
+    assert taken(services.team_scope("build")) == (200, 0)
+
+
+def test_an_agent_that_changes_its_team_is_paid_by_the_new_one() -> None:
+    rex = an_agent_of("build", "Rex")
+    hold(rex)
+
+    hold(an_agent_of("growth", "Rex"))
+
+    assert (taken(services.team_scope("build")), taken(services.team_scope("growth"))) == ((0, 100), (0, 100))
+
+
+def test_a_spent_tier_says_so_and_work_that_names_none_goes_on() -> None:
+    rex = an_agent_of("build", "Rex")
+    services.capture_hold(hold(rex, tier="mid"), cost_microusd=100)
+    services.set_limit(Scope.objects.get(kind="tier", ref="mid"), period="day", cap_microusd=150)
+
+    with pytest.raises(TierSpent):
+        hold(rex, tier="mid")
+    hold(rex, tier="budget")
+    hold(rex, tier="local")
+    hold(rex)
+
+    assert Hold.objects.open().count() == 3
+
+
+def test_a_hold_grows_in_every_window_or_stays_as_it_is() -> None:
+    rex, task = an_agent_of("build", "Rex"), a_scope(life=250)
+    call_id = hold(rex, task)
+
+    grown = services.extend_hold(call_id, more_microusd=100)
+    with pytest.raises(BudgetBusy):
+        services.extend_hold(call_id, more_microusd=51)
+    with pytest.raises(BudgetExceeded):
+        services.extend_hold(call_id, more_microusd=251)
+    with pytest.raises(BadArguments):
+        services.extend_hold(call_id, more_microusd=-1)
+    services.set_switch("agent", "Rex", by="owner:ada", reason="enough")
+    with pytest.raises(SwitchSet):
+        services.extend_hold(call_id, more_microusd=1)
+    services.clear_switch("agent", "Rex", by="owner:ada")
+    services.capture_hold(call_id, cost_microusd=180)
+
+    assert (grown.bound_microusd, Hold.objects.get().bound_microusd) == (200, 200)
+    assert taken(rex) == taken(task, "life") == taken(services.factory_scope()) == (180, 0)
+    with pytest.raises(HoldSettled):
+        services.extend_hold(call_id, more_microusd=1)
+    with pytest.raises(NotFound):
+        services.extend_hold(new_id(), more_microusd=1)
+
+
+def test_a_call_over_the_end_of_a_month_belongs_to_the_month_it_began_in() -> None:
+    rex, factory = an_agent_of("build", "Rex"), services.factory_scope()
+    with time_machine.travel(MONTH_END, tick=False) as clock:
+        late, lost, free = hold(rex), hold(rex), hold(rex)
+        clock.shift(timedelta(seconds=2))
+        hold(rex)
+        services.capture_hold(late, cost_microusd=60)
+        services.lose_hold(lost)
+        services.release_hold(free)
+        services.capture_hold(lost, cost_microusd=30)
+
+    def windows(scope: Scope, period: str) -> list[tuple[int, int]]:
+        found = Window.objects.filter(scope=scope, period=period).order_by("starts_at")
+        return list(found.values_list("spent_microusd", "held_microusd"))
+
+    assert windows(rex, "day") == windows(factory, "day") == windows(factory, "month") == [(90, 0), (0, 100)]
+    assert Entry.objects.total_microusd() == 90
+
+
+def test_business_time_pushed_over_midnight_opens_the_new_day_and_leaves_the_old_one_alone() -> None:
+    found_installation("rehearsal")
+    rex = an_agent_of("build", "Rex")
+    services.set_limit(rex, period="day", cap_microusd=150)
+    first = hold(rex)
+    advance_to(business_now() + timedelta(days=1))
+    second = hold(rex)
+
+    services.capture_hold(second, cost_microusd=100)
+    services.capture_hold(first, cost_microusd=100)
+
+    days = Window.objects.filter(scope=rex, period="day").values_list("spent_microusd", flat=True)
+    assert list(days) == [100, 100]
+
+
+def test_a_cap_moved_while_calls_are_open_binds_the_next_and_breaks_none() -> None:
+    task = a_scope(life=1_000)
+    calls = [hold(task, bound=300) for _ in range(3)]
+
+    services.set_limit(task, period="life", cap_microusd=400)
+    with pytest.raises(BudgetExceeded):
+        hold(task, bound=401)
+    with pytest.raises(BudgetBusy):
+        hold(task)
+    services.capture_hold(calls[0], cost_microusd=300)
+    services.release_hold(calls[1])
+    services.release_hold(calls[2])
+    hold(task)
+    services.set_limit(task, period="life", cap_microusd=2_000)
+    hold(task, bound=1_500)
+
+    assert taken(task, "life") == (300, 1_600)
+
+
+def test_a_hold_of_an_earlier_release_that_names_no_payer_is_settled_to_the_right_one() -> None:
+    product = a_scope(kind="product", ref="linkly")
+    call_id = hold(a_scope(), product)
+    Hold.objects.update(payer=None, agent="")
+
+    entry = services.capture_hold(call_id, cost_microusd=40)
+
+    assert Entry.objects.get(pk=entry.pk).scope == product
+
+
+def test_an_entry_and_a_hold_returned_are_what_was_written() -> None:
+    rex, call_id, story = an_agent_of("build", "Rex"), new_id(), new_id()
+    placed = services.place_hold(
+        scopes=[rex.id],
+        bound_microusd=100,
+        call_id=call_id,
+        correlation_id=story,
+        provider="northlight",
+        model="nl-1",
+    )
+    entry = services.capture_hold(call_id, cost_microusd=40, facts={"asked": "nl-1", "why": "x"})
+
+    def columns(row: Hold | Entry, *without: str) -> dict[str, object]:
+        names = {field.attname for field in row._meta.concrete_fields} - set(without)
+        return {name: getattr(row, name) for name in names}
+
+    kept = Hold.objects.get(pk=placed.pk)
+    assert columns(kept, "state", "settled_at") == columns(placed, "state", "settled_at")
+    assert columns(Entry.objects.get(pk=entry.pk)) == columns(entry)
+    assert (kept.payer, kept.agent, entry.correlation_id) == (services.factory_scope(), "Rex", story)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_that_open_one_window_together_open_it_once_with_the_cap_in_force() -> None:
+    found_installation("rehearsal")
+    task, factory = a_scope(life=1_000_000), a_factory_limit(day=50_000_000)
+
+    done = together([lambda: hold(task, bound=1_000)] * 8 + [lambda: lower(factory, 40_000_000)])
+
+    assert len(done) == 9
+    assert list(
+        Window.objects.filter(scope=factory, period="day").values_list("cap_microusd", "held_microusd")
+    ) == [(40_000_000, 8_000)]
+    assert taken(task, "life") == (0, 8_000)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hold_inside_a_transaction_that_fails_is_no_hold() -> None:
+    found_installation("rehearsal")
+    task = a_scope(life=1_000)
+    hold(task)
+
+    with transaction.atomic():
+        hold(task)
+        transaction.set_rollback(True)
+
+    assert (Hold.objects.count(), taken(task, "life")) == (1, (0, 100))
+
+
+def lower(scope: Scope, cap_microusd: int) -> Limit:
+    """Change a limit as somebody does at the same time."""
+    return services.set_limit(scope, period="day", cap_microusd=cap_microusd)
+
+
+def together(works: list[Callable[[], object]]) -> list[object]:
+    """Do all of it at once, each in a thread of its own."""
+
+    def one(work: Callable[[], object]) -> object:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(one, works))
