@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from agents.gateway.models import ModelEntry, Price
 from billing.models import MoneyAlert, Overage
+from billing.services import clear_switch, set_switch
 from core.ids import digest_of, new_id
 from core.models import Process
 from core.services import issue_device_token, put_blob
@@ -55,6 +56,8 @@ def _made(story: Story, attempt: Attempt) -> None:
     Overage.objects.create(
         call_id=new_id(), scope=story.product.scope, bound_microusd=10, excess_microusd=1, at=timezone.now()
     )
+    set_switch("agent", "Rex", by="owner:ada", reason="too dear")
+    clear_switch("agent", "Rex", by="owner:ada")
     MoneyAlert.objects.create(
         scope=story.product.scope, rule="life", line=80, starts_at=timezone.now(), level="warning", amount_microusd=8,
         limit_microusd=10, at=timezone.now(),

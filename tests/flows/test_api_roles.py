@@ -104,6 +104,8 @@ PEOPLE_READ: Final = [
     "sessions_retrieve",
     "signals_list",
     "signals_retrieve",
+    "switches_list",
+    "switches_retrieve",
     "task_events_list",
     "task_events_retrieve",
     "tasks_list",
@@ -136,11 +138,13 @@ WHOEVER_KEEPS_IT_RUNNING: Final = [
     "schedules_pause",
     "scopes_limit",
     "sessions_tell",
+    "switches_off",
     "tasks_cancel",
     "tasks_priority",
 ]
 THE_OWNER: Final = [
     "agents_resume",
+    "switches_on",
     "queues_resume",
     "schedules_create",
     "schedules_remove",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -24,7 +25,7 @@ LOOKS = [
     ["agents"], ["agent", "rex"], ["spend"], ["spend", "--by", "day"], ["ledger"], ["ledger", "--product", "nightwatch"],
     ["audit"], ["people"], ["nodes"], ["tokens"], ["settings"], ["setting", "theme"], ["schedules"],
     ["objectives"], ["effects"], ["trace", "nightwatch"], ["metrics"], ["metrics", "--by", "hour"],
-    ["objectives"], ["effects"], ["costs"], ["costs", "--by", "task", "--days", "9"], ["limits"],
+    ["objectives"], ["effects"], ["costs"], ["costs", "--by", "task", "--days", "9"], ["limits"], ["switches"], ["switches", "--all"],
 ]  # fmt: skip
 
 
@@ -302,3 +303,35 @@ def test_every_verb_says_what_it_does(verb: Verb) -> None:
 
     assert code == OK
     assert all(one[0] in said for one in LOOKS)
+
+
+def test_a_switch_is_turned_and_told_on_the_command_line(verb: Verb, story: Story) -> None:
+    assert verb("switch", "agent", "rex", "off", "--why", "too dear")[0] == OK
+    assert verb("switch", "product", "nightwatch", "off")[0] == OK
+    told = json.loads(verb("switches", "--json")[1])
+    assert verb("switch", "agent", "nobody", "off")[0] == NOT_FOUND
+
+    assert [(one["kind"], one["name"], one["reason"]) for one in told] == [
+        ("agent", "Rex", "too dear"),
+        ("product", "nightwatch", "by hand, on the command line"),
+    ]
+    story.product.refresh_from_db()
+    assert story.product.state == "frozen"
+    assert [verb("switch", *one, "on")[0] for one in (("agent", "rex"), ("product", "nightwatch"))] == [
+        OK,
+        OK,
+    ]
+    assert json.loads(verb("switches", "--json")[1]) == []
+
+
+def test_what_calls_went_for_adds_up_to_what_they_cost(verb: Verb) -> None:
+    by_task, by_model = (json.loads(verb("costs", "--by", what, "--json")[1]) for what in ("task", "model"))
+
+    def sums(rows: list[dict[str, str]]) -> list[Decimal]:
+        names = ("cost_usd", "first_usd", "retries_usd", "judges_usd")
+        return [sum((Decimal(row[name]) for row in rows), Decimal()) for name in names]
+
+    assert sums(by_task) == sums(by_model)
+    assert sums(by_task)[0] == sum(sums(by_task)[1:]) > 0
+    assert sums(by_task)[2] > 0
+    assert verb("costs", "--by", "moon")[0] == USAGE
