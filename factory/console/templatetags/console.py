@@ -264,6 +264,8 @@ def second(value: datetime) -> str:
 def alert_words(alert: Alert) -> str:
     """Return what happened, as a sentence without its stop: `Version 2 of Nightwatch was rolled back`."""
     used, cap = (in_words(amount) for amount in alert.amounts or (0, 0))
+    if alert.kind == "down":
+        return f"{alert.name} does not answer its customers"
     if alert.kind == "rolled_back":
         return f"Version {alert.version} of {alert.name} was rolled back"
     if alert.kind == "gave_up":

@@ -34,6 +34,7 @@ _LINKS: Final = {
     "done": "graph",
 }
 _ALERT_ICONS: Final = {
+    "down": ("alert", "harm"),
     "rolled_back": ("back", "harm"),
     "gave_up": ("fail", "harm"),
     "at_limit": ("park", "need"),

@@ -89,6 +89,11 @@ class Frame:
         """What every page says at its top."""
         return next((one for one in self.alerts if one.is_harm), None)
 
+    @property
+    def is_incident(self) -> bool:
+        """Whether customers are harmed at this moment; every page says so."""
+        return any(one.kind == "down" for one in self.alerts)
+
 
 def frame_now() -> Frame:
     """Return the frame as it stands; business time is the time of the pages."""

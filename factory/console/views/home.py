@@ -13,6 +13,7 @@ from factory.console.views.frame import frame_now, later, person_of, show
 from factory.insight.services import (
     Venture,
     graph_lines,
+    incidents_now,
     money_now,
     news_since,
     open_graphs,
@@ -36,6 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
     page = {
         "frame": frame,
         "since": later(lambda: news_since(since, now=frame.now) if since else None),
+        "incidents": incidents_now() if frame.is_incident else (),
         "money": later(lambda: money_now(frame.now)),
         "cards": cards,
         "asks": later(lambda: shown(cards[:ASKS_ON_HOME])),
@@ -47,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "live": later(lambda: [one for one in found if one.version is not None]),
         "ideas": later(_ideas),
         "is_empty": not Product.objects.exists() and not Opportunity.objects.exists(),
-        "parts": ("news", "money", "asks", "glance", "now", "line", "alerts"),
+        "parts": ("incident", "news", "money", "asks", "glance", "now", "line", "alerts"),
     }
     return show(request, "console/home.html", page, place="home")
 

@@ -31,6 +31,7 @@ from factory.insight.services.graphs import (
     titles_behind,
     tries_of,
 )
+from factory.insight.services.incidents import Incident, incidents_now
 from factory.insight.services.last_hour import Circle, LastHour, Spender, last_hour
 from factory.insight.services.ledger import (
     DAYS,
@@ -80,6 +81,7 @@ __all__ = [
     "Graph",
     "GraphLine",
     "Hits",
+    "Incident",
     "LastHour",
     "LedgerPage",
     "LedgerRow",
@@ -121,6 +123,7 @@ __all__ = [
     "graph_lines",
     "graphs_of",
     "has_worker",
+    "incidents_now",
     "last_hour",
     "ledger_page",
     "ledger_rows",

@@ -8,6 +8,8 @@ from django.db.models import F, Q
 
 from billing.models import MoneyAlert, Period, Scope, Window
 from factory.delivery.models import Release
+from factory.delivery.rules import RED_PROBES
+from factory.insight.services.incidents import incidents_now
 from factory.work.models import DeadLetter
 
 HARM_LASTS: Final = timedelta(hours=24)
@@ -21,7 +23,7 @@ class Alert:
     """One thing to know.
 
     Attributes:
-        kind: `rolled_back`, `gave_up`, `near_limit`, `at_limit` or `money`.
+        kind: `down`, `rolled_back`, `gave_up`, `near_limit`, `at_limit` or `money`.
         at: business time, or machine time of what has no other; None: it holds now, since when is not kept.
         name: product, task or limit that it is about.
         slug: of the product; empty: it is about none.
@@ -42,20 +44,28 @@ class Alert:
     @property
     def is_harm(self) -> bool:
         """Whether customers or money were harmed; the others only need a look."""
-        return self.kind == "rolled_back"
+        return self.kind in ("down", "rolled_back")
 
 
 def alerts_now(now: datetime) -> tuple[Alert, ...]:
     """Return what is to be known at business time `now`, the most serious first."""
-    return (*_rolled_back(now), *_limits(now), *_money(now), *_gave_up())
+    return (*_of_releases(now), *_limits(now), *_money(now), *_gave_up())
 
 
-def _rolled_back(now: datetime) -> list[Alert]:
-    taken_back = Release.objects.filter(state=Release.State.ROLLED_BACK, ended_at__gt=now - HARM_LASTS)
+def _of_releases(now: datetime) -> list[Alert]:
+    """What is down now, then what was taken back; one question as long as nothing is down."""
+    taken_back = Q(state=Release.State.ROLLED_BACK, ended_at__gt=now - HARM_LASTS)
+    is_down = Q(state=Release.State.LIVE, red_probes__gte=RED_PROBES)
     columns = ("ended_at", "product__name", "why", "product__slug", "version")
-    return [
-        Alert("rolled_back", *row) for row in taken_back.order_by("-ended_at").values_list(*columns)[:AT_MOST]
-    ]
+    rows = (
+        Release.objects.filter(taken_back | is_down)
+        .order_by(F("ended_at").desc(nulls_first=True))
+        .values_list("state", *columns)
+    )
+    found = list(rows[:AT_MOST])
+    incidents = incidents_now() if any(row[0] == Release.State.LIVE for row in found) else ()
+    down = [Alert("down", one.since, one.name, one.why, one.slug, one.version) for one in incidents]
+    return down + [Alert("rolled_back", *row[1:]) for row in found if row[0] != Release.State.LIVE]
 
 
 def _limits(now: datetime) -> list[Alert]:

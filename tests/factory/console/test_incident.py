@@ -1,0 +1,66 @@
+"""The red frame: only while a live product does not answer and cannot go back, and gone when it does."""
+
+import pytest
+from django.test import Client
+
+from core.services import business_now
+from factory.delivery.models import Release
+from factory.delivery.services.releases import note_probe
+from factory.insight.services import alerts_now, incidents_now
+from tests.factory.console.story import Story, a_story
+
+pytestmark = pytest.mark.django_db
+FRAME = 'class="incident"'
+
+
+@pytest.fixture
+def down(db: None) -> Story:
+    """Return a factory whose live product failed three checks in a row."""
+    story = a_story()
+    for _ in range(3):
+        note_probe(live_one(), is_red=True, why="No space left on disk")
+    return story
+
+
+def live_one() -> Release:
+    """Return the release that serves."""
+    return Release.objects.live().get()
+
+
+def test_home_shows_what_is_down_since_when_why_and_what_is_at_risk(owner: Client, down: Story) -> None:
+    page = owner.get("/").content.decode()
+
+    assert FRAME in page
+    assert "Nightwatch does not answer its customers" in page
+    assert "No space left on disk." in page
+    assert "$9.14" in page
+    [one] = incidents_now()
+    assert (one.failed, one.payments, one.since is not None) == (3, 1, True)
+
+
+def test_every_page_says_incident_and_only_home_has_the_frame(owner: Client, down: Story) -> None:
+    pages = [owner.get(address).content.decode() for address in ("/work/", "/money/", "/health/")]
+
+    assert all("Incident · " in page for page in pages)
+    assert not any(FRAME in page for page in pages)
+
+
+def test_it_is_the_most_serious_alert(down: Story) -> None:
+    assert [one.kind for one in alerts_now(business_now())][:2] == ["down", "rolled_back"]
+
+
+def test_it_goes_away_when_the_product_answers(owner: Client, down: Story) -> None:
+    note_probe(live_one(), is_red=False, why="")
+
+    page = owner.get("/").content.decode()
+
+    assert FRAME not in page
+    assert "Incident · " not in page
+
+
+def test_one_failed_check_is_no_incident(owner: Client, db: None) -> None:
+    a_story()
+    note_probe(live_one(), is_red=True, why="late")
+
+    assert FRAME not in owner.get("/").content.decode()
+    assert incidents_now() == ()
