@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
 
-from agents.gateway.services.catalogue import forget
+from agents.gateway.services import catalogue, health
 
 settings.register_profile("factory", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("factory")
@@ -21,4 +21,5 @@ def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequ
 @pytest.fixture(autouse=True)
 def _read_models_anew() -> None:
     """Forget the models of the test before, whose rows are gone."""
-    forget()
+    catalogue.forget()
+    health.forget()

@@ -1,5 +1,7 @@
 """Why no model answers."""
 
+from uuid import UUID
+
 from core.errors import FactoryError
 
 
@@ -56,6 +58,10 @@ class RateLimited(FactoryError):
 
     code = "RATE_LIMITED"
     http_status = 429
+
+
+class LaneBusy(RateLimited):
+    """This model takes no more calls at once, nor has one ended in time."""
 
 
 class Stopped(FactoryError):
@@ -130,6 +136,7 @@ class ProviderFault(FactoryError):
         is_free: the provider surely billed nothing.
         retry_after_s: how long it asks to wait; None: it did not say.
         words: what it said, shortened, without any key.
+        call_id: the row of the attempt; None: nothing left.
     """
 
     code = "PROVIDER_FAULT"
@@ -139,6 +146,7 @@ class ProviderFault(FactoryError):
         self, kind: str, *, is_free: bool, words: str = "", retry_after_s: float | None = None
     ) -> None:
         self.kind, self.is_free, self.words, self.retry_after_s = kind, is_free, words[:300], retry_after_s
+        self.call_id: UUID | None = None
         super().__init__(kind=kind, words=self.words)
 
 

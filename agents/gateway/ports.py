@@ -94,6 +94,7 @@ class Said:
     stop: StopReason
     usage: Usage | None
     model: str
+    first_token_ms: int | None = None
 
 
 class Ear(Protocol):
@@ -109,6 +110,10 @@ class Ear(Protocol):
     @property
     def is_whole(self) -> bool:
         """Whether the provider said that the answer is over."""
+
+    @property
+    def written_bytes(self) -> int:
+        """How much text was heard so far."""
 
     def said(self) -> Said:
         """Return the answer."""
@@ -144,12 +149,14 @@ class Patience:
         silence_s: between two signs of life.
         total_s: in all; must stay below the life of a hold.
         budget_s: until money held by other calls is free again.
+        lane_s: until a model that takes so many calls at once has room. Source: R-02.22.
     """
 
     first_token_s: float = 30
     silence_s: float = 30
     total_s: float = 600
     budget_s: float = 30
+    lane_s: float = 10
 
 
 class Keep(Protocol):

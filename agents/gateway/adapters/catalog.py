@@ -2,7 +2,7 @@
 
 import httpx
 
-from agents.gateway.adapters.http import Line
+from agents.gateway.adapters.http import Line, url_of
 from agents.gateway.errors import KeyRefused, ListUnreadable, MakerBusy, MakerSilent
 from agents.gateway.ports import Wire
 from agents.gateway.rules.offers import Offer, read_offers
@@ -33,7 +33,7 @@ def list_offers(wire: Wire, line: Line) -> tuple[Offer, ...]:
 
 def _ask(wire: Wire, line: Line, *, after: str) -> dict[str, object]:
     """Return one page of the list."""
-    url = line.base_url.rstrip("/") + PATH
+    url = url_of(line.base_url, PATH)
     params = {"limit": "1000", "after_id": after} if after else {}
     try:
         answer = line.client.get(url, headers=wire.headers(line.key), params=params, timeout=_PATIENCE)

@@ -20,6 +20,7 @@ class ResponsesEar:
     _usage: Usage | None = None
     _model: str = ""
     _stop: StopReason = "end"
+    written_bytes: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -31,6 +32,7 @@ class ResponsesEar:
         if event["type"] == "error":
             raise ProviderFault("server", is_free=False, words=str(event.get("message", "")))
         if event["type"] not in _ENDS:
+            self.written_bytes += len(event.get("delta") or "") if event["type"].endswith(".delta") else 0
             return
         response = event["response"]
         self._model, usage = response["model"], response.get("usage")
@@ -51,6 +53,7 @@ class OnceEar:
     """Hears one answer that is a single object: embeddings, or a count of tokens, which is free."""
 
     _said: Said | None = None
+    written_bytes: int = 0
 
     @property
     def is_whole(self) -> bool:

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,8 +37,16 @@ class Line:
     key: str = field(repr=False)
 
 
-def converse(wire: Wire, line: Line, body: bytes, *, is_cut: Callable[[], bool], patience: Patience) -> Said:
-    """Post `body` and return the answer once the stream is over.
+def converse(
+    wire: Wire,
+    line: Line,
+    body: bytes,
+    *,
+    is_cut: Callable[[], bool],
+    patience: Patience,
+    is_too_much: Callable[[int], bool] = lambda written: False,
+) -> Said:
+    """Post `body` and return the answer once the stream is over, or what was heard when it became too much.
 
     A thread reads, we watch the clock: a silent provider or a stop ends the wait at once, whatever the socket does.
 
@@ -51,21 +59,26 @@ def converse(wire: Wire, line: Line, body: bytes, *, is_cut: Callable[[], bool],
     reader = _Reader(wire, line, body, mail, has_left, max(patience.silence_s, patience.first_token_s) + 1)
     threading.Thread(target=reader.run, name="model-call", daemon=True).start()
     try:
-        return _hear(wire, _events(mail, is_cut=is_cut, patience=patience))
+        return _hear(wire, _events(mail, is_cut=is_cut, patience=patience), is_too_much)
     finally:
         has_left.set()
 
 
-def _hear(wire: Wire, events: Iterator[Json]) -> Said:
-    ear = wire.listen()
+def _hear(wire: Wire, events: Iterator[Json], is_too_much: Callable[[int], bool]) -> Said:
+    ear, began = wire.listen(), time.monotonic()
+    first_token_ms = None
     for event in events:
         try:
             ear.hear(event)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
             raise ProviderFault("garbled", is_free=False, words=f"{type(problem).__name__}") from problem
+        if first_token_ms is None and ear.written_bytes:
+            first_token_ms = int((time.monotonic() - began) * 1000)
+        if is_too_much(ear.written_bytes):
+            return replace(ear.said(), stop="length", usage=None, first_token_ms=first_token_ms)
     if not ear.is_whole:
         raise ProviderFault("cut", is_free=False, words="the stream ended early")
-    return ear.said()
+    return replace(ear.said(), first_token_ms=first_token_ms)
 
 
 def _events(

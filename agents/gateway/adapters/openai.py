@@ -91,11 +91,17 @@ class OpenAIEar:
     _finish: str = ""
     _usage: Usage | None = None
     _model: str = ""
+    _written: int = 0
 
     @property
     def is_whole(self) -> bool:
         """Whether the provider gave a reason for the end."""
         return bool(self._finish)
+
+    @property
+    def written_bytes(self) -> int:
+        """How much text was heard so far."""
+        return self._written
 
     def hear(self, event: Json, /) -> None:
         """Take in one chunk."""
@@ -109,13 +115,16 @@ class OpenAIEar:
             self._finish = choice.get("finish_reason") or self._finish
 
     def _hear_delta(self, delta: Json) -> None:
-        self._text += [part for part in (delta.get("content"), delta.get("refusal")) if part]
+        said = [part for part in (delta.get("content"), delta.get("refusal")) if part]
+        self._text += said
+        self._written += sum(map(len, said)) + len(delta.get("reasoning_content") or "")
         for piece in delta.get("tool_calls") or ():
             shape = piece.get("function") or {}
             call = self._calls.setdefault(
                 piece["index"], _Call(piece.get("id") or "", shape.get("name") or "")
             )
             call.raw += shape.get("arguments") or ""
+            self._written += len(shape.get("arguments") or "")
 
     def said(self) -> Said:
         """Return the answer."""

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from agents.gateway.adapters.http import fault_of
+from agents.gateway.adapters.http import fault_of, url_of
 from agents.gateway.adapters.transport import Place
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Patience
@@ -40,7 +40,7 @@ async def posted(
     """
     silence_s = max(patience.silence_s, patience.first_token_s)
     timeout = httpx.Timeout(silence_s, connect=10, pool=10)
-    url = place.base_url.rstrip("/") + path
+    url = url_of(place.base_url, path)
     told = {"content-type": "application/json", "accept-encoding": "identity", **headers}
     try:
         async with asyncio.timeout(patience.total_s):

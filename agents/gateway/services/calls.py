@@ -10,6 +10,7 @@ from agents.gateway.adapters.http import Cut, Line, converse
 from agents.gateway.errors import (
     AllProvidersDown,
     BadAsk,
+    LaneBusy,
     ProviderFault,
     ProvidersUnreachable,
     RateLimited,
@@ -18,12 +19,17 @@ from agents.gateway.errors import (
 from agents.gateway.models import Call
 from agents.gateway.ports import Ask, Keep, Patience, Reply, Said, Stop
 from agents.gateway.rules.retry import Failure, next_step
+from agents.gateway.services.health import health_now
 from agents.gateway.services.records import close_answered, close_failed, open_call
-from agents.gateway.services.routes import Route, routes_for
-from billing.errors import BudgetBusy
+from agents.gateway.services.routes import Choice, Route, routes_for
+from billing.errors import BudgetBusy, SwitchSet, TierSpent
+from billing.services import epoch, extend_hold, require_open, switch_against
+from core.errors import FactoryError
 from core.services import current_mode, is_stopped, publish
 
 PATIENCE = Patience()
+_BYTES_PER_TOKEN = 16
+"""No answer is so thin: who writes more bytes for a token he may write has written too much."""
 _LOOK_S = 1.0
 """How often an open stream asks whether everything was stopped."""
 
@@ -39,26 +45,62 @@ def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep 
         BudgetExceeded: a limit would be passed, also after a wait for other calls to settle.
         NoCapableModel, ReviewerUnavailable, PriceUnknown: nobody may be called.
         AllProvidersDown, RateLimited: who could be called did not answer.
+        SwitchSet: something that this call needs is switched off.
         Stopped: `stop` is set, or everything is stopped.
     """
     _check(ask)
-    routes = routes_for(ask)
+    choices = routes_for(ask)
     failures: list[Failure] = []
     words: list[str] = []
     call: Call | None = None
-    while step := next_step(failures, providers=[route.model.provider_id for route in routes]):
+    refusal: FactoryError | None = None
+    while step := next_step(failures, providers=[choice.model.provider_id for choice in choices]):
         _wait(step.wait_s, stop)
-        route = routes[step.place].route
-        line = transport.line_to(route.model.provider, mode=current_mode())
-        call = _open(ask, route, call, stop=stop, patience=patience)
         try:
-            said = _attempt(call, route, line, stop=stop, patience=patience)
+            call, said = _try(ask, choices[step.place], call, stop=stop, patience=patience)
+        except (TierSpent, SwitchSet) as found:
+            refusal = found
+            choices = _without(choices, step.place, found)
         except ProviderFault as fault:
+            call = _last_call(fault, call)
             failures.append(Failure(step.place, fault.kind, fault.retry_after_s))
-            words.append(f"{call.model}: {fault.kind} {fault.words}".strip())
+            words.append(f"{choices[step.place].model}: {fault.kind} {fault.words}".strip())
         else:
             return _settle(call, said, keep=keep)
-    raise _give_up(failures, words)
+    raise refusal if refusal and not failures else _give_up(failures, words)
+
+
+def _without(choices: list[Choice], place: int, refusal: TierSpent | SwitchSet) -> list[Choice]:
+    """Leave out whom this refusal is about: a tier whose day is spent, a provider or model that is switched off.
+
+    Raises:
+        SwitchSet: it is about more than who is called.
+    """
+    one = choices[place].model
+    if isinstance(refusal, TierSpent):
+        return [*choices[:place], *(choice for choice in choices[place:] if choice.model.tier != one.tier)]
+    if refusal.facts.get("kind") not in ("provider", "model"):
+        raise refusal
+    return [*choices[:place], *choices[place + 1 :]]
+
+
+def _try(
+    ask: Ask, choice: Choice, before: Call | None, *, stop: Stop, patience: Patience
+) -> tuple[Call, Said]:
+    """Call one model once: held before it leaves, and settled here when it fails."""
+    route = choice.route
+    line = transport.line_to(route.model.provider, mode=current_mode())
+    call = _open(ask, route, before, stop=stop, patience=patience)
+    try:
+        return call, _attempt(ask, call, route, line, stop=stop, patience=patience)
+    except ProviderFault as fault:
+        fault.call_id = call.id
+        raise
+
+
+def _last_call(fault: ProviderFault, before: Call | None) -> Call | None:
+    """Return the row of the attempt that failed; of one that never left there is none."""
+    return Call.objects.get(id=fault.call_id) if fault.call_id else before
 
 
 def _check(ask: Ask) -> None:
@@ -73,16 +115,20 @@ def _check(ask: Ask) -> None:
 
 def _open(ask: Ask, route: Route, fallback_from: Call | None, *, stop: Stop, patience: Patience) -> Call:
     """Open the call; where it would fit but for what other calls hold, wait for them, holding nothing. Source: U-5a."""
-    until = time.monotonic() + patience.budget_s
+    began = time.monotonic()
     while True:
         if stop.is_set() or is_stopped():
             raise Stopped
         try:
-            return open_call(ask, route, fallback_from=fallback_from)
+            parallel = health_now().parallel.get(route.model.provider_id)
+            return open_call(ask, route, fallback_from=fallback_from, parallel=parallel)
         except BudgetBusy:
-            if time.monotonic() >= until:
+            if time.monotonic() - began >= patience.budget_s:
                 raise
-            stop.wait(0.2)
+        except LaneBusy:
+            if time.monotonic() - began >= patience.lane_s:
+                raise
+        stop.wait(0.2)
 
 
 @transaction.atomic
@@ -93,30 +139,63 @@ def _settle(call: Call, said: Said, *, keep: Keep | None) -> Reply:
     return reply
 
 
-def _attempt(call: Call, route: Route, line: Line, *, stop: Stop, patience: Patience) -> Said:
+def _attempt(ask: Ask, call: Call, route: Route, line: Line, *, stop: Stop, patience: Patience) -> Said:
     wire = transport.WIRES[route.model.provider.protocol]
+    room = min(ask.max_tokens, route.model.max_output_tokens)
     try:
-        return converse(wire, line, route.body, is_cut=_watch(stop), patience=patience)
+        return converse(
+            wire,
+            line,
+            route.body,
+            is_cut=_watch(ask, call, stop),
+            patience=patience,
+            is_too_much=_Meter(call, room * _BYTES_PER_TOKEN),
+        )
     except ProviderFault as fault:
         close_failed(call, fault)
         raise
     except Cut:
         close_failed(call, ProviderFault("stopped", is_free=False, words="cut by us"))
+        if not (stop.is_set() or is_stopped()):
+            require_open(ask.scopes, provider=call.model.provider_id, model=call.model.name)
         raise Stopped from None
 
 
-def _watch(stop: Stop) -> Callable[[], bool]:
-    """Return a question that is cheap to ask often: is this work, or everything, stopped?"""
-    looked = time.monotonic()
+class _Meter:
+    """Says when an answer is longer than what was held for it, and no more can be held. Source: R-02.18."""
+
+    def __init__(self, call: Call, limit_bytes: int) -> None:
+        self._call, self._limit_bytes = call, limit_bytes
+
+    def __call__(self, written_bytes: int) -> bool:
+        if written_bytes <= self._limit_bytes:
+            return False
+        more = self._call.bound_microusd
+        try:
+            extend_hold(self._call.id, more_microusd=more)
+        except FactoryError:
+            return True
+        self._call.bound_microusd += more
+        Call.objects.filter(id=self._call.id).update(bound_microusd=self._call.bound_microusd)
+        self._limit_bytes *= 2
+        return False
+
+
+def _watch(ask: Ask, call: Call, stop: Stop) -> Callable[[], bool]:
+    """Return a question that is cheap to ask often: is this work, or anything it needs, switched off?"""
+    looked, known = time.monotonic(), ""
 
     def is_cut() -> bool:
-        nonlocal looked
+        nonlocal looked, known
         if stop.is_set():
             return True
         if time.monotonic() - looked < _LOOK_S:
             return False
-        looked = time.monotonic()
-        return is_stopped()
+        looked, before, known = time.monotonic(), known, epoch()
+        if known == before:
+            return False
+        off = switch_against(scopes=ask.scopes, provider=call.model.provider_id, model=call.model.name)
+        return off is not None or is_stopped()
 
     return is_cut
 

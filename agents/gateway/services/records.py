@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from agents.gateway.errors import ProviderFault
+from agents.gateway.errors import LaneBusy, ProviderFault
 from agents.gateway.models import Call, ModelEntry
 from agents.gateway.ports import Ask, Reply, Said
 from agents.gateway.rules.money import Usage, cost_microusd
@@ -24,16 +24,19 @@ logger = logging.getLogger(__name__)
 
 
 @transaction.atomic(durable=True)
-def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
-    """Hold the worst case and write the row, for good, before anything leaves.
+def open_call(ask: Ask, route: Route, *, fallback_from: Call | None, parallel: int | None = None) -> Call:
+    """Write the row and hold the worst case, for good, before anything leaves.
+
+    `parallel`: how many calls its provider may have at once for now, beside what the model's own row says.
 
     Raises:
-        BudgetBusy, BudgetExceeded: nothing was held, nothing written.
+        LaneBusy: that many are open.
+        BudgetBusy, TierSpent, BudgetExceeded, SwitchSet: nothing was held, nothing written.
     """
     call_id = new_id()
     story = ask.correlation_id or correlation.get()
-    place_hold(scopes=ask.scopes, bound_microusd=route.bound_microusd, call_id=call_id, correlation_id=story)
-    return Call.objects.create(
+    _check_lane(route.model, parallel)
+    call = Call.objects.create(
         id=call_id,
         agent=ask.agent,
         assignment_id=ask.assignment_id,
@@ -48,6 +51,28 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
         prompt_sha256=sha256(route.body).hexdigest(),
         mode=current_mode(),
     )
+    place_hold(
+        scopes=ask.scopes,
+        bound_microusd=route.bound_microusd,
+        call_id=call_id,
+        correlation_id=story,
+        provider=route.model.provider_id,
+        model=route.model.name,
+        tier="" if ask.intent.security_sensitive else route.model.tier,
+    )
+    return call
+
+
+def _check_lane(model: ModelEntry, parallel: int | None) -> None:
+    """Refuse where as many calls are open as may be; only who has a limit is counted, one after the other. Source: R-02.22."""
+    if model.parallel is None and parallel is None:
+        return
+    ModelEntry.objects.select_for_update().filter(provider=model.provider_id).order_by("id").first()
+    running = Call.objects.filter(status=Call.Status.OPEN, model__provider=model.provider_id)
+    if parallel is not None and running.count() >= parallel:
+        raise LaneBusy(provider=model.provider_id, at_once=parallel)
+    if model.parallel is not None and running.filter(model=model).count() >= model.parallel:
+        raise LaneBusy(model=str(model), at_once=model.parallel)
 
 
 @transaction.atomic
@@ -65,7 +90,15 @@ def close_answered(call: Call, said: Said) -> Reply:
     else:
         entry = _capture(call, cost, served=said.model)
         status = Call.Status.ANSWERED
-    _close(call, status=status, entry=entry, usage=usage, served_model=said.model[:80], stop=said.stop)
+    _close(
+        call,
+        status=status,
+        entry=entry,
+        usage=usage,
+        served_model=said.model[:80],
+        stop=said.stop,
+        first_token_ms=said.first_token_ms,
+    )
     calls = () if said.stop == "length" else said.tool_calls
     return Reply(
         text=said.text,
@@ -103,13 +136,20 @@ def _cost(asked: ModelEntry, served: str, usage: Usage | None) -> int | None:
 @transaction.atomic
 def close_failed(call: Call, fault: ProviderFault) -> None:
     """Give the hold back when the provider surely billed nothing, else book it at its bound."""
+    entry, status = None, Call.Status.FAILED
     if fault.is_free:
         release_hold(call.id)
-        _close(call, status=Call.Status.FAILED, fault=fault.kind, words=fault.words)
     else:
-        facts = {"why": fault.kind, "asked": call.model.name}
-        entry = lose_hold(call.id, agent=call.agent, facts=facts)
-        _close(call, status=Call.Status.LOST, entry=entry, fault=fault.kind, words=fault.words)
+        entry = lose_hold(call.id, agent=call.agent, facts={"why": fault.kind, "asked": call.model.name})
+        status = Call.Status.LOST
+    _close(
+        call,
+        status=status,
+        entry=entry,
+        fault=fault.kind,
+        words=fault.words,
+        retry_after_s=fault.retry_after_s,
+    )
     if fault.kind == "refused_us":
         publish("gateway.provider_refused", provider=call.model.provider_id, words=fault.words)
 
@@ -123,7 +163,12 @@ def settle_lost(call_id: UUID, *, cost_microusd: int) -> None:
 
 
 def _close(
-    call: Call, *, status: str, entry: Entry | None = None, usage: Usage | None = None, **said: str
+    call: Call,
+    *,
+    status: str,
+    entry: Entry | None = None,
+    usage: Usage | None = None,
+    **said: str | float | None,
 ) -> None:
     cost = entry.amount_microusd if entry else 0
     Call.objects.filter(id=call.id).update(

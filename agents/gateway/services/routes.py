@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavailable
 from agents.gateway.models import ModelEntry
 from agents.gateway.ports import Ask
+from agents.gateway.rules.health import Health
 from agents.gateway.rules.money import Most, Tariff, bound_microusd, likely_tokens
 from agents.gateway.rules.route import Candidate, capable, in_order, reason_for
 from agents.gateway.services.bounds import body_bytes, bound_of_body
 from agents.gateway.services.catalogue import Offer, offers
+from agents.gateway.services.health import health_now
 from billing.errors import BudgetExceeded
+from billing.models import Period, Scope, Window
 from billing.services import call_cap
 from core.money import in_words
 from core.services import business_now, current_mode
 
+_MOST_OF_A_DAY = 0.8
 _TEMPLATE_BYTES = 48
 """What the protocols write around each message."""
 
@@ -74,6 +78,7 @@ def routes_for(ask: Ask) -> list[Choice]:
         PriceUnknown: who could has no price.
         BudgetExceeded: who could costs more than one call may.
     """
+    ask = _one_tier_down(ask)
     size_bytes = size_of(ask)
     found = offers(mode=current_mode(), day=business_now().date())
     by_name = {(offer.model.provider_id, offer.model.name): offer for offer in found}
@@ -83,6 +88,19 @@ def routes_for(ask: Ask) -> list[Choice]:
         raise _refusal(ask, able)
     choices = [Choice(ask, by_name[c.provider, c.model], reason_for(ask.intent, c)) for c in ordered]
     return _affordable(ask, choices, size_bytes)
+
+
+def _one_tier_down(ask: Ask) -> Ask:
+    """Return the ask one tier lower when most of its agent's day is spent; what is sensitive keeps its tier. Source: R-02.16."""
+    if ask.intent.security_sensitive or ask.intent.local_only:
+        return ask
+    days = Window.objects.at(business_now()).filter(
+        scope__in=ask.scopes, scope__kind=Scope.Kind.AGENT, period=Period.DAY
+    )
+    spent = days.values_list("spent_microusd", "held_microusd", "cap_microusd")
+    if not any(used + held >= _MOST_OF_A_DAY * cap for used, held, cap in spent if cap):
+        return ask
+    return replace(ask, intent=replace(ask.intent, tier_steps=ask.intent.tier_steps - 1))
 
 
 def size_of(ask: Ask) -> int:
@@ -103,13 +121,13 @@ def _capable(ask: Ask, found: Iterable[Offer], size_bytes: int) -> list[Candidat
     needs = frozenset(
         name for name, is_needed in (("tools", ask.tools), ("json", ask.answer_schema)) if is_needed
     )
-    tokens = likely_tokens(size_bytes)
+    tokens, health = likely_tokens(size_bytes), health_now()
     return [
         candidate
         for offer in found
         if "embed" not in offer.can
         for candidate in capable(
-            [_candidate(offer, tokens, ask.max_tokens)],
+            [_candidate(offer, tokens, ask.max_tokens, health)],
             needs=needs,
             prompt_tokens=tokens,
             max_tokens=min(ask.max_tokens, offer.model.max_output_tokens),
@@ -117,8 +135,9 @@ def _capable(ask: Ask, found: Iterable[Offer], size_bytes: int) -> list[Candidat
     ]
 
 
-def _candidate(offer: Offer, tokens: int, max_tokens: int) -> Candidate:
+def _candidate(offer: Offer, tokens: int, max_tokens: int, health: Health) -> Candidate:
     model, likely = offer.model, None
+    name = f"{model.provider_id}/{model.name}"
     if offer.tariff is not None:
         most = Most(tokens, min(max_tokens, model.max_output_tokens))
         likely = bound_microusd(most, offer.tariff)
@@ -129,7 +148,9 @@ def _candidate(offer: Offer, tokens: int, max_tokens: int) -> Candidate:
         can=offer.can,
         window_tokens=model.window_tokens,
         likely_microusd=likely,
+        first_token_ms=health.first_token_ms.get(name),
         tokens_per_s=model.tokens_per_s,
+        is_down=name in health.down,
     )
 
 

@@ -1,0 +1,68 @@
+"""How models are, for the router: from the rows of their last calls, read every two seconds at most."""
+
+import threading
+import time
+from datetime import timedelta
+
+from django.db.models import Count
+from django.utils import timezone
+
+from agents.gateway.models import Call, ModelEntry
+from agents.gateway.rules.health import WINDOW_S, Health, Seen, health_of
+
+_FRESH_S = 2.0
+_ROWS = 500
+_lock = threading.Lock()
+_last: dict[str, tuple[float, Health]] = {}
+
+
+def health_now() -> Health:
+    """Return how everyone is; at most two seconds old, for it decides the order of choices and never money."""
+    with _lock:
+        known = _last.get("now")
+    if known is not None and time.monotonic() - known[0] < _FRESH_S:
+        return known[1]
+    found = read_health()
+    with _lock:
+        _last["now"] = (time.monotonic(), found)
+    return found
+
+
+def read_health() -> Health:
+    """Return how everyone is, from the rows as they are."""
+    now = timezone.now()
+    rows = (
+        Call.objects.since(now - timedelta(seconds=WINDOW_S))
+        .exclude(ended_at=None)
+        .order_by("-started_at")
+        .values_list(
+            "model__provider_id", "model__name", "ended_at", "fault", "first_token_ms", "retry_after_s"
+        )[:_ROWS]
+    )
+    seen = [
+        Seen(provider, model, ended_at, fault, first_token_ms, retry_after_s)
+        for provider, model, ended_at, fault, first_token_ms, retry_after_s in rows
+        if ended_at is not None
+    ]
+    found = health_of(seen, now=now)
+    return Health({**found.down, **_used_up()}, found.first_token_ms, found.parallel)
+
+
+def _used_up() -> dict[str, str]:
+    """Return the models whose requests of the day are used up; the providers' day is a day of UTC."""
+    limited = ModelEntry.objects.filter(daily_requests__isnull=False)
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    counts = (
+        Call.objects.since(today)
+        .filter(model__in=limited)
+        .values_list("model__provider_id", "model__name", "model__daily_requests")
+        .annotate(n=Count("id"))
+        .order_by()
+    )
+    return {f"{provider}/{name}": "its day is used up" for provider, name, most, n in counts if n >= most}
+
+
+def forget() -> None:
+    """Read the rows again at the next question."""
+    with _lock:
+        _last.clear()
