@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from factory.console.rules import UNKNOWN_LOOK, Look, look_of
+from factory.console.rules import UNKNOWN_LOOK, Look, length_in_words, look_of
 
 TOOL_LOOKS: Final[Mapping[str, Look]] = {
     "done": Look("term", "", "Done"),
@@ -35,3 +35,10 @@ def bar_class(kind: str, tone: str) -> str:
     if tone in BAR_TONES:
         return tone
     return {"call": "s", "tool": "h", "turn": "h"}.get(kind, "o")
+
+
+def span_length(seconds: float) -> str:
+    """Return how long a span took, short ones to the millisecond: `240 ms`, `1.4 s`, `41 s`, `6 min`."""
+    if seconds < 1:
+        return f"{round(seconds * 1_000)} ms"
+    return f"{seconds:.1f} s" if seconds < 10 else length_in_words(seconds)

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from factory.console import rules
 from factory.console.rules import waits
+from factory.console.rules.trace import span_length
 from factory.console.rules.transcript import Line
 from factory.console.templatetags.console import icon
 from factory.insight.services import Step
@@ -53,6 +54,12 @@ def machine_clock(context: RequestContext, value: datetime) -> str:
 def ago(value: datetime) -> str:
     """Return how long ago a moment of machine time was: `31 min`."""
     return rules.length_in_words(max(0.0, (timezone.now() - value).total_seconds()))
+
+
+@register.filter
+def span_took(seconds: float) -> str:
+    """Return how long a span took: `240 ms`, `1.4 s`, `6 min`."""
+    return span_length(seconds)
 
 
 @register.simple_tag

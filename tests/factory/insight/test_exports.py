@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
@@ -258,3 +259,24 @@ def test_telling_takes_a_while_but_only_one_process_at_a_time(story: Story, stor
 
     assert tell_some(where) == 0
     assert store.spans == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_store_that_hangs_holds_up_nobody(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        settings.LANGFUSE_URL = f"http://127.0.0.1:{door.getsockname()[1]}"
+        settings.LANGFUSE_PUBLIC_KEY, settings.LANGFUSE_SECRET_KEY = "pk-lf-test", "sk-lf-test"
+        story = a_story()
+        queue_export(Kind.ATTEMPT, the_attempt(story).pk)
+
+        exports.start_export()
+        asked, _ = door.accept()
+        exports.start_export()
+        queue_export(Kind.GRAPH, story.build.pk)
+        tellers = [one for one in threading.enumerate() if one.name == "insight-export"]
+        asked.close()
+        tellers[0].join(timeout=30)
+
+    assert len(tellers) == 1
+    assert ExportItem.objects.count() == 2
+    assert Export.objects.get().failures == 1

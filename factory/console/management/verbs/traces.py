@@ -6,15 +6,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
 
 from core.errors import BadArguments, NotFound
 from core.money import in_words
 from factory.console.management.find import find_one
 from factory.console.management.show import AsJson, print_json, show_rows, usd
 from factory.console.management.verbs.entry import app
-from factory.console.rules import length_in_words
-from factory.console.rules.trace import span_look
+from factory.console.rules.trace import span_length, span_look
 from factory.insight.services import MOST_HOURS, Span, Trace, families_now, trace_of, use_of_models
 from factory.insight.services.use import GROUPS
 from factory.work.models import Task
@@ -40,16 +38,12 @@ def trace(
     if is_json:
         print_json({**_facts(found), "spans": [_row(span) for span in found.spans]})
         return
-    show_rows(
-        [_shown(span) for span in found.spans],
-        columns=("what", "how", "took", "tokens", "cost", "model", "words"),
-        is_json=False,
-        none="Nothing happened yet.",
-    )
+    for span in found.spans:
+        sys.stdout.write(f"{_line(span)}\n")
     lost = f", {found.lost} of an unknown try" if found.lost else ""
     pages = f", page {found.page} of {found.pages}" if found.pages > 1 else ""
-    Console().print(
-        f"{found.total} spans{lost}, {found.calls} model calls, {in_words(found.cost_microusd)}{pages}."
+    sys.stdout.write(
+        f"{found.total} spans{lost}, {found.calls} model calls, {in_words(found.cost_microusd)}{pages}.\n"
     )
 
 
@@ -132,16 +126,17 @@ def _row(span: Span) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(span: Span) -> dict[str, Any]:
+def _line(span: Span) -> str:
     tokens = (
-        None if span.prompt_tokens is None else f"{span.prompt_tokens:,} + {span.completion_tokens or 0:,}"
+        ""
+        if span.prompt_tokens is None
+        else f"{span.prompt_tokens:,} + {span.completion_tokens or 0:,} tokens"
     )
-    return {
-        "what": f"{'  ' * span.depth}{span.name}",
-        "how": span_look(span.kind, span.status).words.lower() if span.status else "",
-        "took": length_in_words(span.seconds) if span.seconds is not None else "",
-        "tokens": tokens,
-        "cost": None if span.cost_microusd is None else in_words(span.cost_microusd),
-        "model": span.model if span.kind == "call" else "",
-        "words": span.words[:60],
-    }
+    said = [
+        span_look(span.kind, span.status).words.lower() if span.status else "",
+        "" if span.seconds is None else span_length(span.seconds),
+        tokens,
+        "" if span.cost_microusd is None else in_words(span.cost_microusd),
+        span.words[:80].replace("\n", " "),
+    ]
+    return f"{'  ' * span.depth}{span.name}  {' · '.join(filter(None, said))}"
