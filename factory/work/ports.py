@@ -124,6 +124,15 @@ class Freed:
     over: tuple[UUID, ...] = ()
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What came of ending attempts and of a wish for more, in one go; `held`: those that still had their task."""
+
+    held: frozenset[UUID]
+    freed: Freed
+    take: Take
+
+
 class Line(Protocol):
     """The line of ready tasks in one kind of database; every call happens inside a transaction of the caller."""
 
@@ -133,10 +142,10 @@ class Line(Protocol):
     def is_waiting(self, queues: Sequence[str]) -> bool:
         """Say whether anything is ready in these queues."""
 
-    def end(self, done: Sequence[Done], *, now: datetime) -> tuple[set[UUID], Freed]:
-        """Lock the graphs and tasks of these attempts, complete those that still run, and return them.
+    def turn(self, done: Sequence[Done], wish: Wish | None, *, now: datetime) -> Turn:
+        """Lock the graphs and tasks of these attempts, complete those that still run, then take what is wished for.
 
-        It takes two statements: only the second sees edges that were committed while the first one waited.
+        An end takes two statements: only the second sees edges that were committed while the first one waited.
         """
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:

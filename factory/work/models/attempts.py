@@ -48,8 +48,10 @@ class Attempt(models.Model):
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="attempts")
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, null=True, blank=True, related_name="attempts")
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="attempts", db_index=False)
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, null=True, blank=True, related_name="attempts", db_index=False
+    )
     n = models.PositiveIntegerField(help_text="The fence: grows with every claim of the task.")
     worker = models.CharField(max_length=160)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
@@ -78,6 +80,9 @@ class Attempt(models.Model):
                 condition=Q(state="open", ended_at__isnull=True)
                 | (~Q(state="open") & Q(ended_at__isnull=False)),
             ),
+        ]
+        indexes = [
+            models.Index(name="attempt_of_agent", fields=["agent"], condition=Q(agent__isnull=False)),
         ]
 
     def __str__(self) -> str:

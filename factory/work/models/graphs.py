@@ -126,7 +126,9 @@ class Task(models.Model):
     key = models.CharField(max_length=80, help_text="Its name inside the graph.")
     kind = models.CharField(max_length=80, default="agent", help_text="`agent`, or the kind of a job.")
     type = models.CharField(max_length=40, default="job", help_text="What sort of work; sets the time limit.")
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, null=True, blank=True, related_name="tasks")
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, null=True, blank=True, related_name="tasks", db_index=False
+    )
     title = models.CharField(max_length=200)
     brief = models.TextField(blank=True)
     arguments = models.JSONField(default=dict)
@@ -153,7 +155,7 @@ class Task(models.Model):
     not_before = models.DateTimeField(null=True, help_text="Machine time of the next attempt.")
 
     fence = models.PositiveIntegerField(default=0, help_text="Number of the last claim; only grows.")
-    lease = models.UUIDField(null=True, unique=True, help_text="The attempt that holds it.")
+    lease = models.UUIDField(null=True, help_text="The attempt that holds it.")
     leased_to = models.CharField(max_length=160, blank=True)
     leased_until = models.DateTimeField(null=True, help_text="Machine time.")
     run_until = models.DateTimeField(null=True, help_text="Machine time; no lease reaches further.")
@@ -163,7 +165,7 @@ class Task(models.Model):
     question = models.UUIDField(null=True, blank=True, help_text="The request it waits for.")
     decisions = models.JSONField(default=dict, help_text="Answers it got, by action.")
     parent = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children", db_index=False
     )
     depth = models.PositiveSmallIntegerField(default=0, help_text="How many parents stand above it.")
     is_left_out = models.BooleanField(default=False, help_text="The owner goes on without it.")
@@ -178,6 +180,9 @@ class Task(models.Model):
 
         constraints = [
             models.UniqueConstraint(name="one_key_in_graph", fields=["dag", "key"]),
+            models.UniqueConstraint(
+                name="one_task_per_lease", fields=["lease"], condition=Q(lease__isnull=False)
+            ),
             models.CheckConstraint(
                 name="only_workers_hold_leases",
                 condition=Q(state__in=sorted(rules.LEASED), lease__isnull=False, leased_until__isnull=False)
@@ -207,7 +212,14 @@ class Task(models.Model):
             ),
             models.Index(name="task_leased", fields=["leased_until"], condition=Q(lease__isnull=False)),
             models.Index(name="task_retrying", fields=["not_before"], condition=Q(state="retrying")),
-            models.Index(name="task_not_over", fields=["dag"], condition=~Q(state__in=sorted(rules.FINAL))),
+            models.Index(name="task_of_agent", fields=["agent"], condition=Q(agent__isnull=False)),
+            models.Index(name="task_of_parent", fields=["parent"], condition=Q(parent__isnull=False)),
+            models.Index(
+                name="task_not_over",
+                fields=["dag"],
+                # That a graph is named keeps the planner from reading the line of all graphs through it.
+                condition=~Q(state__in=sorted(rules.FINAL)) & Q(dag__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -257,7 +269,7 @@ class Task(models.Model):
 class Dependency(models.Model):
     """One task needs the result of another."""
 
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="dependencies")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="dependencies", db_index=False)
     depends_on = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="dependents")
 
     class Meta:

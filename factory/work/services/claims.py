@@ -1,6 +1,6 @@
 """Claims: the head of the line goes to one worker, with everything an attempt needs."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from factory.work import rules
 from factory.work.adapters.deadlocks import repeated
 from factory.work.adapters.line import the_line
 from factory.work.models import Attempt, Dag, Queue, Task
-from factory.work.ports import Taken, Wish
+from factory.work.ports import Take, Taken, Wish
 from factory.work.services.admission import hold_back, payers_of
 from factory.work.services.artifacts import inputs_of
 from factory.work.services.failures import fail_task, record_of
@@ -63,28 +63,48 @@ def claim_next(
     """Claim the head of the line in the caller's transaction, begun or not; of quick jobs up to `at_most`.
 
     Empty: nothing fits.
-    What may not start, or what nobody can ever carry out, leaves the line on the way, so the search ends.
     """
+    wish = wish_for(
+        worker=worker, queues=queues, is_begun=is_begun, at_most=at_most, is_urgent_only=is_urgent_only
+    )
+    return claims_of(wish, the_line().take(wish))
+
+
+def wish_for(
+    *,
+    worker: str,
+    queues: Collection[str],
+    is_begun: bool = True,
+    at_most: int = 1,
+    is_urgent_only: bool = False,
+) -> Wish:
+    """Return what `worker` would take from the line now."""
     now = machine_now()
     life_s = settings.LEASE_S if is_begun else min(rules.START_S, settings.LEASE_S)
-    wish = Wish(
+    return Wish(
         queues=tuple(queues), worker=worker, now=now, leased_until=now + timedelta(seconds=life_s), is_begun=is_begun,
         at_most=at_most, is_urgent_only=is_urgent_only,
     )  # fmt: skip
-    return [Claim(taken=one, assignment=_assignment_of(one)) for one in _first_admitted(wish)]
 
 
-def _first_admitted(wish: Wish) -> Iterator[Taken]:
-    line, races = the_line(), 0
-    while races < RACES:
-        take = line.take(wish)
+def claims_of(wish: Wish, take: Take) -> list[Claim]:
+    """Return what was taken, or what is found when one looks further, in the same transaction.
+
+    What may not start, or what nobody can ever carry out, leaves the line on the way, so the search ends.
+    """
+    return [Claim(taken=one, assignment=_assignment_of(one)) for one in _first_admitted(wish, take)]
+
+
+def _first_admitted(wish: Wish, take: Take) -> list[Taken]:
+    races = 0
+    while True:
         if take.refused:
             hold_back(take.refused)
         able = [one for one in take.taken if not _is_given_up(one)]
-        yield from able
-        if able or not (take.taken or take.refused or take.is_raced):
-            return
         races += take.is_raced
+        if able or races == RACES or not (take.taken or take.refused or take.is_raced):
+            return able
+        take = the_line().take(wish)
 
 
 def _is_given_up(taken: Taken) -> bool:

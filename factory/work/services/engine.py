@@ -32,8 +32,8 @@ from factory.work.adapters.line import the_line
 from factory.work.errors import EffectUnknown, LeaseLost
 from factory.work.ports import Done
 from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on
-from factory.work.services.claims import ALL_QUEUES, Claim, claim_next, tell_claims
-from factory.work.services.results import Ended, checked_result, complete_held
+from factory.work.services.claims import ALL_QUEUES, Claim, claims_of, tell_claims, wish_for
+from factory.work.services.results import checked_result, complete_held
 from factory.work.services.tasks import ring_for
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Run:
         keep_last_words()
         self._worker, self._stop, self._carry_out = worker, stop, carry_out
         self._at_most, self._queues = at_most, tuple(queues)
-        self._claim = partial(claim_next, worker=worker, queues=queues, is_urgent_only=is_urgent_only)
+        self._wish = partial(wish_for, worker=worker, queues=queues, is_urgent_only=is_urgent_only)
 
     def go_on(self, *, at_most_s: float = math.inf, turns: float = math.inf) -> int:
         """Work until nothing is ready, the time or the turns are over, or the worker is to stop; return the attempts."""
@@ -131,11 +131,12 @@ class Run:
 
     def _end_and_claim(self, done: Sequence[Done], *, is_last: bool, at_most: int) -> list[Claim]:
         """What became ready and is not begun here is left to whom the bell wakes."""
-        ended = complete_held(done) if done else Ended(frozenset())
-        for lost in ended.lost:
+        wish = None if is_last else self._wish(at_most=at_most)
+        turn = complete_held(done, then=wish)
+        for lost in {one.attempt_id for one in done} - turn.held:
             logger.warning("work.lease_lost", extra={"assignment_id": str(lost)})
-        claims = [] if is_last else self._claim(at_most=at_most)
-        ring_for(Counter(ended.freed) - Counter(claim.taken.queue for claim in claims))
+        claims = claims_of(wish, turn.take) if wish else []
+        ring_for(Counter(turn.freed.queues) - Counter(claim.taken.queue for claim in claims))
         return claims
 
     def _carry(self, claim: Claim) -> Done | None:

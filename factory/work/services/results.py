@@ -1,7 +1,6 @@
 """Results: offered by an attempt, accepted or refused by whoever judges them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from factory.work import rules
 from factory.work.adapters.line import the_line
 from factory.work.errors import LeaseLost
 from factory.work.models import Attempt, Dag, Permit, Task
-from factory.work.ports import Done, Freed
+from factory.work.ports import Done, Freed, Turn, Wish
 from factory.work.services.artifacts import check_size
 from factory.work.services.failures import fail_task
 from factory.work.services.graphs import has_failed, settle_graph
@@ -98,20 +97,15 @@ def _tell_over(dag: Dag) -> None:
         publish(f"work.graph_{dag.state}", dag_id=str(dag.pk), state=dag.state)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """What came of ending attempts: those that had lost their task, and the queue of each task that became ready."""
+def complete_held(done: Sequence[Done], *, then: Wish | None = None) -> Turn:
+    """Let tasks be done whose attempts still run, and take what is wished for, in the caller's transaction.
 
-    lost: frozenset[UUID]
-    freed: tuple[str, ...] = ()
-
-
-def complete_held(done: Sequence[Done]) -> Ended:
-    """Let tasks be done whose attempts still run, in the caller's transaction; he rings for what became ready."""
-    held, freed = the_line().end(done, now=machine_now())
-    kept = [one for one in done if one.attempt_id in held]
-    lost = frozenset(one.attempt_id for one in done) - held
-    return Ended(lost=lost, freed=_follow(kept, freed) if kept else ())
+    He rings for what became ready.
+    """
+    turn = the_line().turn(done, then, now=machine_now())
+    if kept := [one for one in done if one.attempt_id in turn.held]:
+        _follow(kept, turn.freed)
+    return turn
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from core.ids import new_id
 from factory.work import rules
 from factory.work.adapters.line.words import COLUMNS, IN_LINE, RUNS_FOR_S, URGENT_RANK, taken_of
-from factory.work.ports import Done, Freed, Refused, Take, Taken, Wish
+from factory.work.ports import Done, Freed, Refused, Take, Taken, Turn, Wish
 
 AHEAD: Final = "select clock_offset_ms from core_installation"
 SHUT: Final = "select k.value from work_outage o, json_each(o.kinds) k where o.until > %(now)s"
@@ -165,12 +165,13 @@ class SqliteLine:
         connections[DEFAULT_DB_ALIAS].ensure_connection()
         return bool(_rows(WAITING, {"queues": json.dumps(queues)}))
 
-    def end(self, done: Sequence[Done], *, now: datetime) -> tuple[set[UUID], Freed]:
-        """Let the tasks of those attempts be done that still run; nobody else writes until this transaction ends."""
+    def turn(self, done: Sequence[Done], wish: Wish | None, *, now: datetime) -> Turn:
+        """End those attempts that still run, then take what is wished for; nobody else writes until this transaction ends."""
         attempts = {"attempts": _ids(one.attempt_id for one in done)}
-        held = {UUID(lease) for (lease,) in _rows(self.statements["hold"], attempts)}
+        held = frozenset(UUID(lease) for (lease,) in _rows(self.statements["hold"], attempts))
         kept = [one for one in done if one.attempt_id in held]
-        return held, self.complete(kept, now=now) if kept else Freed()
+        freed = self.complete(kept, now=now) if kept else Freed()
+        return Turn(held=held, freed=freed, take=self.take(wish) if wish else Take())
 
     def complete(self, done: Sequence[Done], *, now: datetime) -> Freed:
         """Let the tasks of these attempts be done, count down what waits for them, find graphs that are over."""

@@ -20,12 +20,14 @@ RUNS_FOR_S = "case t.type {} else {} end".format(
 )
 """Seconds that an attempt at the task may take."""
 
-COLUMNS = """t.id, t.dag_id, t.agent_id, t.fence, t.failures, t.kind, t.type, t.queue, t.title, t.brief, t.validator,
-  t.arguments, t.answer_schema, t.workspace, t.may_write, t.decisions, t.depth, t.scope_id, d.scope_id as dag_scope, d.payer_id,
-  a.scope_id as agent_scope, d.correlation_id, d.state = 'pending' as is_first,
-  (select l.cap_microusd from billing_limit l where l.scope_id = t.scope_id and l.period = 'life') as cap,
+TASK_COLUMNS = """t.id, t.dag_id, t.agent_id, t.fence, t.failures, t.kind, t.type, t.queue, t.title, t.brief, t.validator,
+  t.arguments, t.answer_schema, t.workspace, t.may_write, t.decisions, t.depth, t.scope_id"""
+GRAPH_COLUMNS = """d.scope_id as dag_scope, d.payer_id, a.scope_id as agent_scope, d.correlation_id,
+  d.state = 'pending' as is_first"""
+MORE_COLUMNS = """(select l.cap_microusd from billing_limit l where l.scope_id = t.scope_id and l.period = 'life') as cap,
   (select s.id from billing_scope s where s.kind = 'factory' and s.ref = 'factory') as factory_scope,
   (select count(*) from work_dependency e where e.task_id = t.id) as waited_for"""
+COLUMNS = f"{TASK_COLUMNS}, {GRAPH_COLUMNS}, {MORE_COLUMNS}"
 """What `taken_of` reads, in this order; before it stands the attempt, behind it what came before."""
 
 

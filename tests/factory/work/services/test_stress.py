@@ -28,7 +28,8 @@ FAULTS: Mapping[str, Mapping[str, Changes]] = {
     "limits are read, and no place is taken": {
         "postgresql": {
             "take": [
-                ("and not x.is_free)", "and false)"),
+                ("having not bool_or(", "having false and not bool_or("),
+                ("or count(w.holder)", "or false and count(w.holder)"),
                 ("(select count(*) from need)\n  limit", "0 or true\n  limit"),
             ]
         },
