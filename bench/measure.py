@@ -80,6 +80,25 @@ def cpu_s(*pids: int) -> float:
     return total
 
 
+def syncs_per_s(folder: Path, *, seconds: float = 0.5) -> dict[str, int]:
+    """Return how often a second this disk keeps 8 kB for good, both ways a database may ask it to: the bound of every edge."""
+    size, room = 8_192, 4 << 20
+    said = {}
+    for way, flag in (("fdatasync", 0), ("open_datasync", os.O_DSYNC)):
+        file = os.open(folder / way, os.O_RDWR | os.O_CREAT | flag, 0o600)
+        os.pwrite(file, bytes(room), 0)
+        os.fsync(file)
+        until, count = time.perf_counter() + seconds, 0
+        while time.perf_counter() < until:
+            os.pwrite(file, bytes(size), count * size % room)
+            if not flag:
+                os.fdatasync(file)
+            count += 1
+        os.close(file)
+        said[way] = round(count / seconds)
+    return said
+
+
 def show(row: str, shape: str, *, began: float, cpu: float) -> None:
     """Print what the record says about one run, as one line of JSON.
 

@@ -138,7 +138,13 @@ where d.id in (select value from json_each(%(dags)s)) and d.closed_at is null an
 class SqliteLine:
     """One writer at a time, so every step sees what the one before it wrote."""
 
-    statements: ClassVar[Mapping[str, str]] = {"head": HEAD, "hold": HOLD, "result": RESULT, "permit": PERMIT}
+    statements: ClassVar[Mapping[str, str]] = {
+        "head": HEAD,
+        "claim": CLAIM,
+        "hold": HOLD,
+        "result": RESULT,
+        "permit": PERMIT,
+    }
 
     def take(self, wish: Wish) -> Take:
         """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
@@ -153,7 +159,7 @@ class SqliteLine:
             place["business"] = _moment(wish.now, ahead_ms=_ahead_ms() if agent_id else 0)
             rows = _rows(CANDIDATES, place)
             refused = next((Refused(task_id=UUID(row[0]), why=row[1]) for row in rows if row[1]), None)
-            taken = _claim([row for row in rows if not row[1]], wish)
+            taken = _claim([row for row in rows if not row[1]], wish, by=self.statements["claim"])
             if limits and taken:
                 permits = [(taken[0].attempt_id.hex, scope, n) for n, scope in _rows(PERMITS, place)]
                 _many(TAKE_PERMIT, permits)
@@ -197,7 +203,7 @@ class SqliteLine:
         )
 
 
-def _claim(rows: Sequence[Any], wish: Wish) -> tuple[Taken, ...]:
+def _claim(rows: Sequence[Any], wish: Wish, *, by: str) -> tuple[Taken, ...]:
     at, until, state = (
         _moment(wish.now),
         _moment(wish.leased_until),
@@ -213,7 +219,7 @@ def _claim(rows: Sequence[Any], wish: Wish) -> tuple[Taken, ...]:
         steps = (("ready", "claimed", f"claim {fence}"), ("claimed", "running", f"attempt {fence}"))[:moves]
         history += [(task, old, new, wish.worker, reason, at) for old, new, reason in steps]
         made.append(taken_of([attempt, *row[2:5], fence, *row[6:-1]]))
-    _many(CLAIM, claims)
+    _many(by, claims)
     _many(ATTEMPT, attempts)
     _many(HISTORY, history)
     return tuple(made)

@@ -1,10 +1,14 @@
 """What must hold under many workers holds, and the run fails when a known fault is put back."""
 
+import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from core.registry import Outcome
 from factory.work.adapters import line
@@ -24,6 +28,7 @@ Changes = Mapping[str, list[tuple[str, str]]]
 FAULTS: Mapping[str, Mapping[str, Changes]] = {
     "the fence is used twice": {
         "postgresql": {"take": [("fence = t.fence + 1", "fence = 1")]},
+        "sqlite": {"claim": [("fence = fence + 1", "fence = 1")]},
     },
     "limits are read, and no place is taken": {
         "postgresql": {
@@ -55,6 +60,27 @@ FAULTS: Mapping[str, Mapping[str, Changes]] = {
         "sqlite": {"result": [("where id = %s", "where false and id = %s")]},
     },
 }
+
+
+def lock_nothing(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+    """Let whoever grows, cancels, fails or gives back read rows as if nobody else were there."""
+    return execute(re.sub(r" FOR (NO KEY )?UPDATE( OF \S+)?", "", sql), params, many, context)
+
+
+def close_nothing(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+    """Let every end but a plain one leave its attempt open."""
+    if re.match(r'UPDATE "work_attempt" SET "state" = .+ AND "work_attempt"."state" = %s\)$', sql):
+        where = sql[sql.index("WHERE") :]
+        kept = 'UPDATE "work_attempt" SET "n" = "n" {}'
+        sql, params = kept.format(where), params[-where.count("%s") :]
+    return execute(sql, params, many, context)
+
+
+STATEMENTS: Mapping[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "who changes a graph locks nothing": (lock_nothing, ("postgresql",)),
+    "a failed, stopped or lost attempt stays open": (close_nothing, ("postgresql", "sqlite")),
+}
+
 PUT_BACK = [(words, vendor) for words, vendors in FAULTS.items() for vendor in vendors]
 
 
@@ -79,6 +105,19 @@ def faulty(vendor: str, words: str) -> line.Line:
     return made
 
 
+@pytest.fixture
+def every_connection() -> Iterator[list[Callable[..., Any]]]:
+    """Lend what lies around every statement of the threads that connect from now on."""
+    around: list[Callable[..., Any]] = []
+
+    def enclose(connection: BaseDatabaseWrapper, **more: object) -> None:
+        connection.execute_wrappers.extend(around)
+
+    connection_created.connect(enclose)
+    yield around
+    connection_created.disconnect(enclose)
+
+
 def crowded() -> Stress:
     """Return a run in which a known fault shows every time: one agent, and no rest for who adds tasks and who pauses."""
     return Stress(seed=2, tasks=30, agents=1, work_s=0.03, grow_s=0.0, pause_s=0.02, enough_s=20)
@@ -99,6 +138,18 @@ def test_a_known_fault_that_is_put_back_breaks_a_promise(
     if vendor != connection.vendor:
         pytest.skip(f"only in {vendor}")
     put_back[vendor] = faulty(vendor, words)
+
+    assert crowded().run() != []
+
+
+@pytest.mark.parametrize("words", STATEMENTS)
+def test_a_known_fault_of_a_service_that_is_put_back_breaks_a_promise(
+    words: str, every_connection: list[Callable[..., Any]]
+) -> None:
+    fault, vendors = STATEMENTS[words]
+    if connection.vendor not in vendors:
+        pytest.skip(f"only in {vendors}")
+    every_connection.append(fault)
 
     assert crowded().run() != []
 
