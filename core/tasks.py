@@ -4,6 +4,7 @@ import atexit
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from django.conf import settings
 from django.db import connections
 
 from core.adapters.broker import app
+from core.adapters.last_words import note_end
 from core.adapters.node_line import NodeLine
 from core.adapters.processes import process_name
 from core.errors import LineRefused
@@ -38,6 +40,7 @@ NODE_SOFT_S, NODE_HARD_S = SOFT_S + 3_600, HARD_S + 3_600
 NODE_BEAT_S: Final = 30
 LEAVE_S = 20.0
 HEED_S = 0.25
+KILLED: Final = ": killed from outside, most often because memory ran out, or because its time was over"
 
 _leaving = multiprocessing.RawValue("b", 0)
 """Shared by a worker and the children it forks: 1 once it was asked to end."""
@@ -151,6 +154,30 @@ def begin_here(sender: Any, **_: Any) -> None:
     """The same where a worker has no processes of its own: threads, or itself alone."""
     if "prefork" not in type(sender.pool).__module__:
         begin()
+
+
+@signals.worker_ready.connect
+def note_deaths(sender: Any, **_: Any) -> None:
+    """Write down how each child ends: it is the parent who learns it, and the child's last words are looked for later."""
+    pool = getattr(sender.pool, "_pool", None)
+    if pool is None or "prefork" not in type(sender.pool).__module__:
+        return
+    go_on = pool.on_process_down
+
+    def note(child: Any) -> None:
+        if child.exitcode:
+            note_end(child.pid, _how(child.exitcode))
+        go_on(child)
+
+    pool.on_process_down = note
+
+
+def _how(exitcode: int) -> str:
+    """Return in words what a process ended with."""
+    if exitcode >= 0:
+        return f"exit code {exitcode}"
+    name = signal.Signals(-exitcode).name
+    return f"signal {-exitcode} ({name}){KILLED if name == 'SIGKILL' else ''}"
 
 
 def _heed(worker: Worker) -> None:

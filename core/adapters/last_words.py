@@ -11,7 +11,7 @@ from typing import Final, TextIO
 
 from django.conf import settings
 
-from core.adapters.processes import is_dead, process_name
+from core.adapters.processes import process_name
 
 LINES: Final = 20
 SILENT: Final = (
@@ -53,10 +53,10 @@ def last_words_of(name: str) -> str:
     return "\n".join([*([] if is_told else [SILENT]), *lines[-LINES:]])
 
 
-def note_end(name: str, how: str) -> None:
-    """Write down how a process ended, as its parent saw it, e.g. `signal 9 (SIGKILL)`."""
-    path = _file_of(name)
-    if is_dead(name) and path.exists():
+def note_end(pid: int, how: str) -> None:
+    """Write down how a process of this host ended, as its parent saw it, e.g. `signal 9 (SIGKILL)`."""
+    began = _file_of(process_name(pid).rpartition(":")[0])
+    for path in began.parent.glob(f"{began.stem}_*.log"):
         with path.open("a") as file:
             file.write(f"ended by {how}\n")
 

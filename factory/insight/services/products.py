@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from django.db.models import Max, Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Case, Max, Min, OuterRef, Q, Subquery, Sum, When
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
@@ -22,9 +22,14 @@ STAGES = tuple(Product.Stage.values)
 
 @dataclass(frozen=True)
 class OwnSum:
-    """What one kind of cost added up to on one UTC day of a product's story, before it was a product too."""
+    """What one kind of cost added up to on one UTC day of a product's story, before it was a product too.
+
+    Attributes:
+        hour: of that day; None: calls of models, which are told apart by day alone.
+    """
 
     day: date
+    hour: int | None
     kind: str
     is_of_story: bool
     amount_microusd: int
@@ -35,12 +40,13 @@ def own_sums(product: Product) -> tuple[OwnSum, ...]:
     """Return what the product cost by itself, by day and kind; their sum is all of it."""
     of_story = Q(correlation_id=product.correlation_id)
     hours = CostHour.objects.filter(Q(scope=product.scope_id) | of_story).order_by("day", "kind")
-    rows = hours.annotate(is_of_story=of_story).values_list("day", "kind", "is_of_story")
+    told_apart = Case(When(kind=Entry.Kind.MODEL_CALL, then=None), default="hour")
+    rows = hours.annotate(is_of_story=of_story, of_hour=told_apart)
     return tuple(
-        OwnSum(day, kind, bool(is_of_story), total, entries)
-        for day, kind, is_of_story, total, entries in rows.annotate(
-            total=Sum("amount_microusd"), entries_in_all=Sum("entries")
-        )
+        OwnSum(day, hour, kind, bool(is_of_story), total, entries)
+        for day, hour, kind, is_of_story, total, entries in rows.values_list(
+            "day", "of_hour", "kind", "is_of_story"
+        ).annotate(total=Sum("amount_microusd"), entries_in_all=Sum("entries"))
     )
 
 
@@ -89,7 +95,7 @@ def stage_costs(product: Product, *, own: Sequence[OwnSum] | None = None) -> tup
     """Return the five stages in order; their costs add up to what the product cost by itself, to `own` if it is at hand."""
     spans = _spans(product)
     spent = own_sums(product) if own is None else own
-    costs = _cost_by_stage(product, whole_microusd=sum(one.amount_microusd for one in spent))
+    costs = _cost_by_stage(product, spent=spent)
     seconds = {name: spans.get(name) for name in STAGES}
     seconds[Product.Stage.SCAN] = _scan_s(product)
     here = STAGES.index(product.stage)
@@ -120,7 +126,7 @@ def _state_of(index: int, here: int) -> str:
     return "done" if index < here else "on" if index == here else "later"
 
 
-def _cost_by_stage(product: Product, *, whole_microusd: int) -> dict[str, int]:
+def _cost_by_stage(product: Product, *, spent: Sequence[OwnSum]) -> dict[str, int]:
     """A step's cost belongs to the stage of the step, by its own window; other kinds of cost to the stage of their hour.
 
     Calls outside any step were made before there was a plan: they belong to the search.
@@ -132,20 +138,21 @@ def _cost_by_stage(product: Product, *, whole_microusd: int) -> dict[str, int]:
     steps = (
         windows.order_by().values_list("scope__task__arguments__stage").annotate(spent=Sum("spent_microusd"))
     )
-    for stage, spent in steps:
+    for stage, amount in steps:
         if (name := str(stage).lower()) in costs:
-            costs[name] += spent
-    changes = list(
-        StageChange.objects.filter(product=product, new__in=STAGES)
-        .order_by("at", "id")
-        .values_list("at", "new")
-    )
-    hours = CostHour.objects.filter(Q(scope=product.scope_id) | Q(correlation_id=product.correlation_id))
-    others = hours.exclude(kind=Entry.Kind.MODEL_CALL).order_by().values_list("day", "hour")
-    for day, hour, amount in others.annotate(total=Sum("amount_microusd")):
-        costs[_stage_at(datetime(day.year, day.month, day.day, hour, tzinfo=UTC), changes)] += amount
-    costs[STAGES[0]] += whole_microusd - sum(costs.values())
+            costs[name] += amount
+    others = [one for one in spent if one.hour is not None]
+    changes = _changes(product) if others else []
+    for one in others:
+        hour = datetime(one.day.year, one.day.month, one.day.day, one.hour or 0, tzinfo=UTC)
+        costs[_stage_at(hour, changes)] += one.amount_microusd
+    costs[STAGES[0]] += sum(one.amount_microusd for one in spent) - sum(costs.values())
     return costs
+
+
+def _changes(product: Product) -> list[tuple[datetime, str]]:
+    changes = StageChange.objects.filter(product=product, new__in=STAGES).order_by("at", "id")
+    return list(changes.values_list("at", "new"))
 
 
 def _stage_at(moment: datetime, steps: list[tuple[datetime, str]]) -> str:

@@ -1,0 +1,66 @@
+"""What Celery's time limits do to a task, and what is left of a process that had to be killed."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+
+from core.adapters.last_words import last_words_of
+from tests.core.test_messages import needs_broker
+
+PATIENCE_S = 120.0
+pytestmark = needs_broker
+
+
+@pytest.fixture
+def queue() -> Iterator[str]:
+    """Give the queue of a worker with one child."""
+    name = f"limits-{uuid4().hex}"
+    command = [sys.executable, "-m", "celery", "-A", "tests.core.limited", "worker", "-Q", name, "-c", "1", "-l", "ERROR"]  # fmt: skip
+    with subprocess.Popen(
+        [*command, "--without-gossip", "--without-mingle"], cwd=settings.BASE_DIR
+    ) as worker:  # noqa: S603
+        yield name
+        worker.terminate()
+
+
+def send(name: str, folder: Path, *, queue: str) -> None:
+    """Let the worker carry this out."""
+    from core.adapters.broker import app  # noqa: PLC0415 (only where there is a broker)
+
+    app.send_task(f"limits.{name}", args=[str(folder)], queue=queue)
+
+
+def said(name: str, folder: Path) -> str:
+    """Return what the task said, once it did."""
+    until = time.monotonic() + PATIENCE_S
+    while not (folder / name).exists():
+        assert time.monotonic() < until, f"{name} said nothing"
+        time.sleep(0.05)
+    return (folder / name).read_text()
+
+
+def test_a_task_that_heeds_its_soft_limit_gives_its_connection_up_and_the_same_process_goes_on(
+    queue: str, tmp_path: Path
+) -> None:
+    send("heeds", tmp_path, queue=queue)
+    send("answers", tmp_path, queue=queue)
+
+    assert said("heeds", tmp_path) == "closed"
+    assert said("answers", tmp_path) == "here"
+
+
+def test_a_task_that_heeds_nothing_is_killed_its_end_is_written_down_and_a_fresh_process_goes_on(
+    queue: str, tmp_path: Path
+) -> None:
+    send("ignores", tmp_path, queue=queue)
+    killed = said("ignores", tmp_path)
+    send("answers", tmp_path, queue=queue)
+
+    assert said("answers", tmp_path) == "here"
+    assert "ended by signal 9 (SIGKILL)" in last_words_of(killed)
