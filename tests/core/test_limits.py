@@ -21,10 +21,9 @@ pytestmark = needs_broker
 def queue() -> Iterator[str]:
     """Give the queue of a worker with one child."""
     name = f"limits-{uuid4().hex}"
-    command = [sys.executable, "-m", "celery", "-A", "tests.core.limited", "worker", "-Q", name, "-c", "1", "-l", "ERROR"]  # fmt: skip
-    with subprocess.Popen(
-        [*command, "--without-gossip", "--without-mingle"], cwd=settings.BASE_DIR
-    ) as worker:  # noqa: S603
+    command = [sys.executable, "-m", "celery", "-A", "tests.core.limited", "worker", "-Q", name, "-c", "1"]
+    quietly = ["-l", "ERROR", "--without-gossip", "--without-mingle"]
+    with subprocess.Popen([*command, *quietly], cwd=settings.BASE_DIR) as worker:  # noqa: S603 (our own code)
         yield name
         worker.terminate()
 
