@@ -1,5 +1,6 @@
 """What Celery's time limits do to a task, and what is left of a process that had to be killed."""
 
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +24,8 @@ def queue() -> Iterator[str]:
     name = f"limits-{uuid4().hex}"
     command = [sys.executable, "-m", "celery", "-A", "tests.core.limited", "worker", "-Q", name, "-c", "1"]
     quietly = ["-l", "ERROR", "--without-gossip", "--without-mingle"]
-    with subprocess.Popen([*command, *quietly], cwd=settings.BASE_DIR) as worker:  # noqa: S603 (our own code)
+    environment = {**os.environ, "FACTORY_HOME": str(settings.HOME)}
+    with subprocess.Popen([*command, *quietly], cwd=settings.BASE_DIR, env=environment) as worker:  # noqa: S603 (our own code)
         yield name
         worker.terminate()
 

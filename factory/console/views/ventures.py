@@ -39,7 +39,7 @@ from portfolio.models import Product
 from portfolio.services import freeze_product, thaw_product
 
 VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 5, 12, 12, 20
-MOST_GRAPHS = 3
+MOST_GRAPHS, GRAPHS_BEFORE = 3, 10
 ROWS_SHOWN = 60
 
 
@@ -124,7 +124,7 @@ def _show_venture(
         "summary": later(lambda: venture_of(product, own=own)),
         "stages": later(lambda: stage_costs(product, own=own)),
         "now": under_way,
-        "before": later(lambda: graph_lines(closed_graphs(product))),
+        "before": later(lambda: graph_lines(closed_graphs(product, at_most=GRAPHS_BEFORE))),
         "artifacts": later(lambda: _artifacts(product)),
         "verdicts": verdicts,
         "releases": later(lambda: list(Release.objects.of(product)[:RELEASES_SHOWN])),

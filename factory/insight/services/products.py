@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from django.db.models import Case, Max, Min, OuterRef, Q, Subquery, Sum, When
@@ -132,14 +133,8 @@ def _cost_by_stage(product: Product, *, spent: Sequence[OwnSum]) -> dict[str, in
     Calls outside any step were made before there was a plan: they belong to the search.
     """
     costs = dict.fromkeys(STAGES, 0)
-    windows = Window.objects.filter(
-        period=Period.LIFE, scope__task__dag__correlation_id=product.correlation_id
-    )
-    steps = (
-        windows.order_by().values_list("scope__task__arguments__stage").annotate(spent=Sum("spent_microusd"))
-    )
-    for stage, amount in steps:
-        if (name := str(stage).lower()) in costs:
+    for stage, amount in _cost_by_step_stage(product.correlation_id, tuple(spent)):
+        if (name := stage.lower()) in costs:
             costs[name] += amount
     others = [one for one in spent if one.hour is not None]
     changes = _changes(product) if others else []
@@ -148,6 +143,14 @@ def _cost_by_stage(product: Product, *, spent: Sequence[OwnSum]) -> dict[str, in
         costs[_stage_at(hour, changes)] += one.amount_microusd
     costs[STAGES[0]] += sum(one.amount_microusd for one in spent) - sum(costs.values())
     return costs
+
+
+@lru_cache(maxsize=32)
+def _cost_by_step_stage(story: UUID, spent: tuple[OwnSum, ...]) -> tuple[tuple[str, int], ...]:
+    """Return what the steps of each stage cost. Kept while the story's sums are these: what a step spent is a part of them."""
+    windows = Window.objects.filter(period=Period.LIFE, scope__task__dag__correlation_id=story)
+    stages = windows.order_by().values_list("scope__task__arguments__stage")
+    return tuple((str(stage), total) for stage, total in stages.annotate(spent=Sum("spent_microusd")))
 
 
 def _changes(product: Product) -> list[tuple[datetime, str]]:

@@ -109,13 +109,17 @@ def faulty(vendor: str, words: str) -> line.Line:
 def every_connection() -> Iterator[list[Callable[..., Any]]]:
     """Lend what lies around every statement of the threads that connect from now on."""
     around: list[Callable[..., Any]] = []
+    enclosed: list[BaseDatabaseWrapper] = []
 
     def enclose(connection: BaseDatabaseWrapper, **more: object) -> None:
         connection.execute_wrappers.extend(around)
+        enclosed.append(connection)
 
     connection_created.connect(enclose)
     yield around
     connection_created.disconnect(enclose)
+    for one in enclosed:
+        one.execute_wrappers.clear()
 
 
 def crowded() -> Stress:
