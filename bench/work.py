@@ -97,7 +97,7 @@ def run_all(home: Path) -> list[dict[str, Any]]:
     found = []
     for command, env in rows(home):
         done = subprocess.run(
-            command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=900, check=False
+            command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=1_800, check=False
         )
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         found += lines

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connections
 
 from core.adapters.broker import app
-from core.adapters.last_words import note_end
+from core.adapters.last_words import leave_last_words, note_end
 from core.adapters.node_line import NodeLine
 from core.adapters.processes import process_name
 from core.errors import LineRefused
@@ -201,6 +201,8 @@ def end(**_: Any) -> None:
         thread.join(timeout=LEAVE_S)
     if worker.queues:
         worker.leave()
+    if not _leaving.value:  # its parent ends it alone, since its time was over
+        leave_last_words()
     atexit._run_exitfuncs()  # a child of a worker ends without them: what we started ends with us
 
 

@@ -42,6 +42,11 @@ def keep_last_words() -> None:
     atexit.register(_forget, os.getpid())
 
 
+def leave_last_words() -> None:
+    """Let what this process wrote stay, though it ends in order: somebody made it end."""
+    atexit.unregister(_forget)
+
+
 def last_words_of(name: str) -> str:
     """Return the last lines of a dead process or of the process of a worker; empty when nothing is known."""
     path = _file_of(name.partition("#")[0])
