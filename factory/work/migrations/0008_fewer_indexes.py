@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('billing', '0005_story_by_scope'),
         ('roster', '0002_draining'),
-        ('work', '0006_left_out'),
+        ('work', '0007_schemas_in_order'),
     ]
 
     operations = [
