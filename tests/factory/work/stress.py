@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from core.registry import Assignment, Outcome, Stop
 from factory.work.adapters.deadlocks import repeated
-from factory.work.models import Attempt, Dag, Permit, Task
+from factory.work.models import Attempt, Dag, Permit, Task, TaskEvent
 from factory.work.rules import TaskSpec
 from factory.work.services import (
     accept_result,
@@ -41,7 +41,7 @@ class Stress:
     Attributes:
         places: how much each agent may do at once.
         work_s: how long an attempt takes.
-        enough_s: after which what is not done is stuck.
+        silent_s: when nothing has happened for so long, what is not done is stuck.
         grow_s: how long the one who adds tasks rests.
         pause_s: how long the one who pauses the queue rests.
         claims_in_pauses: how many claims were committed after a pause was.
@@ -54,7 +54,7 @@ class Stress:
     agents: int = 3
     places: int = 2
     workers: int = 4
-    enough_s: float = 120.0
+    silent_s: float = 30.0
     work_s: float = 0.001
     grow_s: float = 0.03
     pause_s: float = 0.3
@@ -75,13 +75,19 @@ class Stress:
         ]
         for thread in threads:
             thread.start()
-        until = time.monotonic() + self.enough_s
-        while time.monotonic() < until and not self.errors and self._open().exists():
-            time.sleep(0.05)
+        self._wait()
         self._stop.set()
         for thread in threads:
             thread.join(timeout=30)
         return self.broken()
+
+    def _wait(self) -> None:
+        """Until all is done, a thread broke, or nothing happens any more; a busy machine only takes longer."""
+        happened, since = 0, time.monotonic()
+        while time.monotonic() - since < self.silent_s and not self.errors and self._open().exists():
+            if (now := TaskEvent.objects.filter(task__dag=self._dag).count()) > happened:
+                happened, since = now, time.monotonic()
+            time.sleep(0.05)
 
     def _specs(self, dice: random.Random) -> list[TaskSpec]:
         specs: list[TaskSpec] = []
