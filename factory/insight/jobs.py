@@ -3,7 +3,9 @@
 from django.conf import settings
 
 from core.registry import every
-from factory.insight.services import start_export
+from factory.insight.services import start_export, watch_mix
+
+every(300.0, name="insight.watch_mix")(watch_mix)
 
 if settings.LANGFUSE_URL:
     every(5.0, name="insight.export")(start_export)

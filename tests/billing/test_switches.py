@@ -1,10 +1,13 @@
 """What is switched off takes no money: from the next hold on, whoever switched it, and however."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 import time_machine
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from billing import handlers, services
@@ -280,3 +283,21 @@ def test_switches_are_kept_a_year() -> None:
         services.tidy_switches()
 
     assert (before, Switch.objects.get().ref) == (2, "Dot")
+
+
+@contextmanager
+def without(table: str) -> Iterator[None]:
+    """Take a table away while the block runs."""
+    with transaction.atomic():
+        connection.cursor().execute(f"alter table {table} rename to gone")
+        yield
+
+
+@pytest.mark.parametrize("table", ["billing_switch", "billing_window", "core_installation"])
+def test_what_cannot_be_read_refuses_every_call(rex: Scope, table: str) -> None:
+    hold(rex)
+
+    with pytest.raises(DatabaseError), without(table):
+        hold(rex)
+
+    assert Hold.objects.count() == 1

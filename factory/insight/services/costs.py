@@ -126,19 +126,24 @@ class Costs:
 def costs_now(now: datetime) -> Costs:
     """Return the costs as of business time `now`, from the sums of the last eight days and today's windows."""
     today = now.astimezone(UTC).date()
-    week = CostHour.objects.between(today - timedelta(days=USUAL_DAYS - 1), today)
     agents, hours, models = _agents(now), _hours(now), _models(CostHour.objects.between(today, today))
     return Costs(
         hours=hours,
         agents=agents,
         models=models,
-        bands=_with_today(_bands(_models(week)), models, now=now),
+        bands=_with_today(bands_of_week(now), models, now=now),
         ventures=_ventures(now),
         kinds=_kinds(now),
         teams=_teams(agents, now=now),
         pace=_pace(agents, hours, now=now),
         off={(one.kind, one.ref): one for one in open_switches()},
     )
+
+
+def bands_of_week(now: datetime) -> tuple[Band, ...]:
+    """Return what each price band did in seven days, today included."""
+    today = now.astimezone(UTC).date()
+    return _bands(_models(CostHour.objects.between(today - timedelta(days=USUAL_DAYS - 1), today)))
 
 
 def _with_today(bands: Iterable[Band], models: Iterable[ModelCost], *, now: datetime) -> tuple[Band, ...]:
