@@ -132,7 +132,9 @@ def _products(business: datetime) -> Family:
 
 
 def _budgets(business: datetime) -> list[Family]:
-    windows = Window.objects.at(business).exclude(scope__kind__in=(Scope.Kind.TASK, Scope.Kind.DAG))
+    windows = Window.objects.at(business).exclude(
+        scope__kind__in=(Scope.Kind.TASK, Scope.Kind.DAG, Scope.Kind.SESSION)
+    )
     rows = list(windows.select_related("scope").only(
         "scope__kind", "scope__ref", "period", "cap_microusd", "spent_microusd", "held_microusd"
     ))  # fmt: skip
