@@ -12,7 +12,7 @@ from agents.roster.models import Agent
 from approvals.services import Answer
 from core.errors import BadArguments
 from core.models import User
-from factory.console.services import MOST_ON_FIRST_DAY_USD, OTHER, OWN, FirstDay, GivenKey
+from factory.console.services import OTHER, OWN, FirstDay, GivenKey
 
 if TYPE_CHECKING:
     NewUserForm = BaseUserCreationForm[User]
@@ -187,7 +187,7 @@ class PriceForm(forms.Form):
 class FirstDayForm(forms.Form):
     """How much a day, in which time zone, and who is on."""
 
-    cap = forms.DecimalField(min_value=0, max_value=MOST_ON_FIRST_DAY_USD, max_digits=7, decimal_places=2)
+    cap = forms.DecimalField(min_value=0, max_digits=7, decimal_places=2)
     time_zone = forms.CharField(max_length=60)
     on = forms.MultipleChoiceField(required=False)
     waive = forms.BooleanField(required=False)

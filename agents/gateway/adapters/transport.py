@@ -59,7 +59,8 @@ def line_to(provider: Provider, *, mode: str, key: str | None = None) -> Line:
     if provider.protocol == Provider.Protocol.LITELLM:
         base_url = _litellm_url(provider)
         return Line(_client(base_url), base_url, key)
-    return Line(_client(provider.base_url), provider.base_url, key)
+    address = settings.MODEL_ADDRESSES.get(provider.name) or provider.base_url
+    return Line(_client(address), address, key)
 
 
 @dataclass(frozen=True)

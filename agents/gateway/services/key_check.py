@@ -1,6 +1,7 @@
 """One small call proves a key; only then is it kept."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from agents.gateway.errors import (
 )
 from agents.gateway.models import ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent, Message, Patience, Reply
-from agents.gateway.rules.offers import MOST_MODELS, Offer, read_address, read_maker_name
+from agents.gateway.rules.offers import MOST_MODELS, Offer, names_offered, read_address, read_maker_name
 from agents.gateway.services.bounds import bound_of_body
 from agents.gateway.services.catalogue import tariffs_on
 from agents.gateway.services.keys import read_key, set_key
@@ -48,11 +49,11 @@ class Proof:
         model: who was asked; empty: nobody, because no model of this key has a price.
         cost_microusd: what the call cost; 0 when nobody was asked.
         said: the answer, shortened.
-        offered: how many models the maker's own list holds.
+        offered: how many models the maker's own list holds; None: it gives none out.
     """
 
     provider: str
-    offered: int
+    offered: int | None
     model: str = ""
     said: str = ""
     cost_microusd: int = 0
@@ -109,41 +110,52 @@ def _needs_real() -> None:
 
 def _prove(maker: Provider, key: str, *, fresh: str | None, by: str) -> Proof:
     offers, line = _offers(maker, key)
-    trial = Provider(name=maker.name, needs_key=maker.needs_key)
-    trial.offered = [{"name": offer.name} for offer in offers]
-    if not maker.needs_key:
+    if offers is not None and not maker.needs_key:
         keep_offers(maker, offers)  # an own machine's models have a price by being there
-    entry = _cheapest(trial)
+    entry = _cheapest(maker, offers)
     reply = _ask(entry, line) if entry else None
     with transaction.atomic():
         if fresh is not None:
             set_key(maker.name, fresh, by=by)
-        keep_offers(maker, offers)
-        if reply is not None:
-            Provider.objects.filter(pk=maker.pk).update(proved_at=timezone.now())
-        if maker.added_by:
-            start_provider(maker.name, by=by)
-        audit(
-            actor=by, verb="gateway.prove_key", subject=maker.name, offered=len(offers),
-            model=entry.name if entry else "", cost_microusd=reply.cost_microusd if reply else 0,
-        )  # fmt: skip
+        _note(maker, offers, entry, reply, by=by)
+    count = None if offers is None else len(offers)
     if reply is None or entry is None:
-        return Proof(maker.name, len(offers))
-    return Proof(maker.name, len(offers), entry.name, reply.text[:200], reply.cost_microusd, reply.call_id)
+        return Proof(maker.name, count)
+    return Proof(maker.name, count, entry.name, reply.text[:200], reply.cost_microusd, reply.call_id)
 
 
-def _offers(maker: Provider, key: str) -> tuple[tuple[Offer, ...], Line]:
+def _note(
+    maker: Provider, offers: Sequence[Offer] | None, entry: ModelEntry | None, reply: Reply | None, *, by: str
+) -> None:
+    """Write down what the check found; a maker that a person added is called from now on."""
+    if offers is not None:
+        keep_offers(maker, offers)
+    if reply is not None:
+        Provider.objects.filter(pk=maker.pk).update(proved_at=timezone.now())
+    if maker.added_by:
+        start_provider(maker.name, by=by)
+    audit(
+        actor=by, verb="gateway.prove_key", subject=maker.name, offered=None if offers is None else len(offers),
+        model=entry.name if entry else "", cost_microusd=reply.cost_microusd if reply else 0,
+    )  # fmt: skip
+
+
+def _offers(maker: Provider, key: str) -> tuple[tuple[Offer, ...] | None, Line]:
+    """The maker's own list, None where LiteLLM speaks to it, which knows no lists; and how it is reached."""
     line = transport.line_to(maker, mode=Mode.REAL, key=key)
+    if maker.protocol == Provider.Protocol.LITELLM:
+        return None, line
     return list_offers(transport.WIRES[maker.protocol], line)[:MOST_MODELS], line
 
 
-def _cheapest(maker: Provider) -> ModelEntry | None:
-    """The model whose small answer costs least, of those that this key has and that have a price."""
+def _cheapest(maker: Provider, offers: Sequence[Offer] | None) -> ModelEntry | None:
+    """The model whose small answer costs least, of those that write, that this key has and that have a price."""
     prices = tariffs_on(business_now().date())
+    names = None if offers is None else names_offered(offer.name for offer in offers)
     entries = [
         one
-        for one in ModelEntry.objects.filter(provider=maker.name).select_related("provider")
-        if one.pk in prices and maker.has(one.name)
+        for one in ModelEntry.objects.filter(provider=maker.name, is_enabled=True).select_related("provider")
+        if one.pk in prices and (names is None or one.name in names) and "embed" not in one.capabilities
     ]
     return min(entries, key=lambda one: (prices[one.pk].output, prices[one.pk].input, one.name), default=None)
 

@@ -7,17 +7,15 @@ from django.db import transaction
 
 from agents.roster.models import Agent
 from agents.roster.services import switch_agent
+from billing.adapters.limits import table_row
 from billing.errors import RaiseForbidden
 from billing.models import Limit, Period
 from billing.services import factory_scope, set_limit
 from core.errors import BadArguments
 from core.models import AuditRow
-from core.money import in_words, to_microusd
+from core.money import in_words, to_microusd, to_usd
 from core.services import audit, change_setting
 
-FIRST_CAP_USD = Decimal("5.00")
-MOST_ON_FIRST_DAY_USD = Decimal(100)
-"""Above it a limit is raised under Money, with a reason and an end. Source: U-6."""
 _MARK = "console.first_day"
 
 
@@ -25,9 +23,19 @@ _MARK = "console.first_day"
 class FirstDay:
     """What an owner answers; `on` None: whoever is on stays on."""
 
-    cap_usd: Decimal = FIRST_CAP_USD
+    cap_usd: Decimal
     time_zone: str = "UTC"
     on: tuple[str, ...] | None = None
+
+
+def first_cap_usd() -> Decimal:
+    """Return what a day may cost until its owner says so: the table's value for the first day. Source: U-6."""
+    return to_usd(table_row("first_day")["day"]).quantize(Decimal("0.01"))
+
+
+def most_on_first_day_usd() -> Decimal:
+    """Return what may be set without more ado; above it a limit is raised under Money, with a reason and an end."""
+    return to_usd(table_row("factory")["day"]).quantize(Decimal("0.01"))
 
 
 def is_set_up() -> bool:
@@ -43,8 +51,8 @@ def set_up(answers: FirstDay, *, by: str) -> None:
         BadArguments: the limit, the time zone or an agent cannot be.
         RaiseForbidden: it was answered before, and this would raise the limit.
     """
-    if not (answers.cap_usd.is_finite() and 0 <= answers.cap_usd <= MOST_ON_FIRST_DAY_USD):
-        raise BadArguments(at="the day's limit", may_be=f"0 to {MOST_ON_FIRST_DAY_USD} dollars")
+    if not (answers.cap_usd.is_finite() and 0 <= answers.cap_usd <= most_on_first_day_usd()):
+        raise BadArguments(at="the day's limit", may_be=f"0 to {most_on_first_day_usd()} dollars")
     scope, cap = factory_scope(), to_microusd(answers.cap_usd)
     before = (
         Limit.objects.filter(scope=scope, period=Period.DAY).values_list("cap_microusd", flat=True).first()

@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from agents.gateway.adapters.keyring import reachable
+from agents.gateway.models import Provider
 from agents.gateway.rules.offers import Standing, in_words
 from agents.gateway.services.keys import KeyShown, forget_key, keys_shown
 from agents.gateway.services.makers import enter_price, standings
@@ -23,11 +24,12 @@ from core.models import User
 from core.money import to_usd
 from factory.console.forms import FirstDayForm, KeyForm, MakerForm, PriceForm, time_zones
 from factory.console.services import (
-    FIRST_CAP_USD,
+    first_cap_usd,
     is_opening,
     is_set_up,
     last_check,
     may_open,
+    most_on_first_day_usd,
     set_up,
     try_key,
 )
@@ -48,7 +50,11 @@ def first_day(request: HttpRequest) -> HttpResponse:
     person = require_role(request, User.Role.OWNER)
     form = FirstDayForm(request.POST)
     if not form.is_valid():
-        return _show(request, refused="Write an amount up to $100.00 and choose a time zone.", status=400)
+        return _show(
+            request,
+            refused=f"Write an amount up to ${most_on_first_day_usd()} and choose a time zone.",
+            status=400,
+        )
 
     def keep() -> None:
         set_up(form.answers, by=person.as_actor)
@@ -124,13 +130,14 @@ def _show(request: HttpRequest, *, refused: str = "", status: int = 200) -> Http
         "frame": frame,
         "is_done": is_done,
         "has_venture": Product.objects.exists(),
-        "cap_usd": f"{to_usd(cap.cap_microusd):.2f}" if cap and is_done else f"{FIRST_CAP_USD}",
+        "cap_usd": f"{to_usd(cap.cap_microusd):.2f}" if cap and is_done else f"{first_cap_usd()}",
         "zones": time_zones(),
         "agents": Agent.objects.order_by("-is_enabled", "name"),
         "refused": refused,
         "may_open": may_open(),
         "is_opening": is_opening(),
-        "makers": settings.MAKERS,
+        "makers": list(Provider.objects.filter(added_by="").order_by("name").values_list("name", flat=True)),
+        "most_usd": most_on_first_day_usd(),
         **_models_and_keys(),
     }
     return show(request, "console/first_day.html", page, place="first_day", status=status)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.prompt import Confirm, Prompt
 
 from agents.gateway.adapters.keyring import reachable
+from agents.gateway.models import Provider
 from agents.gateway.services.key_check import Proof
 from agents.gateway.services.makers import standings
 from agents.roster.models import Agent
@@ -31,7 +32,7 @@ from factory.console.management.verbs.keys import (
     tell,
 )
 from factory.console.management.verbs.run import prepare
-from factory.console.services import FIRST_CAP_USD, OTHER, OWN, FirstDay, set_up
+from factory.console.services import OTHER, OWN, FirstDay, first_cap_usd, set_up
 from factory.quality.services import is_waived, waive_review
 
 ONE_MAKER = "One maker only: may Hawk review Rex on another model of it? Every verdict will say so"
@@ -71,7 +72,7 @@ def init(  # noqa: PLR0913 (every answer may be an option)
     if not is_json:
         tell(proof, is_json=False)
     answers = FirstDay(
-        cap_usd=dollars(cap or _ask("At most a day, in dollars", str(FIRST_CAP_USD), asks=asks)),
+        cap_usd=dollars(cap or _ask("At most a day, in dollars", str(first_cap_usd()), asks=asks)),
         time_zone=time_zone or _ask("Your time zone", zone_here(), asks=asks),
         on=_names(on or (_ask("Who is on", _on_now(), asks=True) if asks else "")),
     )
@@ -108,7 +109,8 @@ def _maker(*, asks: bool) -> str:
         return next(iter(settings.MODEL_KEYS))
     if not asks:
         stop("Say whose key it is, with --maker.", code=USAGE)
-    makers = [*settings.MAKERS, OTHER, OWN]
+    named = Provider.objects.filter(added_by="").order_by("name").values_list("name", flat=True)
+    makers = [*named, OTHER, OWN]
     Console().print(
         "other: an address that speaks the OpenAI protocol · own: a machine of yours with llama.cpp, no key"
     )
