@@ -1,5 +1,5 @@
 # The factory's commands. A fresh machine needs Python 3.11 or newer and git; everything else is installed into .venv.
-.PHONY: bench-web bench-work demo run install install-dev test test-full drill e2e shots check api
+.PHONY: bench-web bench-work demo run init install install-dev test test-full drill e2e shots check api
 PY = .venv/bin/python
 # --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
 given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
@@ -12,6 +12,9 @@ demo: install ## one idea from signals to a live product, in rehearsal
 
 run: install ## the factory as a service on http://localhost:8000
 	@$(call on) $(PY) manage.py factory run
+
+init: install ## a model key, a limit a day, your time zone, who is on: one screen of questions, nothing starts
+	@$(PY) manage.py factory init
 
 install: ## the environment and .venv/bin/factory
 	@scripts/install requirements.txt
