@@ -1,5 +1,5 @@
 # The factory's commands. A fresh machine needs Python 3.11 or newer and git; everything else is installed into .venv.
-.PHONY: bench-web bench-work demo run init install install-dev test test-full drill e2e shots check api
+.PHONY: bench-money chaos-money bench-web bench-work demo run init install install-dev test test-full drill e2e shots check api
 PY = .venv/bin/python
 # --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
 given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
@@ -48,6 +48,13 @@ shots: install-dev ## pictures of every page in var/shots, and those of the READ
 
 api: install-dev ## the OpenAPI document, written down
 	@FACTORY_HOME=var/check $(PY) manage.py spectacular --validate --fail-on-warn --file docs/api.yaml
+
+bench-money: install-dev ## what a cap of a dollar lets through, ours beside others', and what a hold costs, on both databases
+	@scripts/services up && $(PY) -m bench.money && eval "$$(scripts/services env money)" && $(PY) -m bench.money
+
+N ?= 1000000
+chaos-money: install-dev ## N random calls on each database, with kills, lies and midnights, against the provider's own count
+	@scripts/services up; code=0; $(PY) -m bench.chaos_money --calls $(N) || code=1; eval "$$(scripts/services env money)"; $(PY) -m bench.chaos_money --calls $(N) || code=1; exit $$code
 
 bench-web: install-dev ## server time of every page with a long past behind it
 	@$(PY) bench/web.py

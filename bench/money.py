@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from django.db import connection
+
 from bench import purse
 from billing.errors import BudgetBusy, BudgetExceeded
 from billing.models import Entry
@@ -37,7 +39,7 @@ _LITELLM = Path(__file__).with_name("litellm_caps.py")
 
 def main() -> None:
     """Print one table and one line of JSON."""
-    database = purse.connection.vendor
+    database = connection.vendor
     purse.fresh_ground()
     rows = [_ours()]
     if "--holds-only" not in sys.argv and database == "sqlite":
@@ -90,7 +92,7 @@ def _ours() -> dict[str, Any]:
         refused = sum(int(os.read(out, 16) or b"0") for out in reads)
         purse.wait_all(children)
         return _row(
-            f"ours, {purse.connection.vendor}", faults, booked=Entry.objects.total_microusd(), refused=refused
+            f"ours, {connection.vendor}", faults, booked=Entry.objects.total_microusd(), refused=refused
         )
 
 

@@ -116,8 +116,8 @@ def fork(work: Callable[[], None]) -> int:
 def forget_connections() -> None:
     """Close what must not be shared with a child."""
     connections.close_all()
-    if connection.vendor == "postgresql":
-        connection.close_pool()
+    if pooled := getattr(connection, "close_pool", None):  # PostgreSQL's alone
+        pooled()
 
 
 def wait_all(pids: Sequence[int]) -> None:

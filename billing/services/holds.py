@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -93,6 +94,7 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
         if placed.verdict != Verdict.UNOPENED:
             raise refusal_of(wish, placed.verdict)
         _open_all(wish)
+        wish = _anew(wish)
     raise refusal_of(wish, Verdict.UNREADABLE)
 
 
@@ -103,6 +105,12 @@ def _place(wish: Wish) -> Placed:
         if connection.in_atomic_block:
             raise
         return Placed(Verdict.UNOPENED)
+
+
+def _anew(wish: Wish) -> Wish:
+    """Return the wish as of now: a midnight may have come, and what was opened is of the new day."""
+    now = timezone.now()
+    return replace(wish, now=now, expires_at=now + (wish.expires_at - wish.now))
 
 
 def _open_all(wish: Wish) -> None:

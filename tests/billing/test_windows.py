@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,8 +11,10 @@ import time_machine
 from django.db import connection, transaction
 
 from billing import services
+from billing.adapters.windows import WINDOWS, the_windows
 from billing.errors import BudgetBusy, BudgetExceeded, HoldSettled, SwitchSet, TierSpent
 from billing.models import Entry, Hold, Limit, Scope, Window
+from billing.ports import Bill, Placed, Settled, Windows, Wish
 from core.errors import BadArguments, NotFound
 from core.ids import new_id
 from core.services import advance_to, business_now, found_installation
@@ -138,6 +141,38 @@ def test_business_time_pushed_over_midnight_opens_the_new_day_and_leaves_the_old
 
     days = Window.objects.filter(scope=rex, period="day").values_list("spent_microusd", flat=True)
     assert list(days) == [100, 100]
+
+
+class Midnight:
+    """Windows before which the day turns as soon as they were looked at once."""
+
+    def __init__(self, windows: Windows, clock: Any) -> None:
+        self.windows, self.clock, self.looks = windows, clock, 0
+
+    def place(self, wish: Wish) -> Placed:
+        """Look, and let a second pass."""
+        placed = self.windows.place(wish)
+        self.looks += 1
+        if self.looks == 1:
+            self.clock.shift(1)
+        return placed
+
+    def settle(self, bill: Bill) -> Settled | None:
+        """Settle as ever."""
+        return self.windows.settle(bill)
+
+
+def test_a_day_that_turns_while_its_windows_are_opened_costs_the_call_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rex = an_agent_of("build", "Rex")
+    with time_machine.travel(MONTH_END + timedelta(milliseconds=500), tick=False) as clock:
+        turning = Midnight(the_windows(), clock)
+        monkeypatch.setitem(WINDOWS, connection.vendor, turning)
+        hold(rex)
+
+    assert turning.looks == 2
+    assert Window.objects.get(scope=rex, held_microusd=100).starts_at == datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def test_a_cap_moved_while_calls_are_open_binds_the_next_and_breaks_none() -> None:
