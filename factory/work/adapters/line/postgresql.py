@@ -297,12 +297,13 @@ def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
 
 def _answers(*asked: Asked) -> list[list[Any]]:
     """Run prepared statements in one go: planning a long one each time costs more than running it."""
-    with _connected() as raw, raw.pipeline():
+    with _connected() as raw:
         cursors = [psycopg.RawCursor(raw) for _ in asked]
-        for cursor, (statement, facts) in zip(cursors, asked, strict=True):
-            query, names = _numbered(statement)
-            cursor.execute(query, [facts[name] for name in names], prepare=True)
-        return [cursor.fetchall() for cursor in cursors]
+        with raw.pipeline():
+            for cursor, (statement, facts) in zip(cursors, asked, strict=True):
+                query, names = _numbered(statement)
+                cursor.execute(query, [facts[name] for name in names], prepare=True)
+        return [cursor.fetchall() for cursor in cursors]  # all came with the end of the pipeline
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def every_connection() -> Iterator[list[Callable[..., Any]]]:
 
 def crowded() -> Stress:
     """Return a run in which a known fault shows every time: one agent, and no rest for who adds tasks and who pauses."""
-    return Stress(seed=2, tasks=30, agents=1, work_s=0.03, grow_s=0.0, pause_s=0.02, silent_s=8)
+    return Stress(seed=2, tasks=30, agents=1, work_s=0.03, grow_s=0.0, pause_s=0.02, silent_s=4)
 
 
 def test_without_a_fault_the_crowded_run_holds_every_promise() -> None:
