@@ -1,0 +1,302 @@
+"""What a model call costs whoever makes it: bare httpx, the SDKs of OpenAI and LiteLLM, our gateway and its HTTP door.
+
+    make bench-gateway              on SQLite, and on PostgreSQL when FACTORY_DATABASE_URL is set
+
+One provider without delay on loopback; each row in a process of its own, all in one run. CPU is that of the process that
+stands between caller and provider, so a busy machine does not blur it: for the door that is its server. Ours holds the worst
+case durably before the call leaves, and books the bill. Prints a table and one line of JSON.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+from bench.measure import cpu_s  # noqa: E402
+
+HOME: Final = ROOT / "var" / "bench-gateway"
+WORDS: Final = "hello " * 200
+MODEL: Final = "gpt-5-mini"
+ROOM: Final = 60
+TARGETS: Final = {"in process": ("httpx", 2.0), "door": ("litellm", 1 / 3)}
+Call = Callable[[bool], None]
+
+
+def main() -> int:
+    """Measure every row and print what was found."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--calls", type=int, default=300)
+    asked.add_argument("--row", choices=[*ROWS, "prepare", "serve"], help="one row, here; for this file itself")
+    asked.add_argument("--url", default="")
+    told = asked.parse_args()
+    if told.row:
+        ROWS.get(told.row, {"prepare": prepare, "serve": serve}.get(told.row))(told)  # type: ignore[misc]
+        return 0
+    with running("bench/provider.py") as url:
+        found = {row: child(row, url=url, calls=told.calls) for row in ("httpx", "openai", "litellm")}
+        for base in ("", os.environ.get("FACTORY_DATABASE_URL", ""))[: 1 + ("FACTORY_DATABASE_URL" in os.environ)]:
+            found |= ours(url, calls=told.calls, database_url=base)
+    report(found)
+    return 0
+
+
+def ours(url: str, *, calls: int, database_url: str) -> dict[str, Any]:
+    """Measure our own two rows on one database."""
+    name = "postgresql" if database_url else "sqlite"
+    env = environment(HOME / name, database_url)
+    shutil.rmtree(HOME / name, ignore_errors=True)
+    made = json.loads(this("prepare", url=url, env=env).splitlines()[-1])
+    found = {f"in process, {name}": child("ours", url=url, calls=calls, env=env)}
+    with running("bench/gateway.py", "--row", "serve", env=env) as (door):
+        found[f"door, {name}"] = through(door, token=made["token"], calls=calls)
+    return found
+
+
+def environment(home: Path, database_url: str) -> dict[str, str]:
+    """Return the environment of a real factory with nothing in it."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FACTORY_")}
+    more = {"FACTORY_DATABASE_URL": database_url} if database_url else {}
+    return {**kept, **more, "FACTORY_HOME": str(home), "FACTORY_MODE": "real", "FACTORY_LOG_LEVEL": "WARNING",
+            "OPENAI_API_KEY": "sk-bench-0123456789"}  # fmt: skip
+
+
+@contextmanager
+def running(*command: str, env: dict[str, str] | None = None) -> Iterator[str]:
+    """Run a server that prints its address and ends with its input."""
+    server = subprocess.Popen(  # noqa: S603 (our own files)
+        [sys.executable, *command], cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdin
+    assert server.stdout
+    try:
+        yield f"{server.stdout.readline().strip()} {server.pid}".removesuffix("" if env else f" {server.pid}")
+    finally:
+        server.stdin.close()
+        server.wait(30)
+        server.stdout.close()
+
+
+def this(row: str, *, url: str, calls: int = 0, env: dict[str, str] | None = None) -> str:
+    """Run one row of this file in a process of its own and return what it printed."""
+    command = [sys.executable, "bench/gateway.py", "--row", row, "--url", url, "--calls", str(calls)]
+    done = subprocess.run(  # noqa: S603 (this file)
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True, timeout=900
+    )
+    return done.stdout
+
+
+def child(row: str, *, url: str, calls: int, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return what one row found."""
+    found: dict[str, Any] = json.loads(this(row, url=url, calls=calls, env=env).splitlines()[-1])
+    return found
+
+
+# ── Rows ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def measured(call: Call, *, calls: int, cpu: Callable[[], float] = time.process_time) -> dict[str, Any]:
+    """Return wall and CPU milliseconds of a call and of a stream."""
+    found: dict[str, Any] = {}
+    for shape, is_stream in (("call", False), ("stream", True)):
+        for _ in range(20):
+            call(is_stream)
+        walls, began = [], cpu()
+        for _ in range(calls):
+            at = time.perf_counter()
+            call(is_stream)
+            walls.append((time.perf_counter() - at) * 1_000)
+        found[shape] = {
+            "cpu_ms": round((cpu() - began) * 1_000 / calls, 3), "p50_ms": round(median(walls), 3),
+            "p99_ms": round(quantiles(walls, n=100)[98], 3),
+        }  # fmt: skip
+    return found
+
+
+def say(found: dict[str, Any]) -> None:
+    """Print what one row found."""
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+def body(*, is_stream: bool) -> dict[str, Any]:
+    """Return the request every row makes."""
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": WORDS}], "max_completion_tokens": ROOM}
+    return {**asked, "stream": True, "stream_options": {"include_usage": True}} if is_stream else asked
+
+
+def row_httpx(told: argparse.Namespace) -> None:
+    """The least a call can cost with the library we keep."""
+    import httpx  # noqa: PLC0415 (each row loads what it measures)
+
+    client, url, headers = httpx.Client(), f"{told.url}/v1/chat/completions", {"authorization": "Bearer x"}
+
+    def call(is_stream: bool) -> None:  # noqa: FBT001
+        if not is_stream:
+            client.post(url, json=body(is_stream=False), headers=headers).json()
+            return
+        with client.stream("POST", url, json=body(is_stream=True), headers=headers) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: {"):
+                    json.loads(line[6:])
+
+    say(measured(call, calls=told.calls))
+
+
+def row_openai(told: argparse.Namespace) -> None:
+    """OpenAI's own SDK."""
+    from openai import OpenAI  # noqa: PLC0415
+
+    chat = OpenAI(api_key="x", base_url=f"{told.url}/v1").chat.completions
+
+    def call(is_stream: bool) -> None:  # noqa: FBT001
+        answer: Any = chat.create(**body(is_stream=is_stream))
+        for _ in answer if is_stream else ():
+            pass
+
+    say(measured(call, calls=told.calls))
+
+
+def row_litellm(told: argparse.Namespace) -> None:
+    """LiteLLM's SDK."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    import litellm  # noqa: PLC0415
+
+    litellm.suppress_debug_info, litellm.telemetry = True, False
+
+    def call(is_stream: bool) -> None:  # noqa: FBT001
+        asked = {**body(is_stream=is_stream), "model": f"openai/{MODEL}", "api_base": f"{told.url}/v1", "api_key": "x"}
+        answer: Any = litellm.completion(**asked)
+        for _ in answer if is_stream else ():
+            pass
+
+    say(measured(call, calls=told.calls))
+
+
+def row_ours(told: argparse.Namespace) -> None:
+    """Our gateway in process: a stream either way, because only a stream can be cut; held, booked and kept."""
+    factory()
+    from agents.gateway.models import Provider  # noqa: PLC0415
+    from agents.gateway.ports import Ask, Intent, Message, Stop  # noqa: PLC0415
+    from agents.gateway.services import complete  # noqa: PLC0415
+    from billing.models import Scope  # noqa: PLC0415
+    from core.ids import new_id  # noqa: PLC0415
+
+    scopes = tuple(Scope.objects.filter(kind__in=("task", "product", "agent")).values_list("id", flat=True))
+    url = told.url
+    Provider.objects.filter(name="openai").update(base_url=url)
+
+    def call(is_stream: bool) -> None:  # noqa: FBT001, ARG001 (it always streams)
+        ask = Ask(
+            agent="Rex", assignment_id=new_id(), scopes=scopes, system="", messages=(Message("user", WORDS),),
+            max_tokens=ROOM, intent=Intent(prefer_provider="openai"),
+        )  # fmt: skip
+        complete(ask, stop=Stop())
+
+    say(measured(call, calls=told.calls))
+
+
+def through(door: str, *, token: str, calls: int) -> dict[str, Any]:
+    """Our HTTP door, asked by a client that costs next to nothing; the CPU is the server's."""
+    address, _, pid = door.partition(" ")
+    line = http.client.HTTPConnection(address.removeprefix("http://"))
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+
+    def call(is_stream: bool) -> None:  # noqa: FBT001
+        line.request("POST", "/v1/chat/completions", json.dumps(body(is_stream=is_stream)), headers)
+        answer = line.getresponse()
+        said = answer.read()
+        assert answer.status == 200, said
+
+    return measured(call, calls=calls, cpu=lambda: cpu_s(int(pid)))
+
+
+ROWS: Final = {"httpx": row_httpx, "openai": row_openai, "litellm": row_litellm, "ours": row_ours}
+
+
+# ── A factory of its own ──────────────────────────────────────────────────────────────────────────
+
+
+def factory() -> None:
+    """Let this process be part of the factory in FACTORY_HOME."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factory.settings")
+    import django  # noqa: PLC0415
+
+    django.setup()
+
+
+def prepare(told: argparse.Namespace) -> None:
+    """Make a factory with every scope a call can have, and one engine's token; print the token."""
+    factory()
+    from datetime import timedelta  # noqa: PLC0415
+
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    from agents.gateway.models import Provider  # noqa: PLC0415
+    from agents.gateway.services import sync_prices  # noqa: PLC0415
+    from agents.gateway.services.sessions import make_session_token  # noqa: PLC0415
+    from billing.services import factory_scope, set_limit  # noqa: PLC0415
+    from core.services import found_installation  # noqa: PLC0415
+    from tests.builders import a_scope, an_agent, an_assignment  # noqa: PLC0415
+
+    found_installation("real")
+    sync_prices()
+    Provider.objects.filter(name="openai").update(base_url=told.url)
+    agent, much = an_agent(), 1_000_000_000
+    for scope in (agent.scope, factory_scope()):
+        set_limit(scope, period="day", cap_microusd=much)
+    paying = [agent.scope, *(a_scope(kind=kind, life=much) for kind in ("task", "product"))]
+    assignment = an_assignment(agent, scopes=tuple(scope.id for scope in paying))
+    ends = timezone.now() + timedelta(hours=1)
+    say({"token": make_session_token(assignment, cap_microusd=much, expires_at=ends)})
+
+
+def serve(told: argparse.Namespace) -> None:
+    """Serve the factory's pages and doors until our input ends."""
+    import socket  # noqa: PLC0415
+    import threading  # noqa: PLC0415
+
+    import uvicorn  # noqa: PLC0415
+
+    ear = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config("factory.asgi:application", lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+
+    def end() -> None:
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=end, daemon=True).start()
+    sys.stdout.write(f"http://127.0.0.1:{ear.getsockname()[1]}\n")
+    sys.stdout.flush()
+    server.run(sockets=[ear])
+
+
+def report(found: dict[str, Any]) -> None:
+    """Print the table: milliseconds, and CPU as ratios to bare httpx and to LiteLLM's SDK; then one line of JSON."""
+    sys.stdout.write(f"{'':24}{'CPU ms':>9}{'p50 ms':>9}{'p99 ms':>9}{'x httpx':>9}{'x litellm':>10}\n")
+    for shape in ("call", "stream"):
+        sys.stdout.write(f"{'a call' if shape == 'call' else 'a stream of 51 chunks'}\n")
+        for row, told in found.items():
+            one = told[shape]
+            ratios = [one["cpu_ms"] / found[base][shape]["cpu_ms"] for base in ("httpx", "litellm")]
+            one |= {"x_httpx": round(ratios[0], 2), "x_litellm": round(ratios[1], 3)}
+            sys.stdout.write(
+                f"  {row:22}{one['cpu_ms']:9.2f}{one['p50_ms']:9.2f}{one['p99_ms']:9.2f}{ratios[0]:9.2f}{ratios[1]:10.3f}\n"
+            )
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
