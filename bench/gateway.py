@@ -37,7 +37,9 @@ def main() -> int:
     """Measure every row and print what was found."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--calls", type=int, default=300)
-    asked.add_argument("--row", choices=[*ROWS, "prepare", "serve"], help="one row, here; for this file itself")
+    asked.add_argument(
+        "--row", choices=[*ROWS, "prepare", "serve"], help="one row, here; for this file itself"
+    )
     asked.add_argument("--url", default="")
     told = asked.parse_args()
     if told.row:
@@ -45,7 +47,9 @@ def main() -> int:
         return 0
     with running("bench/provider.py") as url:
         found = {row: child(row, url=url, calls=told.calls) for row in ("httpx", "openai", "litellm")}
-        for base in ("", os.environ.get("FACTORY_DATABASE_URL", ""))[: 1 + ("FACTORY_DATABASE_URL" in os.environ)]:
+        for base in ("", os.environ.get("FACTORY_DATABASE_URL", ""))[
+            : 1 + ("FACTORY_DATABASE_URL" in os.environ)
+        ]:
             found |= ours(url, calls=told.calls, database_url=base)
     report(found)
     return 0
@@ -75,7 +79,12 @@ def environment(home: Path, database_url: str) -> dict[str, str]:
 def running(*command: str, env: dict[str, str] | None = None) -> Iterator[str]:
     """Run a server that prints its address and ends with its input."""
     server = subprocess.Popen(  # noqa: S603 (our own files)
-        [sys.executable, *command], cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert server.stdin
     assert server.stdout
@@ -174,7 +183,12 @@ def row_litellm(told: argparse.Namespace) -> None:
     litellm.suppress_debug_info, litellm.telemetry = True, False
 
     def call(is_stream: bool) -> None:  # noqa: FBT001
-        asked = {**body(is_stream=is_stream), "model": f"openai/{MODEL}", "api_base": f"{told.url}/v1", "api_key": "x"}
+        asked = {
+            **body(is_stream=is_stream),
+            "model": f"openai/{MODEL}",
+            "api_base": f"{told.url}/v1",
+            "api_key": "x",
+        }
         answer: Any = litellm.completion(**asked)
         for _ in answer if is_stream else ():
             pass

@@ -26,7 +26,11 @@ def stream() -> list[bytes]:
     """Return the same answer in as many pieces as a model says words, then its usage; the first has the head."""
     events = [_chunk({"role": "assistant", "content": ""})]
     events += [_chunk({"content": "word "}) for _ in range(CHUNKS - 1)]
-    events += [_chunk({}, finish="stop"), json.dumps({**_about("chat.completion.chunk"), "choices": [], "usage": USAGE}), "[DONE]"]
+    events += [
+        _chunk({}, finish="stop"),
+        json.dumps({**_about("chat.completion.chunk"), "choices": [], "usage": USAGE}),
+        "[DONE]",
+    ]
     parts = [f"data: {event}\n\n".encode() for event in events]
     framed = [f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in parts]
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
