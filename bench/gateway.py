@@ -23,7 +23,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
-from bench.measure import cpu_s  # noqa: E402
+from bench.measure import cpu_s
 
 HOME: Final = ROOT / "var" / "bench-gateway"
 WORDS: Final = "hello " * 200
@@ -62,7 +62,7 @@ def ours(url: str, *, calls: int, database_url: str) -> dict[str, Any]:
     shutil.rmtree(HOME / name, ignore_errors=True)
     made = json.loads(this("prepare", url=url, env=env).splitlines()[-1])
     found = {f"in process, {name}": child("ours", url=url, calls=calls, env=env)}
-    with running("bench/gateway.py", "--row", "serve", env=env) as (door):
+    with running("bench/gateway.py", "--row", "serve", env=env) as door:
         found[f"door, {name}"] = through(door, token=made["token"], calls=calls)
     return found
 
@@ -78,7 +78,7 @@ def environment(home: Path, database_url: str) -> dict[str, str]:
 @contextmanager
 def running(*command: str, env: dict[str, str] | None = None) -> Iterator[str]:
     """Run a server that prints its address and ends with its input."""
-    server = subprocess.Popen(  # noqa: S603 (our own files)
+    server = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
         env=env,
@@ -86,8 +86,8 @@ def running(*command: str, env: dict[str, str] | None = None) -> Iterator[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert server.stdin
-    assert server.stdout
+    if not (server.stdin and server.stdout):
+        raise RuntimeError
     try:
         yield f"{server.stdout.readline().strip()} {server.pid}".removesuffix("" if env else f" {server.pid}")
     finally:
@@ -99,7 +99,7 @@ def running(*command: str, env: dict[str, str] | None = None) -> Iterator[str]:
 def this(row: str, *, url: str, calls: int = 0, env: dict[str, str] | None = None) -> str:
     """Run one row of this file in a process of its own and return what it printed."""
     command = [sys.executable, "bench/gateway.py", "--row", row, "--url", url, "--calls", str(calls)]
-    done = subprocess.run(  # noqa: S603 (this file)
+    done = subprocess.run(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True, timeout=900
     )
     return done.stdout
@@ -209,7 +209,7 @@ def row_ours(told: argparse.Namespace) -> None:
     url = told.url
     Provider.objects.filter(name="openai").update(base_url=url)
 
-    def call(is_stream: bool) -> None:  # noqa: FBT001, ARG001 (it always streams)
+    def call(is_stream: bool) -> None:  # noqa: FBT001 (it always streams)
         ask = Ask(
             agent="Rex", assignment_id=new_id(), scopes=scopes, system="", messages=(Message("user", WORDS),),
             max_tokens=ROOM, intent=Intent(prefer_provider="openai"),
@@ -229,7 +229,8 @@ def through(door: str, *, token: str, calls: int) -> dict[str, Any]:
         line.request("POST", "/v1/chat/completions", json.dumps(body(is_stream=is_stream)), headers)
         answer = line.getresponse()
         said = answer.read()
-        assert answer.status == 200, said
+        if answer.status != 200:
+            raise RuntimeError(said)
 
     return measured(call, calls=calls, cpu=lambda: cpu_s(int(pid)))
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -12,10 +13,19 @@ from django.urls import get_resolver
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "factory.settings")
 pages = get_asgi_application()  # apps are ready from here on
 
+from agents.gateway.door.asgi import PREFIX, DoorHandler  # noqa: E402
 from factory.console.consumers import socket_urls  # noqa: E402
 
+doors = DoorHandler()
+
+
+async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Serve the models' door, which no cookie opens, without what stands before the pages."""
+    await (doors if scope["path"].startswith(PREFIX) else pages)(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
-    {"http": pages, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(socket_urls)))}
+    {"http": http, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(socket_urls)))}
 )
 
 # What stands now stands until the end: the collector need not walk through all of it in the middle of a request.
