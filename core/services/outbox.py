@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.adapters import wake
+from core.adapters.rows import insert_row
 from core.ids import correlation, story_of
 from core.models import Event
 from core.ports import Handler
@@ -43,12 +44,13 @@ def publish(kind: str, **facts: str | int | None) -> Event:
     A fact that nobody handles is kept, and counts as delivered: the relay never sees it.
     """
     is_handled = kind in _handlers
-    event = Event.objects.create(
+    event = Event(
         kind=kind,
         facts=facts,
         correlation_id=correlation.get(),
         delivered_at=None if is_handled else timezone.now(),
     )
+    insert_row(event)
     transaction.on_commit(partial(wake.ring, RELAY) if is_handled else wake.ring)
     announce_fact(kind, facts)
     return event

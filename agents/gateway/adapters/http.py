@@ -1,12 +1,12 @@
 """One call over HTTP: post, hear the stream, and give up in time."""
 
 import json
-import queue
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,6 +37,15 @@ class Line:
     key: str = field(repr=False)
 
 
+class Meter(Protocol):
+    """Says how much text may come; only beyond `limit_bytes` it is asked."""
+
+    limit_bytes: int
+
+    def __call__(self, written_bytes: int, /) -> bool:
+        """Say whether so much is too much; if it is not, the limit was raised."""
+
+
 def converse(
     wire: Wire,
     line: Line,
@@ -44,90 +53,95 @@ def converse(
     *,
     is_cut: Callable[[], bool],
     patience: Patience,
-    is_too_much: Callable[[int], bool] = lambda written: False,
+    is_too_much: Meter | None = None,
 ) -> Said:
     """Post `body` and return the answer once the stream is over, or what was heard when it became too much.
 
-    A thread reads, we watch the clock: a silent provider or a stop ends the wait at once, whatever the socket does.
+    A thread reads and hears, we watch the clock: a silent provider or a stop ends the wait at once, whatever the socket does.
 
     Raises:
         ProviderFault: it failed; the fault says whether the provider surely billed nothing.
         Cut: `is_cut` said so; the provider may bill.
     """
-    mail: queue.SimpleQueue[Json | ProviderFault | None] = queue.SimpleQueue()
-    has_left = threading.Event()
-    reader = _Reader(wire, line, body, mail, has_left, max(patience.silence_s, patience.first_token_s) + 1)
+    reader = _Reader(wire, line, body, max(patience.silence_s, patience.first_token_s) + 1, is_too_much)
     threading.Thread(target=reader.run, name="model-call", daemon=True).start()
     try:
-        return _hear(wire, _events(mail, is_cut=is_cut, patience=patience), is_too_much)
+        while not _is_over(reader, is_cut=is_cut, patience=patience):
+            if is_too_much is None or is_too_much(reader.ear.written_bytes):
+                said = replace(reader.ear.said(), stop="length", usage=None)
+                return replace(said, first_token_ms=reader.first_token_ms)
+            reader.go_on()
     finally:
-        has_left.set()
+        reader.leave()
+    if reader.fault is not None:
+        raise reader.fault
+    return replace(reader.ear.said(), first_token_ms=reader.first_token_ms)
 
 
-def _hear(wire: Wire, events: Iterator[Json], is_too_much: Callable[[int], bool]) -> Said:
-    ear, began = wire.listen(), time.monotonic()
-    first_token_ms = None
-    for event in events:
-        try:
-            ear.hear(event)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
-            raise ProviderFault("garbled", is_free=False, words=f"{type(problem).__name__}") from problem
-        if first_token_ms is None and ear.written_bytes:
-            first_token_ms = int((time.monotonic() - began) * 1000)
-        if is_too_much(ear.written_bytes):
-            return replace(ear.said(), stop="length", usage=None, first_token_ms=first_token_ms)
-    if not ear.is_whole:
-        raise ProviderFault("cut", is_free=False, words="the stream ended early")
-    return replace(ear.said(), first_token_ms=first_token_ms)
-
-
-def _events(
-    mail: "queue.SimpleQueue[Json | ProviderFault | None]", *, is_cut: Callable[[], bool], patience: Patience
-) -> Iterator[Json]:
-    """Yield events as they come, until the end, a fault, a cut or the end of patience."""
-    began = heard = time.monotonic()
-    allowed_s = patience.first_token_s
-    while True:
+def _is_over(reader: "_Reader", *, is_cut: Callable[[], bool], patience: Patience) -> bool:
+    """Wait until the reader is done, or asks whether it may go on; a cut or the end of patience is an error."""
+    while not reader.bell.wait(_POLL_S):
         if is_cut():
             raise Cut
         now = time.monotonic()
-        if now - heard > allowed_s or now - began > patience.total_s:
-            raise ProviderFault("silent", is_free=False, words=f"nothing for {now - heard:.0f} s")
-        try:
-            item = mail.get(timeout=_POLL_S)
-        except queue.Empty:
-            continue
-        if item is None:
-            return
-        if isinstance(item, ProviderFault):
-            raise item
-        heard, allowed_s = time.monotonic(), patience.silence_s
-        yield item
+        silent_s = now - (reader.heard_at or reader.began)
+        allowed_s = patience.silence_s if reader.heard_at else patience.first_token_s
+        if silent_s > allowed_s or now - reader.began > patience.total_s:
+            raise ProviderFault("silent", is_free=False, words=f"nothing for {silent_s:.0f} s")
+    return reader.is_done
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Reader:
-    """Reads one stream in a thread of its own; it touches no rows."""
+    """Reads one stream in a thread of its own and hears it; it touches no rows.
+
+    It rings when it is done, and when more came than may: then it waits until it may go on.
+    """
 
     wire: Wire
     line: Line
     body: bytes
-    mail: "queue.SimpleQueue[Json | ProviderFault | None]"
-    has_left: threading.Event
     read_s: float
+    meter: Meter | None
+    bell: threading.Event = field(default_factory=threading.Event)
+    began: float = field(default_factory=time.monotonic)
+    heard_at: float = 0.0
+    first_token_ms: int | None = None
+    fault: ProviderFault | None = None
+    is_done: bool = False
+    has_left: bool = False
+    _may_go_on: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.ear = self.wire.listen()
+
+    def go_on(self) -> None:
+        """Let it read what comes next."""
+        self.bell.clear()
+        self._may_go_on.set()
+
+    def leave(self) -> None:
+        """Nobody waits any more: let it end at the next event."""
+        self.has_left = True
+        self._may_go_on.set()
 
     def run(self) -> None:
-        """Put every event into the mail, then None, or the fault."""
+        """Hear the answer to its end, or keep the fault."""
         try:
             self._read()
+        except ProviderFault as fault:
+            self.fault = fault
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as problem:
             self._fail("unreachable", problem, is_free=True)
         except httpx.TimeoutException as problem:
             self._fail("silent", problem, is_free=False)
         except httpx.HTTPError as problem:
             self._fail("cut", problem, is_free=False)
-        except ValueError as problem:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
             self._fail("garbled", problem, is_free=False)
+        finally:
+            self.is_done = True
+            self.bell.set()
 
     def _read(self) -> None:
         url = url_of(self.line.base_url, self.wire.path)
@@ -138,18 +152,27 @@ class _Reader:
         ) as response:
             if response.status_code != 200:
                 words = response.read()
-                self.mail.put(
-                    fault_of(response.status_code, headers=response.headers, words=words, key=self.line.key)
-                )
-                return
+                raise fault_of(response.status_code, headers=response.headers, words=words, key=self.line.key)
             for event in stream_events(response.iter_bytes()):
-                if self.has_left.is_set():
+                self._hear(event)
+                if self.has_left:
                     return
-                self.mail.put(event)
-        self.mail.put(None)
+        if not self.ear.is_whole:
+            raise ProviderFault("cut", is_free=False, words="the stream ended early")
+
+    def _hear(self, event: Json) -> None:
+        self.heard_at = time.monotonic()
+        self.ear.hear(event)
+        written = self.ear.written_bytes
+        if written and self.first_token_ms is None:
+            self.first_token_ms = int((self.heard_at - self.began) * 1_000)
+        if self.meter is not None and written > self.meter.limit_bytes:
+            self._may_go_on.clear()
+            self.bell.set()
+            self._may_go_on.wait()
 
     def _fail(self, kind: str, problem: Exception, *, is_free: bool) -> None:
-        self.mail.put(ProviderFault(kind, is_free=is_free, words=type(problem).__name__))
+        self.fault = ProviderFault(kind, is_free=is_free, words=type(problem).__name__)
 
 
 def stream_events(chunks: Iterator[bytes]) -> Iterator[Json]:

@@ -165,10 +165,10 @@ class _Meter:
     """Says when an answer is longer than what was held for it, and no more can be held. Source: R-02.18."""
 
     def __init__(self, call: Call, limit_bytes: int) -> None:
-        self._call, self._limit_bytes = call, limit_bytes
+        self._call, self.limit_bytes = call, limit_bytes
 
     def __call__(self, written_bytes: int) -> bool:
-        if written_bytes <= self._limit_bytes:
+        if written_bytes <= self.limit_bytes:
             return False
         more = self._call.bound_microusd
         try:
@@ -177,7 +177,7 @@ class _Meter:
             return True
         self._call.bound_microusd += more
         Call.objects.filter(id=self._call.id).update(bound_microusd=self._call.bound_microusd)
-        self._limit_bytes *= 2
+        self.limit_bytes *= 2
         return False
 
 
