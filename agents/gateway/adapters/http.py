@@ -169,7 +169,8 @@ class _Reader:
         if self.meter is not None and written > self.meter.limit_bytes:
             self._may_go_on.clear()
             self.bell.set()
-            self._may_go_on.wait()
+            if not self.has_left:
+                self._may_go_on.wait()
 
     def _fail(self, kind: str, problem: Exception, *, is_free: bool) -> None:
         self.fault = ProviderFault(kind, is_free=is_free, words=type(problem).__name__)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -40,8 +41,11 @@ class Exchange:
         if len(open_exchanges) >= MOST_OPEN:
             raise DoorFull(open=MOST_OPEN)
         self.plan: Plan | None = None
+        self.call: Call | None = None
+        self.epoch = ""
         self._wanted, self._secret, self._headers = wanted, secret, headers
         self._mail: asyncio.Queue[bytes | FactoryError | None] = asyncio.Queue()
+        self._end = bytearray()
         self._has_spoken = self._is_abroad = False
         self._cut: FactoryError | None = None
         self._cut_now = asyncio.Event()
@@ -89,13 +93,12 @@ class Exchange:
         self.plan = plan = await in_rows(partial(plan_of, self._secret, self._wanted))
         failures: list[Failure] = []
         faults: list[ProviderFault] = []
-        call: Call | None = None
         while step := next_step(failures, providers=[way.route.model.provider_id for way in plan.ways]):
             await self._nap(step.wait_s)
             way = plan.ways[step.place]
-            call, place = await self._open(plan, way, fallback_from=call)
+            self.call, place = await self._open(plan, way, fallback_from=self.call)
             try:
-                return await self._attempt(call, way, place)
+                return await self._attempt(self.call, way, place)
             except ProviderFault as fault:
                 if self._has_spoken:  # half an answer is out: nobody else can go on with it
                     raise
@@ -128,18 +131,22 @@ class Exchange:
     async def _attempt(self, call: Call, way: Way, place: Place) -> None:
         hearing = way.speech.listen(self._wanted)
         try:
-            rest = await self._relay(way, place, hearing)
+            await self._relay(way, place, hearing)
         except ProviderFault as fault:
-            await in_rows(partial(close_failed, call, fault))
-            raise
+            if not hearing.is_whole:
+                await in_rows(partial(close_failed, call, fault))
+                raise
+            with suppress(ProviderFault):  # it said that it is done; what broke afterwards is no loss
+                self._end += hearing.end()
         except asyncio.CancelledError:
             await self._settle_cut(call, hearing)
             raise (self._cut or Stopped()) from None
         await in_rows(partial(close_answered, call, hearing.said()))
-        self._say(rest)
+        self._say(bytes(self._end))
 
-    async def _relay(self, way: Way, place: Place, hearing: Hearing) -> bytes:
-        """Pass the answer on while it comes; return what waits for the bill."""
+    async def _relay(self, way: Way, place: Place, hearing: Hearing) -> None:
+        """Pass the answer on while it comes; its end waits until it is booked: who hears it may ask again at once."""
+        self._end.clear()
         patience = PATIENCE
         if not self._wanted.is_stream:  # whoever answers in one piece is silent until then
             patience = replace(PATIENCE, first_token_s=PATIENCE.total_s)
@@ -151,8 +158,12 @@ class Exchange:
                 place, way.speech.path, body=way.route.body, headers=headers, patience=patience
             ) as answering:
                 async for chunk in answering.chunks:
-                    self._say(hearing.feed(chunk))
-                return hearing.end()
+                    part = hearing.feed(chunk)
+                    if hearing.is_whole:
+                        self._end += part
+                    else:
+                        self._say(part)
+                self._end += hearing.end()
         finally:
             self._is_abroad = False
 

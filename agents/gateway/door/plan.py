@@ -3,21 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.gateway.adapters.keyring import reachable
 from agents.gateway.adapters.transport import WIRES, Place, place_of
 from agents.gateway.door.protocols import COUNT_TOKENS, RESPONSES, Wanted
 from agents.gateway.door.speech import Native, Speech
 from agents.gateway.door.translating import translated
-from agents.gateway.errors import BadAsk, ModelForbidden, ModelUnknown, NotTranslatable, Stopped
+from agents.gateway.errors import BadAsk, ModelForbidden, ModelUnknown, NotTranslatable, PriceUnknown, Stopped
 from agents.gateway.models import Call, ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent
-from agents.gateway.services.bodies import bound_of_body
+from agents.gateway.services.bounds import bound_of_body
+from agents.gateway.services.catalogue import Offer, offers
 from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import Route
 from agents.gateway.services.sessions import Session, session_of
 from agents.roster.rules import EngineRights
 from core.models import Mode
-from core.services import current_mode, is_stopped
+from core.registry import Json
+from core.services import business_now, current_mode, is_stopped
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def plan_of(secret: str, wanted: Wanted) -> Plan:
     session = session_of(secret)
     max_tokens = _room(wanted, session.rights)
     ways = [
-        _way(entry, wanted=wanted, max_tokens=min(max_tokens, entry.max_output_tokens))
-        for entry in entries_for(session.rights, name=wanted.model)
+        _way(offer, wanted=wanted, max_tokens=max_tokens)
+        for offer in offers_for(session.rights, name=wanted.model)
     ]
     ask = Ask(
         agent=session.agent,
@@ -79,24 +80,31 @@ def open_way(plan: Plan, way: Way, *, fallback_from: Call | None) -> tuple[Call,
     return open_call(plan.ask, way.route, fallback_from=fallback_from), place
 
 
-def entries_for(rights: EngineRights, *, name: str = "") -> list[ModelEntry]:
+def offers_for(rights: EngineRights, *, name: str = "") -> list[Offer]:
     """Return the models in reach that this run may ask: of this name, with or without its provider; empty: all.
 
     Raises:
         ModelForbidden, ModelUnknown: of this name there is none.
     """
-    entries = ModelEntry.objects.filter(provider__is_enabled=True).select_related("provider").order_by("pk")
-    if name:
-        provider, _, bare = name.rpartition("/")
-        entries = entries.filter(name=name) | entries.filter(name=bare, provider=provider)
-    in_reach = reachable(mode=current_mode())
-    found = [entry for entry in entries if entry.provider_id in in_reach]
-    allowed = [entry for entry in found if not rights.may_ask or {entry.name, str(entry)} & {*rights.may_ask}]
+    found = [
+        offer
+        for offer in offers(mode=current_mode(), day=business_now().date())
+        if _is_called(offer.model, name)
+    ]
+    allowed = [
+        offer
+        for offer in found
+        if not rights.may_ask or any(_is_called(offer.model, n) for n in rights.may_ask)
+    ]
     if name and not found:
         raise ModelUnknown(model=name)
     if name and not allowed:
         raise ModelForbidden(model=name)
     return allowed
+
+
+def _is_called(model: ModelEntry, name: str) -> bool:
+    return name in ("", model.name, f"{model.provider_id}/{model.name}")
 
 
 def _room(wanted: Wanted, rights: EngineRights) -> int:
@@ -108,13 +116,37 @@ def _room(wanted: Wanted, rights: EngineRights) -> int:
     return max_tokens
 
 
-def _way(entry: ModelEntry, *, wanted: Wanted, max_tokens: int) -> Way:
+def _way(offer: Offer, *, wanted: Wanted, max_tokens: int) -> Way:
+    entry = offer.model
     speech = speech_of(entry, wanted=wanted)
-    body = speech.write(wanted, model=entry.name, max_tokens=max_tokens)
-    bound = bound_of_body(
-        entry, body=body, writes=bool(wanted.protocol.room), is_free=wanted.protocol is COUNT_TOKENS
+    written = speech.write(wanted, model=entry.name, max_tokens=min(max_tokens, entry.max_output_tokens))
+    bound = bound_of(
+        offer,
+        written.data,
+        written.body,
+        writes=bool(wanted.protocol.room),
+        is_free=wanted.protocol is COUNT_TOKENS,
     )
-    return Way(Route(entry, body, bound, f"asked by name at {wanted.protocol.path}"), speech)
+    return Way(Route(entry, written.body, bound, f"asked by name at {wanted.protocol.path}"), speech)
+
+
+def bound_of(offer: Offer, data: Json, body: bytes, *, writes: bool, is_free: bool) -> int:
+    """Return the worst-case price of a request, in micro-dollars; `writes`: an answer in words is asked for.
+
+    Raises:
+        PriceUnknown: nobody knows what it costs.
+        CostUnbounded: it asks for something whose price has no limit.
+    """
+    if offer.tariff is None:
+        raise PriceUnknown(models=offer.model.name)
+    if is_free:
+        return FREE_MICROUSD
+    bound = bound_of_body(offer.model, data=data, size_bytes=len(body), tariff=offer.tariff, writes=writes)
+    return max(FREE_MICROUSD, bound)
+
+
+FREE_MICROUSD = 1
+"""What is free is held all the same, so that a full limit refuses it too."""
 
 
 def speech_of(entry: ModelEntry, *, wanted: Wanted) -> Speech:
@@ -132,7 +164,11 @@ def speech_of(entry: ModelEntry, *, wanted: Wanted) -> Speech:
     return translated(wanted, wire=WIRES[provider.protocol])
 
 
-_KNOWN = {"openai": frozenset({"chat", "embeddings"}), "anthropic": frozenset({"messages", "count_tokens"})}
+_KNOWN = {
+    "openai": frozenset({"chat", "embeddings"}),
+    "compatible": frozenset({"chat", "embeddings"}),
+    "anthropic": frozenset({"messages", "count_tokens"}),
+}
 """The doors whose words a provider of this protocol knows."""
 
 

@@ -19,6 +19,14 @@ _PASSED_ON = ("anthropic-version", "anthropic-beta")
 """Headers of the request that a provider should see; no other leaves."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """The body of a call, as bytes and as data."""
+
+    body: bytes
+    data: Json
+
+
 class Hearing(Port):
     """Hears one answer and gives what goes on to whoever asked."""
 
@@ -54,7 +62,7 @@ class Speech(Port):
     def headers(self, key: str, told: Mapping[str, str], /) -> dict[str, str]:
         """Return the headers of the call: the key, and what may go on of those that were `told`."""
 
-    def write(self, wanted: Wanted, *, model: str, max_tokens: int) -> bytes:
+    def write(self, wanted: Wanted, *, model: str, max_tokens: int) -> Written:
         """Return the body of the call."""
 
     def listen(self, wanted: Wanted, /) -> Hearing:
@@ -79,7 +87,7 @@ class Native:
         kept = {name: told[name] for name in _PASSED_ON if name in told}
         return {"x-api-key": key, "anthropic-version": VERSION, **kept}
 
-    def write(self, wanted: Wanted, *, model: str, max_tokens: int) -> bytes:
+    def write(self, wanted: Wanted, *, model: str, max_tokens: int) -> Written:
         """Return the bytes that came, with the model's own name and room, and usage asked for."""
         values: Json = {} if wanted.model == model else {"model": model}
         names = [name for name in self.protocol.room if wanted.body.data.get(name) is not None]
@@ -89,7 +97,7 @@ class Native:
                 **(wanted.body.data.get("stream_options") or {}),
                 "include_usage": True,
             }
-        return wanted.body.with_values(values)
+        return Written(wanted.body.with_values(values), {**wanted.body.data, **values})
 
     def listen(self, wanted: Wanted, /) -> Hearing:
         """Return an ear that passes on what it hears."""

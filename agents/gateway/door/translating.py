@@ -1,12 +1,11 @@
 """A provider that speaks another protocol than was asked: through the words of the house, there and back."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agents.gateway.door.protocols import Wanted
 from agents.gateway.door.reading import Read, read_request, turned
-from agents.gateway.door.speech import Hearing, Stream
+from agents.gateway.door.speech import Hearing, Stream, Written
 from agents.gateway.door.tongues import (
     ChatTongue,
     MessagesTongue,
@@ -18,6 +17,7 @@ from agents.gateway.door.tongues import (
 )
 from agents.gateway.errors import NotTranslatable
 from agents.gateway.ports import Ask, Ear, Intent, Wire
+from agents.gateway.services.bounds import body_bytes
 from core.ids import new_id
 from core.registry import Json
 
@@ -43,7 +43,7 @@ class Translated:
         """Return the wire's own; nothing of the request's means anything there."""
         return self.wire.headers(key)
 
-    def write(self, wanted: Wanted, *, model: str, max_tokens: int) -> bytes:
+    def write(self, wanted: Wanted, *, model: str, max_tokens: int) -> Written:
         """Return the request as the wire writes it."""
         read = self.read
         ask = Ask(
@@ -55,7 +55,7 @@ class Translated:
             **self.wire.write(ask, model=model, max_tokens=max_tokens),
             **turned(read.knobs, speech=speech),
         }
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        return Written(body_bytes(body), body)
 
     def listen(self, wanted: Wanted, /) -> Hearing:
         """Return an ear that tells what it hears in the words that were asked."""

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from agents.gateway.door.body import LIMIT_BYTES, read_body
 from agents.gateway.door.exchange import Exchange
-from agents.gateway.door.plan import entries_for
+from agents.gateway.door.plan import offers_for
 from agents.gateway.door.protocols import Protocol, Wanted, read_wanted
 from agents.gateway.door.refusals import refuse, told
 from agents.gateway.door.rows import in_rows
@@ -126,11 +126,11 @@ async def models(request: HttpRequest, name: str = "") -> HttpResponseBase:
     secret = secret_of(request)
     speech = "anthropic" if "anthropic-version" in request.headers else "openai"
     try:
-        found = await in_rows(lambda: entries_for(session_of(secret).rights, name=name))
+        found = await in_rows(lambda: offers_for(session_of(secret).rights, name=name))
     except FactoryError as refusal:
         await _note(refusal, secret=secret, door="models", model=name)
         return refuse(refusal, speech=speech)
-    rows = [_shown(entry) for entry in found]
+    rows = [_shown(offer.model) for offer in found]
     if name:
         return JsonResponse(rows[0])
     ends = (

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count, QuerySet, Subquery, Value
 
 from agents.gateway.models import ModelEntry, Price, Provider
@@ -42,6 +44,16 @@ def offers(*, mode: str, day: date) -> tuple[Offer, ...]:
 
 def _version(mode: str, day: date) -> _Version:
     """Return what tells one state of the rows from another: providers in reach as they are, and marks of the other tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(*_question(connection.vendor))
+        rows = cursor.fetchall()
+    in_reach = tuple(row for row in rows if mode == Mode.REHEARSAL or _has_key(row[0], row[3], row[4]))
+    return (in_reach, mode, day, connection.settings_dict["NAME"])
+
+
+@lru_cache(maxsize=2)
+def _question(vendor: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement whose answer changes with the rows; asked at every call, so it is made once."""
     rows = (
         Provider.objects.filter(is_enabled=True)
         .annotate(
@@ -64,8 +76,7 @@ def _version(mode: str, day: date) -> _Version:
             "listed_at",
         )
     )
-    in_reach = tuple(row for row in rows if mode == Mode.REHEARSAL or _has_key(row[0], row[3], row[4]))
-    return (in_reach, mode, day, settings.DATABASES["default"]["NAME"])
+    return rows.query.sql_with_params()
 
 
 def _counted(rows: QuerySet[Any]) -> Any:
@@ -93,6 +104,19 @@ def tariffs_on(day: date) -> dict[int, Tariff]:
     """Return the tariff of every model that has one on `day`, by the model's id."""
     oldest_first = Price.objects.on(day).reverse()
     return {price.model_id: price.tariff for price in oldest_first}
+
+
+def price_of(provider: str, names: Sequence[str], *, mode: str, day: date) -> Tariff | None:
+    """Return the price on `day` of the model that `provider` knows by the first of these names; None: unknown.
+
+    It may be one that is switched off, or out of reach: who served once is billed.
+    """
+    priced = {(offer.model.provider_id, offer.model.name): offer for offer in offers(mode=mode, day=day)}
+    if offer := next((priced[provider, name] for name in names if (provider, name) in priced), None):
+        return offer.tariff
+    model = ModelEntry.objects.filter(provider=provider, name__in=names).order_by("name").last()
+    price = Price.objects.on(day).filter(model=model).first() if model else None
+    return price.tariff if price else None
 
 
 def forget() -> None:

@@ -12,12 +12,13 @@ from agents.gateway.models import Call, ModelEntry
 from agents.gateway.ports import Ask, Reply, Said
 from agents.gateway.rules.money import Usage, cost_microusd
 from agents.gateway.rules.route import names_of
-from agents.gateway.services.catalogue import tariffs_on
+from agents.gateway.services.catalogue import price_of
 from agents.gateway.services.prices import stop_provider
 from agents.gateway.services.routes import Route
 from billing.models import Entry
 from billing.services import capture_hold, lose_hold, place_hold, release_hold
-from core.ids import correlation, new_id
+from core.adapters.rows import insert_row, update_row
+from core.ids import correlation
 from core.services import business_now, current_mode, publish
 
 logger = logging.getLogger(__name__)
@@ -33,17 +34,15 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None, parallel: i
         LaneBusy: that many are open.
         BudgetBusy, TierSpent, BudgetExceeded, SwitchSet: nothing was held, nothing written.
     """
-    call_id = new_id()
-    story = ask.correlation_id or correlation.get()
     _check_lane(route.model, parallel)
-    call = Call.objects.create(
-        id=call_id,
+    model = route.model
+    call = Call(
         agent=ask.agent,
         assignment_id=ask.assignment_id,
         step_key=ask.step_key,
-        correlation_id=story,
-        model=route.model,
-        tier=route.model.tier,
+        correlation_id=ask.correlation_id or correlation.get(),
+        model=model,
+        tier=model.tier,
         task_type=ask.intent.task_type,
         reason=route.reason,
         fallback_from=fallback_from,
@@ -51,14 +50,15 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None, parallel: i
         prompt_sha256=sha256(route.body).hexdigest(),
         mode=current_mode(),
     )
-    place_hold(
+    insert_row(call)
+    place_hold(  # last: from here to the commit nobody else may hold
         scopes=ask.scopes,
         bound_microusd=route.bound_microusd,
-        call_id=call_id,
-        correlation_id=story,
-        provider=route.model.provider_id,
-        model=route.model.name,
-        tier="" if ask.intent.security_sensitive else route.model.tier,
+        call_id=call.id,
+        correlation_id=call.correlation_id,
+        provider=model.provider_id,
+        model=model.name,
+        tier="" if ask.intent.security_sensitive else model.tier,
     )
     return call
 
@@ -79,30 +79,29 @@ def _check_lane(model: ModelEntry, parallel: int | None) -> None:
 def close_answered(call: Call, said: Said) -> Reply:
     """Book what the model that served it costs; an unknown cost is booked at the bound."""
     usage = said.usage if said.usage and said.usage.is_plausible else None
-    cost = _cost(call.model, said.model, usage)
+    cost = _cost(call, said.model, usage)
+    booked = call.bound_microusd if cost is None else min(cost, call.bound_microusd)
+    status = Call.Status.LOST if cost is None else Call.Status.ANSWERED
+    _close(
+        call,
+        status=status,
+        cost=booked,
+        usage=usage,
+        served_model=said.model[:80],
+        stop=said.stop,
+        first_token_ms=said.first_token_ms,
+    )
     if cost is None:
         entry = lose_hold(
             call.id,
             agent=call.agent,
             facts={"why": "no bill", "served": said.model, "asked": call.model.name},
         )
-        status = Call.Status.LOST
     else:
         entry = _capture(call, cost, served=said.model)
-        status = Call.Status.ANSWERED
-    _close(
-        call,
-        status=status,
-        entry=entry,
-        usage=usage,
-        served_model=said.model[:80],
-        stop=said.stop,
-        first_token_ms=said.first_token_ms,
-    )
-    calls = () if said.stop == "length" else said.tool_calls
     return Reply(
         text=said.text,
-        tool_calls=calls,
+        tool_calls=() if said.stop == "length" else said.tool_calls,
         stop=said.stop,
         usage=usage,
         cost_microusd=entry.amount_microusd,
@@ -125,31 +124,25 @@ def _capture(call: Call, cost: int, *, served: str) -> Entry:
     )
 
 
-def _cost(asked: ModelEntry, served: str, usage: Usage | None) -> int | None:
+def _cost(call: Call, served: str, usage: Usage | None) -> int | None:
     """Return the cost at the price of who served, which may be a dated name of who was asked; None: unknown."""
-    names = names_of(served or asked.name)
-    model = ModelEntry.objects.filter(provider=asked.provider_id, name__in=names).order_by("name").last()
-    tariff = tariffs_on(business_now().date()).get(model.id) if model else None
+    names = names_of(served or call.model.name)
+    tariff = price_of(call.model.provider_id, names, mode=call.mode, day=business_now().date())
     return cost_microusd(usage, tariff) if usage and tariff else None
 
 
 @transaction.atomic
 def close_failed(call: Call, fault: ProviderFault) -> None:
     """Give the hold back when the provider surely billed nothing, else book it at its bound."""
-    entry, status = None, Call.Status.FAILED
+    status = Call.Status.FAILED if fault.is_free else Call.Status.LOST
+    cost = 0 if fault.is_free else call.bound_microusd
+    _close(
+        call, status=status, cost=cost, fault=fault.kind, words=fault.words, retry_after_s=fault.retry_after_s
+    )
     if fault.is_free:
         release_hold(call.id)
     else:
-        entry = lose_hold(call.id, agent=call.agent, facts={"why": fault.kind, "asked": call.model.name})
-        status = Call.Status.LOST
-    _close(
-        call,
-        status=status,
-        entry=entry,
-        fault=fault.kind,
-        words=fault.words,
-        retry_after_s=fault.retry_after_s,
-    )
+        lose_hold(call.id, agent=call.agent, facts={"why": fault.kind, "asked": call.model.name})
     if fault.kind == "refused_us":
         publish("gateway.provider_refused", provider=call.model.provider_id, words=fault.words)
 
@@ -163,15 +156,11 @@ def settle_lost(call_id: UUID, *, cost_microusd: int) -> None:
 
 
 def _close(
-    call: Call,
-    *,
-    status: str,
-    entry: Entry | None = None,
-    usage: Usage | None = None,
-    **said: str | float | None,
+    call: Call, *, status: str, cost: int, usage: Usage | None = None, **said: str | float | None
 ) -> None:
-    cost = entry.amount_microusd if entry else 0
-    Call.objects.filter(id=call.id).update(
+    update_row(
+        Call,
+        call.id,
         status=status,
         cost_microusd=cost,
         ended_at=timezone.now(),

@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from agents.gateway.models import Call
 from billing.models import Hold, Scope
-from billing.services import factory_scope, set_limit
+from billing.services import factory_scope, open_scope, set_limit
 from tests.agents.gateway.door.conftest import Begin
 from tests.builders import a_scope, an_agent, an_assignment
 from tests.faults.client import Faults
@@ -24,7 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "door-embeddings": {"model": "gpt-5-mini", "input": "Hello"},
 }
 LIMITS = [
-    ("agent", "call"), ("task", "life"), ("dag", "life"), ("agent", "day"), ("product", "life"), ("product", "day"),
+    ("agent", "call"), ("task", "life"), ("dag", "life"), ("agent", "day"), ("team", "day"), ("product", "life"), ("product", "day"),
     ("session", "life"), ("factory", "day"), ("factory", "month"),
 ]  # fmt: skip
 
@@ -84,8 +84,10 @@ def test_every_paid_door_refuses_when_one_limit_is_full(
     run = begin(
         agent=agent, assignment=an_assignment(agent, scopes=tuple(scope.id for scope in scopes.values()))
     )
+    team = open_scope(kind="team", ref="build", label="Build team")
+    Scope.objects.filter(pk=agent.scope_id).update(parent=team)
     session = Scope.objects.filter(kind="session").get()
-    full = {**scopes, "session": session, "factory": factory_scope()}[kind]
+    full = {**scopes, "session": session, "team": team, "factory": factory_scope()}[kind]
     set_limit(full, period=period, cap_microusd=0)
 
     answer = run.post(path, **BODIES[name])

@@ -9,9 +9,11 @@ import pytest
 
 from agents.gateway.models import Call
 from agents.roster.services import revoke_tokens
-from billing.models import Hold, Window
+from billing.models import Hold, Scope, Window
+from billing.services import open_scope, set_switch
 from core.services import stop_everything
 from tests.agents.gateway.door.conftest import Begin, Run
+from tests.builders import a_scope, an_agent, an_assignment
 from tests.faults.client import Faults
 from tests.faults.play import Play
 
@@ -123,6 +125,39 @@ def test_when_the_assignment_ends_its_open_streams_end(begin: Begin, faults: Fau
 
     assert b"TOKEN_ENDED" in listener.got
     until(settled)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ref"),
+    [
+        ("agent", "Rex"),
+        ("provider", "openai"),
+        ("model", "openai/gpt-5-mini"),
+        ("product", "shop"),
+        ("team", "build"),
+    ],
+)
+def test_a_switch_cuts_the_open_streams_it_means_and_refuses_the_next(
+    begin: Begin, faults: Faults, kind: str, ref: str
+) -> None:
+    faults.always(SLOW)
+    agent = an_agent(front={"team": "build"})
+    product = a_scope(kind="product", ref="shop")
+    Scope.objects.filter(pk=agent.scope_id).update(
+        parent=open_scope(kind="team", ref="build", label="Build team")
+    )
+    run = begin(agent=agent, assignment=an_assignment(agent, scopes=(agent.scope_id, product.id)))
+    listener = Listener(run)
+    listener.start()
+    until(lambda: listener.got)
+
+    set_switch(kind, ref, by="owner", reason="it looks wrong")
+    listener.join(timeout=PATIENCE_S)
+
+    assert b"SWITCH_SET" in listener.got
+    until(settled)
+    again = run.post("/v1/chat/completions", **{**ASK, "stream": False})
+    assert (again.status_code, again.json()["error"]["code"]) == (400, "SWITCH_SET")
 
 
 @pytest.mark.parametrize("fault", ["stall", "reset", "cut", "malformed", "error_event"])
