@@ -11,11 +11,13 @@ AnyField: TypeAlias = "Field[Any, Any]"
 
 
 def insert_row(row: Model) -> None:
-    """Write a new row as `save(force_insert=True)` does, without building its statement anew; a key the database makes stays unknown."""
+    """Write a new row as `save(force_insert=True)` does, without building its statement anew."""
     statement, fields = _insertion(type(row))
     values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
+        if row.pk is None:
+            row.pk = cursor.fetchone()[0]
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
@@ -33,7 +35,9 @@ def _insertion(model: type[Model]) -> tuple[str, tuple[AnyField, ...]]:
     fields = tuple(field for field in model._meta.concrete_fields if not isinstance(field, AutoField))
     names = ", ".join(f'"{field.column}"' for field in fields)
     places = ", ".join(["%s"] * len(fields))
-    return f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places})', fields  # noqa: S608 (names of our own)
+    statement = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places})'  # noqa: S608 (names of our own)
+    key = model._meta.pk
+    return (f'{statement} RETURNING "{key.column}"' if isinstance(key, AutoField) else statement), fields
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from agents.gateway.door.plan import Plan, Way, open_way, plan_of
 from agents.gateway.door.protocols import Wanted
 from agents.gateway.door.rows import in_rows
 from agents.gateway.door.speech import Hearing
-from agents.gateway.errors import AllProvidersDown, DoorFull, ProviderFault, RateLimited, Stopped
+from agents.gateway.errors import AllProvidersDown, DoorFull, LaneBusy, ProviderFault, RateLimited, Stopped
 from agents.gateway.models import Call
 from agents.gateway.rules.retry import Failure, next_step
 from agents.gateway.services.calls import PATIENCE
@@ -123,12 +123,16 @@ class Exchange:
             await self._nap(0)
             try:
                 return await in_rows(partial(open_way, plan, way, fallback_from=fallback_from))
-            except BudgetBusy:
+            except (BudgetBusy, LaneBusy):
                 if time.monotonic() >= until:
                     raise
                 await self._nap(_LOOK_S)
 
     async def _attempt(self, call: Call, way: Way, place: Place) -> None:
+        if self._cut is not None:
+            nothing_left = ProviderFault("stopped", is_free=True, words="cut before it left")
+            await in_rows(partial(close_failed, call, nothing_left))
+            raise self._cut
         hearing = way.speech.listen(self._wanted)
         try:
             await self._relay(way, place, hearing)
@@ -151,7 +155,6 @@ class Exchange:
         if not self._wanted.is_stream:  # whoever answers in one piece is silent until then
             patience = replace(PATIENCE, first_token_s=PATIENCE.total_s)
         headers = way.speech.headers(place.key, self._headers)
-        await self._nap(0)
         self._is_abroad = True
         try:
             async with posted(
