@@ -151,7 +151,8 @@ def _models_and_keys() -> Page:
     unpriced = [one for one in ours if one.state == "no_price"]
     return {
         "keyed": keyed,
-        "models": [one for one in ours if one not in unpriced],
+        "models": [one for one in ours if one.state in ("ready", "unseen", "stopped")],
+        "absent": [one for one in ours if one.state == "not_in_key"],
         "unpriced": unpriced[:SHOWN_UNPRICED],
         "unpriced_more": max(0, len(unpriced) - SHOWN_UNPRICED),
         "to_price": [(maker, list(rows)) for maker, rows in groupby(unpriced, key=_maker_of)],

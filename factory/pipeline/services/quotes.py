@@ -173,10 +173,13 @@ def build_of(product: Product) -> Dag | None:
 
 
 def held_against(quote: Quote) -> list[Held]:
-    """Return each line of a quote with what the build took for it."""
+    """Return each line of a quote with what the build took for it, and what it took unforeseen."""
     dag = build_of(quote.product)
     spent = spent_by_part(dag) if dag else {}
-    return [Held(Part(**row), spent.get(row["name"])) for row in quote.parts]
+    foreseen = [Part(**row) for row in quote.parts]
+    names = {part.name for part in foreseen}
+    unforeseen = [Part(name, "", "", 0, 0, 0, 0) for name in ORDER if name in spent and name not in names]
+    return [Held(part, spent.get(part.name)) for part in (*foreseen, *unforeseen)]
 
 
 def last_quote(product: Product) -> Quote | None:

@@ -215,6 +215,19 @@ def test_plan_and_actual_stand_side_by_side(priced: Product, plan: Json) -> None
     assert months[0].high_microusd == quote.high_microusd
 
 
+def test_what_nobody_foresaw_is_a_line_too_so_that_the_sums_agree(priced: Product, plan: Json) -> None:
+    quote = a_quote(priced, plan)
+    quote.parts = [part for part in quote.parts if part["name"] != "Code"]
+    a_build(priced, cost_microusd=600_000)
+
+    lines = held_against(quote)
+
+    assert (
+        sum(line.spent.cost_microusd for line in lines if line.spent) == months_planned()[0].actual_microusd
+    )
+    assert (lines[-1].part.name, lines[-1].part.high_microusd) == ("Code", 0)
+
+
 def test_a_quote_that_ends_before_it_begins_is_refused_by_the_database(priced: Product, plan: Json) -> None:
     a_quote(priced, plan)
 
