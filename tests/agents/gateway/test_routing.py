@@ -25,7 +25,7 @@ from tests.builders import a_scope, an_ask
 pytestmark = pytest.mark.django_db
 
 HASTE = Patience(first_token_s=0.5, silence_s=0.5, total_s=5, budget_s=0.3, lane_s=0.3)
-MORE = (
+MORE: tuple[tuple[str, str, str, int, list[str], tuple[int, int]], ...] = (
     ("home", "coder", "local", 8_192, ["tools", "json"], (0, 0)), ("fast", "flash", "budget", 1_000_000, ["tools", "json"], (100_000, 400_000)),
     ("fast", "flash-2", "budget", 128_000, [], (50_000, 80_000)), ("gemini", "pro", "premium", 1_000_000, ["tools", "json", "vision"], (1_250_000, 10_000_000)),
 )  # fmt: skip
