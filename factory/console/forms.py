@@ -111,9 +111,7 @@ class LimitForm(forms.Form):
 class SwitchForm(forms.Form):
     """What is switched off or on again, and why."""
 
-    kind = forms.ChoiceField(choices=[(one, one) for one in ("agent", "team", "provider", "model")])
-    ref = forms.CharField(max_length=130)
-    do = forms.ChoiceField(choices=[("off", "off"), ("on", "on")])
+    turn = forms.RegexField(r"^(on|off) (agent|team|product|provider|model) \S{1,130}$")
     why = forms.CharField(max_length=300, required=False)
 
 

@@ -46,7 +46,6 @@ urlpatterns = [
     path("money/ledger.csv", ledger.ledger_csv, name="ledger_csv"),
     path("money/calls/", calls.calls, name="calls"),
     path("money/calls/<uuid:call_id>/", calls.call, name="call"),
-    path("money/ventures/<uuid:product_id>/", money.switch_product, name="switch_product"),
     path("money/switch/", money.switch, name="switch"),
     path("agents/", agents.agents, name="agents"),
     path("agents/<slug:name>/", agents.agent, name="agent"),

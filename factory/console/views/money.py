@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -22,13 +21,14 @@ from core.money import in_words, to_microusd
 from factory.console.forms import LimitForm, SwitchForm
 from factory.console.rules.plots import SIZES, Plot, plot_bars, share_marks
 from factory.console.services.turns import turn_off, turn_on
+from factory.console.templatetags.books import maker
 from factory.console.views.frame import Page, frame_now, go_to, later, require_role, show
 from factory.insight.services import GOAL_SHARES, Band, Costs, costs_now, money_now
 from portfolio.models import Product
-from portfolio.services import freeze_product, thaw_product
 
 EARNED_SHOWN = 12
 LABEL_EVERY = 6
+FIRST_VENTURES = 8
 SPENDERS = (Scope.Kind.FACTORY, Scope.Kind.TEAM, Scope.Kind.AGENT, Scope.Kind.TIER)
 
 
@@ -54,20 +54,15 @@ def _show_money(request: HttpRequest, *, refused: str = "", status: int = 200) -
     frame = frame_now()
     costs = costs_now(frame.now)
     now = money_now(frame.now)
+    agents = [(one, _turn("agent", one.agent.name, one.agent.name, costs=costs)) for one in costs.agents]
     page: Page = {
         "frame": frame,
         "money": now,
         "costs": costs,
         "plots": later(lambda: _plots(costs)),
         "mixes": _mixes(costs.bands),
-        "agents": [
-            (one, _turn("agent", one.agent.name, one.agent.name, costs=costs)) for one in costs.agents
-        ],
-        "teams": [
-            _turn("team", one.name, f"{one.name.capitalize()} team", costs=costs, words=", ".join(one.agents))
-            for one in costs.teams
-        ],
-        "makers": _makers(costs),
+        "agents": agents,
+        "turns": _turns(costs, agents=[turn for _, turn in agents]),
         "limits": _limits(costs),
         "earned": RevenueEvent.objects.select_related("scope").order_by("-at", "-pk")[:EARNED_SHOWN],
         "refused": refused,
@@ -80,26 +75,60 @@ def _turn(kind: str, ref: str, label: str, *, costs: Costs, words: str = "") -> 
     return Turn(kind, ref, label, words, costs.off.get((kind, ref)))
 
 
-def _makers(costs: Costs) -> list[tuple[Turn, list[Turn]]]:
-    """Return every model maker with its models; one that was stopped by other hands is off too."""
-    found = []
-    for maker in Provider.objects.prefetch_related("entries").order_by("name"):
-        models = [
-            _turn("model", f"{maker.name}/{one.name}", one.name, costs=costs, words=one.tier)
-            for one in sorted(maker.entries.all(), key=lambda one: one.name)
+@dataclass(frozen=True)
+class Turns:
+    """All switches but that of everything: those at hand, and the others by their folds."""
+
+    first: list[Turn]
+    folds: list[tuple[str, list[Turn]]]
+
+
+def _turns(costs: Costs, *, agents: list[Turn]) -> Turns:
+    """Return teams, model makers and the first ventures; single agents, single models and more ventures fold away."""
+    teams = [
+        _turn("team", one.name, f"{one.name.capitalize()} team", costs=costs, words=", ".join(one.agents))
+        for one in costs.teams
+    ]
+    makers, models = _makers(costs)
+    ventures = [_venture(one.product, costs) for one in costs.ventures]
+    folds = [
+        ("Single agents", agents),
+        ("Single models", models),
+        ("More ventures", ventures[FIRST_VENTURES:]),
+    ]
+    return Turns([*teams, *makers, *ventures[:FIRST_VENTURES]], folds)
+
+
+def _venture(product: Product, costs: Costs) -> Turn:
+    """A venture that was parked elsewhere is off too."""
+    turn = _turn("product", product.slug, product.name, costs=costs, words="May work")
+    if turn.off is None and product.state == Product.State.FROZEN:
+        return replace(turn, off=Switch(kind=turn.kind, ref=turn.ref, by="", reason="rests"))
+    return turn
+
+
+def _makers(costs: Costs) -> tuple[list[Turn], list[Turn]]:
+    """Return every model maker, and their models; a maker that was stopped by other hands is off too."""
+    makers, models = [], []
+    for one in Provider.objects.prefetch_related("entries").order_by("name"):
+        turn = _turn("provider", one.name, maker(one.name), costs=costs, words="May be asked")
+        if not one.is_enabled and turn.off is None:
+            turn = replace(
+                turn, off=Switch(kind=turn.kind, ref=turn.ref, by="", reason=one.stopped_because or "stopped")
+            )
+        makers.append(turn)
+        models += [
+            _turn("model", f"{one.name}/{entry.name}", entry.name, costs=costs, words=entry.tier)
+            for entry in sorted(one.entries.all(), key=lambda entry: entry.name)
         ]
-        turn = _turn("provider", maker.name, maker.name, costs=costs, words="May be asked")
-        if not maker.is_enabled and turn.off is None:
-            off = Switch(kind="provider", ref=maker.name, by="", reason=maker.stopped_because or "stopped")
-            turn = replace(turn, off=off)
-        found.append((turn, models))
-    return found
+    return makers, models
 
 
 def _limits(costs: Costs) -> QuerySet[Limit]:
     """Return what may be changed here: the factory, teams, agents, tiers, and the ventures that are shown."""
-    shown = Q(scope__kind__in=SPENDERS) | Q(scope__in=[one.product.scope_id for one in costs.ventures])
-    limits = Limit.objects.filter(shown).exclude(period=Period.CALL).select_related("scope")
+    scopes = list(Scope.objects.filter(kind__in=SPENDERS).values_list("pk", flat=True))
+    shown = [*scopes, *(one.product.scope_id for one in costs.ventures)]
+    limits = Limit.objects.filter(scope__in=shown).exclude(period=Period.CALL).select_related("scope")
     return limits.order_by("-scope__kind", "scope__label", "period")
 
 
@@ -173,34 +202,14 @@ def switch(request: HttpRequest) -> HttpResponse:
     form = SwitchForm(request.POST)
     if not form.is_valid():
         return _show_money(request, refused="Nothing of that name can be switched.", status=400)
-    told = form.cleaned_data
-    goes_on = told["do"] == "on"
+    way, kind, ref = form.cleaned_data["turn"].split(" ", 2)
+    goes_on = way == "on"
     person = require_role(request, *([User.Role.OWNER] if goes_on else [User.Role.OWNER, User.Role.OPERATOR]))
     try:
         if goes_on:
-            turn_on(told["kind"], told["ref"], by=person.as_actor)
+            turn_on(kind, ref, by=person.as_actor)
         else:
-            turn_off(
-                told["kind"], told["ref"], by=person.as_actor, reason=told["why"] or "by hand, under Money"
-            )
+            turn_off(kind, ref, by=person.as_actor, reason=form.cleaned_data["why"] or "by hand, under Money")
     except FactoryError as refusal:
         return _show_money(request, refused=refusal.sentence, status=refusal.http_status)
-    return go_to(request, "money", say=f"{told['ref']} {'goes on' if goes_on else 'is switched off'}.")
-
-
-@require_POST
-def switch_product(request: HttpRequest, product_id: UUID) -> HttpResponse:
-    """Freeze one venture's money and new work, or let it go on; only the owner lets go on."""
-    goes_on = request.POST.get("do") == "resume"
-    person = require_role(request, *([User.Role.OWNER] if goes_on else [User.Role.OWNER, User.Role.OPERATOR]))
-    product = Product.objects.filter(pk=product_id).first()
-    if product is None:
-        raise Http404
-    words = f"by {person.as_actor} on the page of money"
-    try:
-        (thaw_product if goes_on else freeze_product)(product, reason=words, by=person.as_actor)
-    except FactoryError as refusal:
-        return _show_money(request, refused=refusal.sentence, status=refusal.http_status)
-    return go_to(
-        request, "money", say=f"{product.name} {'goes on' if goes_on else 'rests: no new work, no money'}."
-    )
+    return go_to(request, "money", say=f"{ref} {'goes on' if goes_on else 'is switched off'}.")

@@ -134,7 +134,6 @@ def test_an_operator_lowers_a_limit_and_only_the_owner_raises_it_with_a_reason(
 def test_switches_are_for_owner_and_operators_and_back_on_is_the_owners(
     story: Story, owner: Client, operator: Client, viewer: Client
 ) -> None:
-    product = reverse("switch_product", args=[story.product.pk])
 
     def state() -> tuple[str, bool]:
         return Product.objects.get(pk=story.product.pk).state, Provider.objects.get(
@@ -142,12 +141,9 @@ def test_switches_are_for_owner_and_operators_and_back_on_is_the_owners(
         ).is_enabled
 
     def turn(person: Client, *, on: bool) -> list[int]:
-        maker = {"kind": "provider", "ref": "northlight", "do": "on" if on else "off"}
-        answers = (
-            person.post(product, {"do": "resume" if on else "pause"}),
-            person.post(reverse("switch"), maker),
-        )
-        return [one.status_code for one in answers]
+        way = "on" if on else "off"
+        turns = (f"{way} product {story.product.slug}", f"{way} provider northlight")
+        return [person.post(reverse("switch"), {"turn": one}).status_code for one in turns]
 
     assert turn(viewer, on=False) == [403, 403]
     assert turn(operator, on=False) == [303, 303]
@@ -168,7 +164,7 @@ def test_what_is_switched_off_stands_on_the_page_with_who_may_let_it_go_on(
     story: Story, owner: Client, operator: Client, kind: str, ref: str, words: str
 ) -> None:
     team_scope("build")
-    told = {"kind": kind, "ref": ref, "do": "off", "why": "too dear"}
+    told = {"turn": f"off {kind} {ref}", "why": "too dear"}
     before = owner.get(reverse("money")).content.decode()
     assert operator.post(reverse("switch"), told).status_code == 303
 
@@ -177,20 +173,19 @@ def test_what_is_switched_off_stands_on_the_page_with_who_may_let_it_go_on(
     assert f'aria-label="Let {words} go on"' not in before + theirs
     assert f'aria-label="Let {words} go on"' in mine
     assert "too dear" in mine
-    assert operator.post(reverse("switch"), {**told, "do": "on"}).status_code == 403
+    assert operator.post(reverse("switch"), {"turn": f"on {kind} {ref}"}).status_code == 403
     assert [(one.kind, one.ref) for one in open_switches()] == [(kind, ref)]
-    assert owner.post(reverse("switch"), {**told, "do": "on"}).status_code == 303
+    assert owner.post(reverse("switch"), {"turn": f"on {kind} {ref}"}).status_code == 303
     assert open_switches() == []
 
 
 def test_what_nobody_knows_cannot_be_switched(story: Story, owner: Client) -> None:
-    def ask(**told: str) -> int:
-        return owner.post(reverse("switch"), {"do": "off", **told}).status_code
+    def ask(turn: str) -> int:
+        return owner.post(reverse("switch"), {"turn": turn}).status_code
 
-    assert [ask(kind="agent", ref="Nobody"), ask(kind="team", ref="x"), ask(kind="model", ref="north-1")] == [
-        404
-    ] * 3
-    assert [ask(kind="global", ref="factory"), ask(kind="agent", ref=""), ask(ref="Rex")] == [400] * 3
+    unknown = ("off agent Nobody", "off team x", "off model north-1", "on product nosuch")
+    assert [ask(turn) for turn in unknown] == [404] * 4
+    assert [ask(turn) for turn in ("off global factory", "off agent ", "agent Rex", "")] == [400] * 4
 
 
 def test_the_page_of_costs_asks_as_often_however_much_there_is(story: Story, owner: Client) -> None:
