@@ -180,6 +180,16 @@ class DiskFull(FactoryError):
     misses = "disk"
 
 
+class AnotherFactory(FactoryError):
+    """This database belongs to another factory: its secret key is not ours."""
+
+    code = "ANOTHER_FACTORY"
+    advice = (
+        "Take the FACTORY_HOME or FACTORY_SECRET_KEY of that factory, or another database in FACTORY_DATABASE_URL. "
+        "Where the key was replaced on purpose and nothing else runs: factory adopt."
+    )
+
+
 class ModeFixed(FactoryError):
     """This database was made for the other mode and keeps it; name another one."""
 

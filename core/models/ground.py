@@ -35,6 +35,12 @@ class Installation(models.Model):
     drain_until = models.DateTimeField(null=True, help_text="Machine time: what runs then is asked to stop.")
     maintenance_at = models.DateTimeField(null=True, help_text="Since when nothing runs.")
     drained_by = models.CharField(max_length=80, blank=True)
+    mark = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text="Whose database this is: a digest of the factory's secret.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

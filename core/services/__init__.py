@@ -4,7 +4,9 @@ from core.services.audit import audit
 from core.services.blobs import put_blob, read_blob
 from core.services.clock import advance_to, business_now, machine_now, start_clock_at
 from core.services.ground import (
+    adopt_database,
     begin_maintenance,
+    claim_database,
     current_mode,
     drain,
     end_maintenance,
@@ -31,8 +33,8 @@ from core.services.settings import (
 from core.services.tokens import find_device_token, issue_device_token, revoke_device_token
 
 __all__ = [
-    "accept_invitation", "advance_to", "announce", "audit", "begin_maintenance",
-    "business_now", "change_setting", "check_settings", "current_mode", "drain", "end_maintenance",
+    "accept_invitation", "adopt_database", "advance_to", "announce", "audit", "begin_maintenance",
+    "business_now", "change_setting", "check_settings", "claim_database", "current_mode", "drain", "end_maintenance",
     "find_device_token", "found_installation", "handles", "invite_person", "is_handled",
     "is_invitation_open", "is_stopped", "issue_device_token", "machine_now", "mark_gone",
     "mark_seen", "may_begin", "move_in", "must_halt", "note_look", "number_setting", "publish", "put_blob",

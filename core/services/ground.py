@@ -3,10 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from core.errors import AnotherFactory
+from core.ids import digest_of
 from core.models import Installation, Mode
 from core.services.audit import audit
 from core.services.outbox import publish
@@ -18,6 +21,31 @@ _QUIET = Q(draining_at__isnull=False) | Q(maintenance_at__isnull=False)
 def found_installation(mode: str) -> Installation:
     """Make this database a rehearsal or a real factory, once; a later call changes nothing."""
     return Installation.objects.get_or_create(id=1, defaults={"mode": mode})[0]
+
+
+def claim_database() -> None:
+    """Make sure that this database is ours: the first factory that starts on it keeps it. Safe to run twice, also at once.
+
+    Raises:
+        AnotherFactory: it belongs to a factory with another secret.
+    """
+    mark = _mark()
+    if (
+        not Installation.objects.filter(Q(mark="") | Q(mark=mark)).update(mark=mark)
+        and Installation.objects.exists()
+    ):
+        raise AnotherFactory
+
+
+@transaction.atomic
+def adopt_database(*, by: str) -> None:
+    """Make this database ours, whoever had it: after the secret key was replaced. Safe to run twice."""
+    Installation.objects.update(mark=_mark())
+    audit(actor=by, verb="core.adopt_database", subject="factory")
+
+
+def _mark() -> str:
+    return digest_of(["whose database", settings.SECRET_KEY])
 
 
 def current_mode() -> str:

@@ -51,7 +51,7 @@ def run_verb(arguments: Sequence[str]) -> None:
     try:
         app(args=list(arguments), prog_name="factory", standalone_mode=True)
     except FactoryError as error:
-        stop(error.sentence, code=code_of(error))
+        stop(f"{error.sentence} {error.advice}".strip(), code=code_of(error))
     except DatabaseError as error:
         stop(_sentence_of(error), code=UNAVAILABLE)
     except ImproperlyConfigured as error:

@@ -24,8 +24,16 @@ from core.adapters.homes import is_opened, open_home
 from core.errors import ModeFixed
 from core.models import Process, User
 from core.registry import QUEUES
-from core.services import check_settings, found_installation, invite_person, move_in
+from core.services import (
+    adopt_database,
+    check_settings,
+    claim_database,
+    found_installation,
+    invite_person,
+    move_in,
+)
 from factory.console.management import daemon
+from factory.console.management.find import As, actor_of
 from factory.console.management.verbs.entry import FAILED, UNAVAILABLE, USAGE, app, stop
 from factory.console.management.verbs.keep import close_edge
 from factory.console.management.watcher import watched
@@ -151,6 +159,13 @@ def prepare_once() -> None:
     greet(settings.FACTORY_PORT)
 
 
+@app.command()
+def adopt(*, by: As = "") -> None:
+    """Make this database this factory's own after its secret key was replaced; nothing else may run on it."""
+    adopt_database(by=actor_of(by))
+    sys.stdout.write("This database belongs to this factory now.\n")
+
+
 def prepare() -> None:
     """Bring the database to this release and load what files say; safe to run twice, also at once."""
     with only_one("prepare"):
@@ -158,6 +173,7 @@ def prepare() -> None:
             call_command("migrate", verbosity=0, interactive=False)
         if (found := found_installation(settings.MODE)).mode != settings.MODE:
             raise ModeFixed(made_for=found.mode, wanted=settings.MODE)
+        claim_database()
         if settings.MODE == "real":
             begin_real()
         check_settings()
@@ -200,6 +216,7 @@ def needs_prepared() -> None:
     """End here while the database is older than this release."""
     if is_behind():
         stop("The database is not ready for this release: run `factory prepare` first.", code=UNAVAILABLE)
+    claim_database()
 
 
 def needs_full() -> None:
