@@ -56,6 +56,9 @@ N ?= 1000000
 chaos-money: install-dev ## N random calls on each database, with kills, lies and midnights, against the provider's own count
 	@scripts/services up; code=0; $(PY) -m bench.chaos_money --calls $(N) || code=1; eval "$$(scripts/services env money)"; $(PY) -m bench.chaos_money --calls $(N) || code=1; exit $$code
 
+bench-gateway: install-dev ## what a model call costs whoever makes it: httpx, the SDKs, ours in process and over HTTP
+	@$(PY) bench/gateway.py
+
 bench-web: install-dev ## server time of every page with a long past behind it
 	@$(PY) bench/web.py
 

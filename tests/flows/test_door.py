@@ -1,0 +1,73 @@
+"""The models' door of a real factory, run as people run it: what it does with the owner's key, and what an engine sees."""
+
+import json
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.faults.client import faulty_provider
+from tests.faults.play import Play
+from tests.flows.stack import Stack, a_stack
+
+pytestmark = pytest.mark.drill
+KEY = "sk-proj-The0wnersOwnKey-0123456789abcdef"
+ASK = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 40}
+BEGIN = """
+import json
+from datetime import timedelta
+from django.utils import timezone
+from agents.gateway.services.sessions import make_session_token
+from tests.builders import an_assignment
+from agents.roster.models import Agent
+agent = Agent.objects.get(name="Rex")
+Agent.objects.filter(pk=agent.pk).update(is_enabled=True)
+agent.refresh_from_db()
+ends = timezone.now() + timedelta(hours=1)
+print(json.dumps(make_session_token(an_assignment(agent), cap_microusd=1_000_000, expires_at=ends)))
+"""
+
+
+def test_the_owners_key_reaches_the_provider_and_nothing_else(tmp_path: Path) -> None:
+    with faulty_provider() as faults:
+        more = {"FACTORY_MODE": "real", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": faults.url}
+        faults.admit(KEY)
+        faults.plan(Play(), Play(), Play(status=401))
+        with a_stack(tmp_path / "home", more=more) as stack:
+            token = stack.python(BEGIN)
+            answers = [ask(stack, token, **extra) for extra in ({}, {"stream": True}, {"n": -1}, {})]
+
+            assert [answer.status_code for answer in answers] == [200, 200, 400, 503], answers[0].text
+            assert len(faults.calls()) == 3
+            assert processes_that_know(KEY) <= {child.pid for child in stack.children.values()}
+            assert files_with(KEY, below=stack.home) == []
+            assert files_with(token, below=stack.home) == []
+            assert KEY not in "".join(answer.text for answer in answers)
+
+
+def ask(stack: Stack, token: str, **extra: object) -> httpx.Response:
+    """Ask at the door as an engine does."""
+    headers = {"authorization": f"Bearer {token}"}
+    url = f"{stack.address}/v1/chat/completions"
+    return httpx.post(url, json={**ASK, **extra}, headers=headers, timeout=60, trust_env=False)
+
+
+def processes_that_know(secret: str) -> set[int]:
+    """Return the processes that show `secret` in their command line or environment; those of this test itself aside."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            shown = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if secret.encode() in shown and int(folder.name) != os.getpid():
+            found.add(int(folder.name))
+    return found
+
+
+def files_with(secret: str, *, below: Path) -> list[str]:
+    """Return every file that holds `secret`, as it is or as JSON tells it."""
+    words = (secret.encode(), json.dumps(secret)[1:-1].encode())
+    files = [path for path in below.rglob("*") if path.is_file() and not path.is_symlink()]
+    return [str(path) for path in files if any(word in path.read_bytes() for word in words)]
