@@ -11,6 +11,7 @@ from django.db.models import Sum
 
 from agents.gateway.models import ModelEntry
 from agents.roster.models import Agent
+from billing.adapters.alerts import alert_table
 from billing.adapters.limits import table_row
 from billing.models import CostHour, CostHourQuerySet, Entry, Limit, Period, Scope, Switch, Window
 from billing.services import PaceLines, open_switches, pace_lines, pace_microusd
@@ -105,6 +106,7 @@ class Costs:
         hours: of models alone.
         kinds: this month's costs that are no model calls, by kind.
         off: what is switched off now, by its kind and name.
+        build_from_microusd, build_to_microusd: what the build of one venture is meant to cost. Source: R-08.8.
     """
 
     hours: tuple[tuple[datetime, int], ...]
@@ -116,6 +118,8 @@ class Costs:
     teams: tuple[TeamCost, ...]
     pace: Pace
     off: Mapping[tuple[str, str], Switch]
+    build_from_microusd: int
+    build_to_microusd: int
 
     @property
     def calls(self) -> int:
@@ -126,6 +130,7 @@ class Costs:
 def costs_now(now: datetime) -> Costs:
     """Return the costs as of business time `now`, from the sums of the last eight days and today's windows."""
     today = now.astimezone(UTC).date()
+    meant = alert_table().product_built
     agents, hours, models = _agents(now), _hours(now), _models(CostHour.objects.between(today, today))
     return Costs(
         hours=hours,
@@ -137,6 +142,8 @@ def costs_now(now: datetime) -> Costs:
         teams=_teams(agents, now=now),
         pace=_pace(agents, hours, now=now),
         off={(one.kind, one.ref): one for one in open_switches()},
+        build_from_microusd=to_microusd(meant.least),
+        build_to_microusd=to_microusd(meant.most),
     )
 
 

@@ -12,8 +12,18 @@ from django.urls import reverse
 
 from agents.gateway.models import Provider
 from agents.roster.models import Agent
-from billing.models import Entry, Limit, Scope
-from billing.services import book_entry, capture_hold, factory_scope, open_switches, place_hold, team_scope
+from billing.models import Entry, Limit, MoneyAlert, Scope
+from billing.services import (
+    Passed,
+    book_entry,
+    book_standing,
+    capture_hold,
+    factory_scope,
+    open_switches,
+    place_hold,
+    team_scope,
+    tell_of_money,
+)
 from core.ids import new_id
 from core.models import AuditRow
 from core.services import business_now
@@ -241,3 +251,22 @@ def test_the_list_of_agents_adds_up_and_filters(story: Story, owner: Client) -> 
 def test_every_kind_of_cost_has_words_and_counts_as_a_cost() -> None:
     assert {*Entry.Kind.values, "shared"} == COST_KINDS
     assert MONEY_WORDS.keys() >= COST_KINDS
+
+
+def test_home_tells_of_money_that_went_out_of_proportion(story: Story, owner: Client) -> None:
+    home = owner.get("/").content.decode()
+    rule = MoneyAlert.Rule.FACTORY_HOUR
+    passed = Passed(factory_scope(), rule, 0, business_now(), "warning", 9_000_000, 2_000_000)
+    tell_of_money(passed)
+
+    told = owner.get("/").content.decode()
+
+    words = "This hour cost $9.00, more than three times the hour before ($2.00)"
+    assert words not in home
+    assert words in told
+
+
+def test_a_standing_cost_of_a_rehearsal_says_that_it_is_an_example(story: Story, owner: Client) -> None:
+    book_standing()
+
+    assert "power of the host, an example" in owner.get(reverse("ledger") + "?days=all").content.decode()
