@@ -269,4 +269,5 @@ def test_home_tells_of_money_that_went_out_of_proportion(story: Story, owner: Cl
 def test_a_standing_cost_of_a_rehearsal_says_that_it_is_an_example(story: Story, owner: Client) -> None:
     book_standing()
 
-    assert "power of the host, an example" in owner.get(reverse("ledger") + "?days=all").content.decode()
+    shown = owner.get(reverse("ledger") + "?days=all&kind=electricity").content.decode()
+    assert "power of the host, an example" in shown
