@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection, models
+from django.db.models.expressions import DatabaseDefault
 
 
 def insert_rows(rows: Sequence[models.Model]) -> None:
@@ -13,10 +14,16 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
     model = type(rows[0])
     fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.BigAutoField)]
     prepared = (
-        tuple(field.get_db_prep_save(getattr(row, field.attname), connection=connection) for field in fields)
+        tuple(field.get_db_prep_save(_value_of(row, field), connection=connection) for field in fields)
         for row in rows
     )
     insert_values(model, columns=[str(field.column) for field in fields], values=prepared)
+
+
+def _value_of(row: models.Model, field: "models.Field[Any, Any]") -> Any:
+    """Return the value, where the database would fill one in that one."""
+    value = getattr(row, field.attname)
+    return field.db_default if isinstance(value, DatabaseDefault) else value
 
 
 def insert_values(
