@@ -58,6 +58,7 @@ def processes_telling(secret: str) -> list[int]:
     return found
 
 
+@pytest.mark.drill
 def test_a_key_given_on_the_page_opens_the_real_factory_and_its_owner_does_not_join_twice(
     tmp_path: Path, maker: Faults
 ) -> None:
@@ -113,6 +114,7 @@ def test_one_command_sets_up_a_factory_from_nothing(tmp_path: Path, maker: Fault
     assert holding(tmp_path, KEY) == []
 
 
+@pytest.mark.drill
 def test_a_key_that_is_refused_leaves_a_rehearsal_and_is_said_in_one_sentence(
     tmp_path: Path, maker: Faults
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_key_that_is_refused_leaves_a_rehearsal_and_is_said_in_one_sentence(
     assert holding(tmp_path, KEY) == []
 
 
+@pytest.mark.drill
 def test_a_key_of_the_environment_is_used_and_not_stored(tmp_path: Path, maker: Faults) -> None:
     stack = unnamed(tmp_path / "home", maker, ANTHROPIC_API_KEY=KEY)
 

@@ -142,6 +142,7 @@ def _intent(session: Session, assignment: Assignment) -> Intent:
         tier_steps=session.tier_steps,
         prefer_provider=definition.preferred_provider,
         not_provider=str(said.get("not_provider", "")),
+        not_model=str(said.get("not_model", "")),
     )
 
 

@@ -4,10 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents.gateway.adapters.keyring import reachable
+from agents.roster.models import Agent
+from core.models import Mode
 from core.money import MICROUSD_PER_USD
+from core.services import current_mode
 from factory.pipeline.rules.answers import REVIEW_NOTES
 from factory.pipeline.rules.briefs import code_brief, may_write, mend_brief, review_brief, shown_blueprint
 from factory.pipeline.rules.plan import Planned
+from factory.pipeline.services.quotes import who_serves
 from factory.quality.services import split_criteria
 from factory.repo.services import VALIDATOR as MERGE_JUDGE
 from factory.repo.services import repository_of
@@ -70,7 +75,7 @@ class Bench:
             answer_schema=REVIEW_NOTES,
             validator="schema",
             after=(package.key,),
-            arguments=arguments,
+            arguments={**arguments, **self._other_family()},
         )
         test = TaskSpec(
             key=test_key,
@@ -127,6 +132,19 @@ class Bench:
             workspace=self._workspace(task.id),
             arguments=self._arguments("BUILD"),
         )
+
+    def _other_family(self) -> dict[str, str]:
+        """With one maker only, the review comes from another family of its models, where it has one. Source: U-8."""
+        mode = current_mode()
+        if mode != Mode.REAL or len(reachable(mode=mode)) != 1:
+            return {}
+        people = {
+            one.name: one for one in Agent.objects.filter(name__in=("Rex", "Hawk")).select_related("version")
+        }
+        if len(people) < 2 or (author := who_serves(people["Rex"], product=self.product)) is None:
+            return {}
+        other = who_serves(people["Hawk"], product=self.product, not_model=author.name)
+        return {"not_model": author.name} if other else {}
 
     def _arguments(self, stage: str, **more: Any) -> dict[str, Any]:
         return {"stage": stage, "product_id": str(self.product.pk), "python": self.python, **more}

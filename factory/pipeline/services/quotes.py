@@ -84,7 +84,7 @@ def _part(
     who = planned[0].agent if planned else "Rex"
     kinds = [task.part for task in planned] or ["mend"]
     agent = Agent.objects.filter(name=who).select_related("version", "scope").first()
-    model = _who_serves(agent, product=product) if agent else None
+    model = who_serves(agent, product=product) if agent else None
     taken = [build[name] for build in past if name in build]
     if taken:
         return by_builds(name, taken, agent=who, model=model.name if model else "")
@@ -97,8 +97,8 @@ def _part(
     )
 
 
-def _who_serves(agent: Agent, *, product: Product) -> ModelEntry | None:
-    """The model that would answer this agent first today; None: nobody would."""
+def who_serves(agent: Agent, *, product: Product, not_model: str = "") -> ModelEntry | None:
+    """Return the model that would answer this agent first today, of another family than `not_model`; None: nobody would."""
     ask = Ask(
         agent=agent.name,
         assignment_id=new_id(),
@@ -110,6 +110,7 @@ def _who_serves(agent: Agent, *, product: Product) -> ModelEntry | None:
             task_type="coding",
             quality=agent.definition.quality,
             prefer_provider=agent.definition.preferred_provider,
+            not_model=not_model,
         ),
     )
     try:

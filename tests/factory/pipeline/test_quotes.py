@@ -8,11 +8,13 @@ from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.gateway.models import Call, ModelEntry, Price
+from agents.gateway.models import Call, ModelEntry, Price, Provider
 from agents.gateway.services import sync_prices
+from agents.gateway.services.catalogue import forget
 from agents.roster.models import Agent
 from billing.services import factory_scope, open_scope
 from core.ids import new_id
+from core.models import Installation
 from factory.pipeline.models import Quote
 from factory.pipeline.rules.quote import (
     CODE,
@@ -31,7 +33,8 @@ from factory.pipeline.rules.quote import (
 )
 from factory.pipeline.services.build import question_about
 from factory.pipeline.services.discover import planned
-from factory.pipeline.services.quotes import held_against, months_planned, quote_build
+from factory.pipeline.services.graphs import Bench
+from factory.pipeline.services.quotes import held_against, months_planned, quote_build, who_serves
 from factory.work.models import Attempt, Dag, Task
 from portfolio.models import Product
 
@@ -226,6 +229,32 @@ def test_what_nobody_foresaw_is_a_line_too_so_that_the_sums_agree(priced: Produc
         sum(line.spent.cost_microusd for line in lines if line.spent) == months_planned()[0].actual_microusd
     )
     assert (lines[-1].part.name, lines[-1].part.high_microusd) == ("Code", 0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "offered", "told"),
+    [
+        ({"anthropic": "k"}, ["claude-opus-4-6", "claude-sonnet-4-5"], {"not_model": "claude-sonnet-4-5"}),
+        ({"anthropic": "k"}, ["claude-opus-4-6"], {}),
+        ({"anthropic": "k", "openai": "k"}, ["claude-opus-4-6", "claude-sonnet-4-5"], {}),
+    ],
+)
+def test_with_one_maker_the_review_comes_from_another_family_where_there_is_one(
+    priced: Product, blueprint: Json, settings: Any, keys: dict[str, str], offered: list[str], told: Json
+) -> None:
+    Installation.objects.update(mode="real")
+    settings.MODEL_KEYS = keys
+    Provider.objects.filter(name="anthropic").update(offered=[{"name": name} for name in offered])
+    forget()
+    priced.blueprint = blueprint
+
+    specs = Bench(priced, python="python").proof(after=(), n=1, test_key="test")
+
+    review = next(spec for spec in specs if spec.key == "review")
+    author = who_serves(Agent.objects.get(name="Rex"), product=priced)
+    assert author is not None
+    assert {name: value for name, value in review.arguments.items() if name == "not_model"} == told
+    assert told.get("not_model", author.name) == author.name
 
 
 def test_a_quote_that_ends_before_it_begins_is_refused_by_the_database(priced: Product, plan: Json) -> None:

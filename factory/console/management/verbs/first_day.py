@@ -19,6 +19,7 @@ from agents.roster.models import Agent
 from approvals.models import Decision
 from core.errors import FactoryError
 from core.models import User
+from core.services import setting
 from factory.console.management.find import As, actor_of, find_person
 from factory.console.management.show import AsJson, print_json, usd
 from factory.console.management.verbs.entry import USAGE, app, code_of, stop
@@ -73,7 +74,7 @@ def init(  # noqa: PLR0913 (every answer may be an option)
         tell(proof, is_json=False)
     answers = FirstDay(
         cap_usd=dollars(cap or _ask("At most a day, in dollars", str(first_cap_usd()), asks=asks)),
-        time_zone=time_zone or _ask("Your time zone", zone_here(), asks=asks),
+        time_zone=time_zone or _ask("Your time zone", _zone_now(), asks=asks),
         on=_names(on or (_ask("Who is on", _on_now(), asks=True) if asks else "")),
     )
     set_up(answers, by=who)
@@ -129,11 +130,17 @@ def _names(text: str) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else None
 
 
+def _zone_now() -> str:
+    """The time zone that was set before, here or in the rehearsal, else the machine's."""
+    known = setting("time_zone")
+    return zone_here() if known == "UTC" else str(known)
+
+
 def zone_here() -> str:
     """Return the time zone this machine is set to, UTC where it does not say."""
     link = Path("/etc/localtime")
     name = str(link.resolve()).rpartition("zoneinfo/")[2] if link.is_symlink() else ""
-    return name if name in available_timezones() else "UTC"
+    return name.removeprefix("Etc/") if name in available_timezones() else "UTC"
 
 
 def is_one_maker() -> bool:

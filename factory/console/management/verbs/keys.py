@@ -1,6 +1,7 @@
 """Verbs of keys: whose key is set, which models it has, what they cost."""
 
 import getpass
+import logging
 import os
 import sys
 from decimal import Decimal, InvalidOperation
@@ -157,6 +158,8 @@ def dollars(text: str) -> Decimal:
 
 def prove(maker: str, secret: str, *, address: str, by: str) -> Proof:
     """Prove a key (empty: the one there is) or an address, and let the factory start real from now on."""
+    if sys.stderr.isatty():
+        logging.disable(logging.INFO)  # a person reads here
     proof = (
         prove_address(maker, address, secret or None, by=by)
         if address
