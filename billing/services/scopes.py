@@ -1,10 +1,11 @@
 """Open the address of money and say what it may spend."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Min, Q
 
 from billing.adapters.limits import start_caps
@@ -112,6 +113,41 @@ def call_cap(scopes: Iterable[UUID]) -> int | None:
     caps = Limit.objects.filter(scope__in=tuple(scopes), period=Period.CALL)
     least: int | None = caps.aggregate(least=Min("cap_microusd"))["least"]
     return least
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What binds one call beside the windows it is held in.
+
+    Attributes:
+        call_cap_microusd: the most that one call may cost; None: no such limit.
+        day_share: how much of its agent's day is spent or held already, 0 to 1 and above.
+    """
+
+    call_cap_microusd: int | None
+    day_share: float
+
+
+def terms_of_call(scopes: Iterable[UUID], *, moment: datetime) -> Terms:
+    """Return what binds one call of these scopes at business time `moment`; one small statement."""
+    ids = [Scope._meta.pk.get_db_prep_value(scope, connection) for scope in scopes]
+    now = connection.ops.adapt_datetimefield_value(moment)
+    with connection.cursor() as cursor:
+        cursor.execute(_TERMS.format(ids=", ".join(["%s"] * len(ids)) or "NULL"), [*ids, *ids, now, now])
+        rows = cursor.fetchall()
+    caps = [cap for kind, cap, _, _ in rows if kind == Period.CALL]
+    days = [(spent + held) / cap for kind, cap, spent, held in rows if kind == Period.DAY and cap]
+    return Terms(min(caps, default=None), max(days, default=0.0))
+
+
+_TERMS = """
+    SELECT period, cap_microusd, 0, 0 FROM billing_limit WHERE period = 'call' AND scope_id IN ({ids})
+    UNION ALL
+    SELECT w.period, w.cap_microusd, w.spent_microusd, w.held_microusd
+    FROM billing_window w JOIN billing_scope s ON s.id = w.scope_id
+    WHERE s.kind = 'agent' AND w.period = 'day' AND w.scope_id IN ({ids})
+        AND w.starts_at <= %s AND (w.ends_at IS NULL OR w.ends_at > %s)
+"""
 
 
 def payers_of(scopes: Iterable[UUID], *, tier: str = "") -> set[UUID]:

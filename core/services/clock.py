@@ -34,8 +34,10 @@ def machine_now() -> datetime:
 
 def business_now() -> datetime:
     """Return business time, aware, in UTC: for deadlines, soak, test windows, day 30/60/90, digests."""
-    offset_ms = Installation.objects.values_list("clock_offset_ms", flat=True).first() or 0
-    return timezone.now() + timedelta(milliseconds=offset_ms)
+    with connection.cursor() as cursor:  # asked for every model call: made by hand it costs a tenth
+        cursor.execute("SELECT clock_offset_ms FROM core_installation WHERE id = 1")
+        row = cursor.fetchone()
+    return timezone.now() + timedelta(milliseconds=row[0] if row else 0)
 
 
 def advance_to(moment: datetime) -> None:

@@ -161,6 +161,12 @@ def bound_microusd(most: Most, tariff: Tariff) -> int:
     return -(-tokens // _MTOK) + most.searches * (tariff.search_microusd or 0)
 
 
+def likely_microusd(prompt: int, completion: int, tariff: Tariff) -> int:
+    """Return about what a call costs: to compare models, not for money."""
+    rates = tariff.at(prompt) if tariff.steps else tariff
+    return (prompt * rates.input + completion * rates.output) // _MTOK
+
+
 def likely_tokens(body_bytes: int) -> int:
     """Return about how many tokens a body has, on the high side for prose, code and JSON: for windows, not for money."""
     return body_bytes // 3 + 1

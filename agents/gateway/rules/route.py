@@ -78,6 +78,7 @@ class Candidate:
     first_token_ms: int | None = None
     tokens_per_s: int | None = None
     is_down: bool = False
+    max_output_tokens: int = 10**9
 
     @property
     def name(self) -> str:
@@ -120,26 +121,29 @@ def capable(
     candidates: Iterable[Candidate], *, needs: frozenset[str], prompt_tokens: int, max_tokens: int
 ) -> list[Candidate]:
     """Return who has every capability and room enough. Source: R-02.9."""
-    room = (prompt_tokens + max_tokens) * 11 / 10
-    return [c for c in candidates if needs <= c.can and c.window_tokens >= room]
+    return [
+        c
+        for c in candidates
+        if needs <= c.can
+        and 10 * c.window_tokens >= 11 * (prompt_tokens + min(max_tokens, c.max_output_tokens))
+    ]
 
 
 def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]:
     """Return the priced candidates an intent may use, first choice first; equal for equal input."""
     able = [c for c in candidates if c.likely_microusd is not None and _may_serve(c, intent)]
-    ranked = sorted(able, key=lambda c: _rank(c, intent))
-    ordered = [c for group in tier_groups(intent) for c in ranked if c.tier in group]
-    chosen = [c for c in ordered if c.name == intent.model]
-    ordered = chosen + [c for c in ordered if c.name != intent.model]
-    return sorted(ordered, key=lambda c: c.is_down)
+    place = {tier: n for n, group in enumerate(tier_groups(intent)) for tier in group}
+    served = [c for c in able if c.tier in place]
+    return sorted(served, key=lambda c: (c.is_down, c.name != intent.model, place[c.tier], *_rank(c, intent)))
 
 
 def _may_serve(candidate: Candidate, intent: Intent) -> bool:
-    is_author = candidate.provider == intent.not_provider or (
-        intent.not_model != "" and family_of(candidate.model) == family_of(intent.not_model)
-    )
+    if candidate.provider == intent.not_provider:
+        return False
+    if intent.not_model and family_of(candidate.model) == family_of(intent.not_model):
+        return False
     cap = intent.max_cost_microusd
-    return not is_author and (cap is None or (candidate.likely_microusd or 0) <= cap)
+    return cap is None or (candidate.likely_microusd or 0) <= cap
 
 
 def _rank(candidate: Candidate, intent: Intent) -> tuple[object, ...]:

@@ -10,14 +10,13 @@ from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavaila
 from agents.gateway.models import ModelEntry
 from agents.gateway.ports import Ask
 from agents.gateway.rules.health import Health
-from agents.gateway.rules.money import Most, Tariff, bound_microusd, likely_tokens
+from agents.gateway.rules.money import Most, Tariff, bound_microusd, likely_microusd, likely_tokens
 from agents.gateway.rules.route import Candidate, capable, in_order, reason_for
 from agents.gateway.services.bounds import body_bytes, bound_of_body
 from agents.gateway.services.catalogue import Offer, offers
 from agents.gateway.services.health import health_now
 from billing.errors import BudgetExceeded
-from billing.models import Period, Scope, Window
-from billing.services import call_cap
+from billing.services.scopes import Terms, terms_of_call
 from core.money import in_words
 from core.services import business_now, current_mode
 
@@ -42,7 +41,12 @@ class Choice:
 
     ask: Ask
     offer: Offer
-    reason: str
+    candidate: Candidate
+
+    @property
+    def reason(self) -> str:
+        """Why this model, in words."""
+        return reason_for(self.ask.intent, self.candidate)
 
     @property
     def model(self) -> ModelEntry:
@@ -78,27 +82,23 @@ def routes_for(ask: Ask) -> list[Choice]:
         PriceUnknown: who could has no price.
         BudgetExceeded: who could costs more than one call may.
     """
-    ask = _one_tier_down(ask)
+    now = business_now()
+    terms = terms_of_call(ask.scopes, moment=now)
+    ask = _one_tier_down(ask, terms)
     size_bytes = size_of(ask)
-    found = offers(mode=current_mode(), day=business_now().date())
+    found = offers(mode=current_mode(), day=now.date())
     by_name = {(offer.model.provider_id, offer.model.name): offer for offer in found}
     able = _capable(ask, found, size_bytes)
     ordered = in_order(able, ask.intent)
     if not ordered:
         raise _refusal(ask, able)
-    choices = [Choice(ask, by_name[c.provider, c.model], reason_for(ask.intent, c)) for c in ordered]
-    return _affordable(ask, choices, size_bytes)
+    choices = [Choice(ask, by_name[c.provider, c.model], c) for c in ordered]
+    return _affordable(choices, terms.call_cap_microusd, size_bytes)
 
 
-def _one_tier_down(ask: Ask) -> Ask:
+def _one_tier_down(ask: Ask, terms: Terms) -> Ask:
     """Return the ask one tier lower when most of its agent's day is spent; what is sensitive keeps its tier. Source: R-02.16."""
-    if ask.intent.security_sensitive or ask.intent.local_only:
-        return ask
-    days = Window.objects.at(business_now()).filter(
-        scope__in=ask.scopes, scope__kind=Scope.Kind.AGENT, period=Period.DAY
-    )
-    spent = days.values_list("spent_microusd", "held_microusd", "cap_microusd")
-    if not any(used + held >= _MOST_OF_A_DAY * cap for used, held, cap in spent if cap):
+    if ask.intent.security_sensitive or ask.intent.local_only or terms.day_share < _MOST_OF_A_DAY:
         return ask
     return replace(ask, intent=replace(ask.intent, tier_steps=ask.intent.tier_steps - 1))
 
@@ -122,32 +122,25 @@ def _capable(ask: Ask, found: Iterable[Offer], size_bytes: int) -> list[Candidat
         name for name, is_needed in (("tools", ask.tools), ("json", ask.answer_schema)) if is_needed
     )
     tokens, health = likely_tokens(size_bytes), health_now()
-    return [
-        candidate
-        for offer in found
-        if "embed" not in offer.can
-        for candidate in capable(
-            [_candidate(offer, tokens, ask.max_tokens, health)],
-            needs=needs,
-            prompt_tokens=tokens,
-            max_tokens=min(ask.max_tokens, offer.model.max_output_tokens),
-        )
+    candidates = [
+        _candidate(offer, tokens, ask.max_tokens, health) for offer in found if "embed" not in offer.can
     ]
+    return capable(candidates, needs=needs, prompt_tokens=tokens, max_tokens=ask.max_tokens)
 
 
 def _candidate(offer: Offer, tokens: int, max_tokens: int, health: Health) -> Candidate:
-    model, likely = offer.model, None
+    model, tariff = offer.model, offer.tariff
     name = f"{model.provider_id}/{model.name}"
-    if offer.tariff is not None:
-        most = Most(tokens, min(max_tokens, model.max_output_tokens))
-        likely = bound_microusd(most, offer.tariff)
     return Candidate(
         provider=model.provider_id,
         model=model.name,
         tier=model.tier,
         can=offer.can,
         window_tokens=model.window_tokens,
-        likely_microusd=likely,
+        max_output_tokens=model.max_output_tokens,
+        likely_microusd=likely_microusd(tokens, min(max_tokens, model.max_output_tokens), tariff)
+        if tariff
+        else None,
         first_token_ms=health.first_token_ms.get(name),
         tokens_per_s=model.tokens_per_s,
         is_down=name in health.down,
@@ -163,9 +156,8 @@ def _refusal(ask: Ask, able: Sequence[Candidate]) -> Exception:
     return NoCapableModel(quality=ask.intent.quality, security_sensitive=ask.intent.security_sensitive)
 
 
-def _affordable(ask: Ask, choices: Sequence[Choice], size_bytes: int) -> list[Choice]:
+def _affordable(choices: Sequence[Choice], cap: int | None, size_bytes: int) -> list[Choice]:
     """Leave out who costs more than one call may: the next one in line may do."""
-    cap = call_cap(ask.scopes)
     fits = [choice for choice in choices if cap is None or _fits(choice, cap, size_bytes)]
     if not fits:
         least = min(choice.route.bound_microusd for choice in choices)
