@@ -133,7 +133,7 @@ def goes_on(*, state: str, failed_as: str) -> bool:
 
 def may_write(path: str, *, globs: Iterable[str]) -> bool:
     """Say whether `path`, relative to the workspace, is among `globs`; `**` at the end stands for everything below."""
-    if any(fnmatchcase(path, glob) for glob in _FORBIDDEN):
+    if any(fnmatchcase(path, glob) for glob in _FORBIDDEN) or path.startswith("/") or ".." in path.split("/"):
         return False
     return any(_matches(path, glob) for glob in globs)
 

@@ -1,22 +1,6 @@
-"""What a change may touch, and what its commit says."""
+"""What the commit of a change says."""
 
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
-
-FORBIDDEN = (".git/*", ".gitmodules", "*/.git/*")
-
-
-def may_touch(path: str, *, may_write: Iterable[str]) -> bool:
-    """Say whether a change may touch `path`; `**` at the end of a glob stands for everything below."""
-    if any(fnmatchcase(path, glob) for glob in FORBIDDEN) or path.startswith(("/", "../")) or "/../" in path:
-        return False
-    return any(_matches(path, glob) for glob in may_write)
-
-
-def _matches(path: str, glob: str) -> bool:
-    if glob.endswith("**"):
-        return path.startswith(glob[:-2])
-    return path.count("/") == glob.count("/") and fnmatchcase(path, glob)
+from collections.abc import Mapping
 
 
 def message_of(title: str, *, trailers: Mapping[str, str]) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from agents.runtime.rules import may_write
 from core.adapters import git
 from factory.repo.errors import MergeRefused
-from factory.repo.rules import may_touch, message_of
+from factory.repo.rules import message_of
 
 PLATFORM = "Factory"
 MAIN = "refs/heads/main"
@@ -126,7 +127,7 @@ class BareRepository:
         return tuple(name for name in said.split("\0") if name)
 
     def _check(self, change: Change, *, head: str, files: Iterable[str]) -> None:
-        outside = [name for name in files if not may_touch(name, may_write=change.may_write)]
+        outside = [name for name in files if not may_write(name, globs=change.may_write)]
         if outside:
             raise MergeRefused(why="it touches files outside its part", files=", ".join(outside)[:300])
         listed = git.run("ls-tree", "-r", "-z", head, cwd=self.path).text.split("\0")

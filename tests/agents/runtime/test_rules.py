@@ -143,6 +143,9 @@ def test_only_an_end_from_outside_is_continued(state: str, failed_as: str, *, is
         (".git/config", ["**"], False),
         ("deep/.git/hooks/x", ["**"], False),
         (".gitmodules", ["**"], False),
+        ("../ping/api.py", ["**"], False),
+        ("ping/../x", ["ping/**"], False),
+        ("/etc/passwd", ["**"], False),
         ("a", [], False),
     ],
 )

@@ -7,7 +7,6 @@ import pytest
 from core.adapters import git
 from factory.repo.adapters.bare import BareRepository, Change
 from factory.repo.errors import MergeRefused
-from factory.repo.rules import may_touch
 
 
 @pytest.fixture
@@ -96,12 +95,3 @@ def test_a_link_is_refused(repository: BareRepository) -> None:
 
 def test_one_commit_gives_one_archive(repository: BareRepository) -> None:
     assert repository.archive(repository.tip()) == repository.archive(repository.tip())
-
-
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [("api/a.py", True), ("api/b/c.py", True), ("app/tests/test_api.py", True), ("app/tests/x/test_api.py", False),
-     ("other.py", False), (".git/config", False), ("../api/a.py", False), ("api/../x", False)],
-)  # fmt: skip
-def test_globs_say_what_a_part_may_touch(path: str, *, allowed: bool) -> None:
-    assert may_touch(path, may_write=("api/**", "app/tests/test_*.py")) is allowed
