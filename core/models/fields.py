@@ -14,6 +14,10 @@ else:
 class OrderedJSONField(_Text):
     """JSON kept as it was written: `jsonb` would sort its names, and a model reads and fills a schema in their order."""
 
+    # what the type checker believes a column takes and gives
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def from_db_value(self, value: str | None, *_: object) -> Any:
         """Return the value a column holds."""
         return None if value is None else json.loads(value)
