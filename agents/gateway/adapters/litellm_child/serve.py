@@ -175,7 +175,7 @@ def _load() -> None:
     import litellm  # noqa: PLC0415  only here, only in this process
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler  # noqa: PLC0415
 
-    AsyncHTTPHandler.single_connection_post_request = _never_again  # type: ignore[method-assign]
+    AsyncHTTPHandler.single_connection_post_request = _never_again
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.num_retries = 0
