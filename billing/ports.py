@@ -1,6 +1,7 @@
 """What the rows of money can do in one step, in either kind of database."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -96,6 +97,13 @@ class Windows(Protocol):
 
     def place(self, wish: Wish) -> Placed:
         """Hold the bound in every window that counts, or in none."""
+
+    def settling(self) -> AbstractContextManager[None]:
+        """Return a transaction for a settlement that the disk need not have yet, unless the caller has one of his own.
+
+        If the power goes, the hold stands again, and expires at its bound: the safe side. A hold itself is on disk
+        before its call leaves.
+        """
 
     def settle(self, bill: Bill) -> Settled | None:
         """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""

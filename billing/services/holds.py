@@ -160,7 +160,6 @@ def extend_hold(call_id: UUID, *, more_microusd: int) -> Hold:
     return hold
 
 
-@transaction.atomic
 def capture_hold(
     call_id: UUID,
     *,
@@ -181,16 +180,20 @@ def capture_hold(
     bill = _bill(
         call_id, Hold.State.CAPTURED, cost=cost_microusd, agent=agent, story=correlation_id, facts=facts
     )
+    with the_windows().settling():
+        return _capture(bill, cost_microusd=cost_microusd)
+
+
+def _capture(bill: Bill, *, cost_microusd: int) -> Entry:
     settled = the_windows().settle(bill)
     if settled is None:
-        return _correct(call_id, bill)
+        return _correct(bill.call_id, bill)
     if cost_microusd > settled.bound_microusd:
-        publish("billing.overage_recorded", call_id=str(call_id), excess_microusd=cost_microusd - settled.bound_microusd)  # fmt: skip
+        publish("billing.overage_recorded", call_id=str(bill.call_id), excess_microusd=cost_microusd - settled.bound_microusd)  # fmt: skip
     stop_the_fast(settled.pace)
     return _entry_of(bill, settled)
 
 
-@transaction.atomic
 def lose_hold(call_id: UUID, *, agent: str = "", facts: Mapping[str, Any] | None = None) -> Entry:
     """Book a call whose cost nobody knows at its bound: unknown counts as spent. A repeat returns the first entry.
 
@@ -199,23 +202,27 @@ def lose_hold(call_id: UUID, *, agent: str = "", facts: Mapping[str, Any] | None
         HoldSettled: the hold was released: the call was known to be free.
     """
     bill = _bill(call_id, Hold.State.EXPIRED, cost=None, agent=agent, facts={**(facts or {}), "lost": True})
-    settled = the_windows().settle(bill)
-    if settled is None:
-        return _first_entry(_find(call_id))
-    publish("billing.hold_lost", call_id=str(call_id), bound_microusd=settled.bound_microusd)
-    stop_the_fast(settled.pace)
-    return _entry_of(bill, settled)
+    with the_windows().settling():
+        settled = the_windows().settle(bill)
+        if settled is None:
+            return _first_entry(_find(call_id))
+        publish("billing.hold_lost", call_id=str(call_id), bound_microusd=settled.bound_microusd)
+        stop_the_fast(settled.pace)
+        return _entry_of(bill, settled)
 
 
-@transaction.atomic
 def release_hold(call_id: UUID) -> None:
     """Give a hold back whole: the provider surely did not start. Safe to run twice; a captured hold stays."""
-    if the_windows().settle(_bill(call_id, Hold.State.RELEASED, cost=0)):
-        return
-    hold = _find(call_id)
-    ids = _lock(hold)
+    with the_windows().settling():
+        if not the_windows().settle(_bill(call_id, Hold.State.RELEASED, cost=0)):
+            _find_free(_find(call_id))
+
+
+def _find_free(hold: Hold) -> None:
+    """Take back what was booked for a lost call that turned out to be free."""
+    windows = _lock(hold)
     if _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.RELEASED):
-        _give_back(ids, hold.bound_microusd)
+        _give_back(windows, hold.bound_microusd)
         _book_more(hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts={"why": "it was free"})
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -157,6 +158,10 @@ class Midnight:
             self.clock.shift(1)
         return placed
 
+    def settling(self) -> AbstractContextManager[None]:
+        """Begin as ever."""
+        return self.windows.settling()
+
     def settle(self, bill: Bill) -> Settled | None:
         """Settle as ever."""
         return self.windows.settle(bill)
@@ -238,6 +243,28 @@ def test_threads_that_open_one_window_together_open_it_once_with_the_cap_in_forc
         Window.objects.filter(scope=factory, period="day").values_list("cap_microusd", "held_microusd")
     ) == [(40_000_000, 8_000)]
     assert taken(task, "life") == (0, 8_000)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_settlement_leaves_the_next_hold_as_durable_as_the_first() -> None:
+    found_installation("rehearsal")
+    task = a_scope(life=1_000)
+    question = "pragma synchronous" if connection.vendor == "sqlite" else "show synchronous_commit"
+
+    def durable() -> object:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            return cursor.fetchone()[0]
+
+    before = durable()
+    services.capture_hold(hold(task), cost_microusd=40)
+    with pytest.raises(NotFound):
+        services.release_hold(new_id())
+    with transaction.atomic():
+        services.lose_hold(hold(task))
+
+    assert durable() == before
+    assert taken(task, "life") == (140, 0)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from psycopg.types.json import Jsonb
 
 from billing.adapters.windows.words import (
@@ -147,6 +147,17 @@ class PostgresWindows:
         }  # fmt: skip
         verdict, payer_id, agent = _locked(LOCK, PLACE, facts)[0]
         return Placed(Verdict(verdict), payer_id=payer_id, agent=agent)
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """Return a transaction whose end does not wait for the disk."""
+        if connections[DEFAULT_DB_ALIAS].in_atomic_block:
+            yield
+            return
+        with transaction.atomic():
+            with _connected() as raw, psycopg.Cursor(raw) as cursor:
+                cursor.execute("set local synchronous_commit to off")
+            yield
 
     def settle(self, bill: Bill) -> Settled | None:
         """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
