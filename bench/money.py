@@ -99,10 +99,13 @@ def _ours() -> dict[str, Any]:
 def _burst(task: Any, url: str, into: int) -> None:
     def one(_: int) -> bool:
         line, call_id = purse.Line(url, wait_s=60), new_id()
-        if not _held(task, call_id):
+        is_held = _held(task, call_id)
+        connection.close()  # what waits for a provider holds no connection
+        if not is_held:
             return False
         _, said = line.ask(tag=str(call_id), model="gpt-5.2", max_tokens=1_000)
         capture_hold(call_id, cost_microusd=purse.cost_of(said) or 0, facts={"asked": "gpt-5.2"})
+        connection.close()
         return True
 
     with ThreadPoolExecutor(CALLS // 8) as pool:
@@ -118,6 +121,7 @@ def _held(task: Any, call_id: Any) -> bool:
         except BudgetBusy:
             if time.monotonic() > until:
                 return False
+            connection.close()
             time.sleep(0.2)
         except BudgetExceeded:
             return False

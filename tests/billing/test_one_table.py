@@ -1,0 +1,70 @@
+"""The table of limits is the only source of limits: no module names an amount of money of its own."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+APPS = ("core", "approvals", "billing", "agents", "portfolio", "factory")
+MONEY = re.compile(r"(^|_)(MICROUSD|USD|CENTS)$")
+NO_LIMITS = {
+    "core/money.py": {"MICROUSD_PER_USD"},
+    "billing/rules.py": {"CEILING_MICROUSD"},  # in code on purpose: no setting and no file changes it
+    "portfolio/rules/signals.py": {"MICRO_USD"},
+    "agents/gateway/services/makers.py": {"DEAREST_USD"},  # a price above it is a slip of the pen
+    "agents/gateway/services/bodies.py": {"FREE_MICROUSD"},
+    "agents/gateway/door/plan.py": {"FREE_MICROUSD"},
+    "agents/gateway/adapters/rehearsal/knowledge.py": {"_INFRASTRUCTURE_USD"},
+    "approvals/rules/words.py": {"_PER_USD"},
+    "factory/pipeline/rules/blueprint.py": {"PRICE_RANGE_USD"},
+}
+"""What looks like one and limits no spending."""
+TO_MOVE = {
+    "approvals/rules/binding.py": {"UNKNOWN_WORST_MICROUSD"},
+    "factory/pipeline/services/cycle.py": {"ADVICE_CAP_USD"},
+    "factory/pipeline/rules/objectives.py": {"FREE_MICROUSD", "TOLD_MICROUSD"},
+    "factory/pipeline/rules/plan.py": {"BUILD_CAP_USD", "TASK_CAP_USD"},
+    "factory/pipeline/rules/blueprint.py": {"INVESTMENT_CAP_USD"},
+    "factory/work/rules/queue.py": {"LEAST_MICROUSD"},
+    "factory/console/services/first_day.py": {"FIRST_CAP_USD", "MOST_ON_FIRST_DAY_USD"},
+    "factory/console/management/sample/work.py": {"TASK_CAP_MICROUSD"},
+}
+"""What a plan may ask for, within the limits of the table: these still stand in code, and no further one may."""
+
+
+def amounts_in(file: Path) -> Iterator[str]:
+    """Yield the names at the top of `file` that say an amount of money in numbers."""
+    for node in ast.parse(file.read_text()).body:
+        targets = (
+            node.targets
+            if isinstance(node, ast.Assign)
+            else [node.target]
+            if isinstance(node, ast.AnnAssign)
+            else []
+        )
+        says_number = any(
+            isinstance(part, ast.Constant) and isinstance(part.value, int | float) for part in ast.walk(node)
+        )
+        says_text = any(
+            isinstance(part, ast.Call) and getattr(part.func, "id", "") == "Decimal"
+            for part in ast.walk(node)
+        )
+        for target in targets:
+            if isinstance(target, ast.Name) and MONEY.search(target.id) and (says_number or says_text):
+                yield target.id
+
+
+def test_no_module_names_an_amount_that_may_be_spent() -> None:
+    found = {
+        f"{file.relative_to(ROOT)}: {name}"
+        for app in APPS
+        for file in (ROOT / app).rglob("*.py")
+        if "migrations" not in file.parts
+        for name in amounts_in(file)
+    }
+
+    known = {
+        f"{file}: {name}" for table in (NO_LIMITS, TO_MOVE) for file, names in table.items() for name in names
+    }
+    assert found - known == set()
