@@ -29,8 +29,8 @@ class Step:
 def next_step(failures: Sequence[Failure], *, providers: Sequence[str]) -> Step | None:
     """Return the next attempt over routes at these `providers`, in order; None: give up.
 
-    429 goes on at once; a broken server gets one more try; everything else goes on. Where only one provider is
-    left, a 429 at the end of the line waits as long as it asks.
+    429 goes on at once; a broken server gets one more try; everything else goes on, past a provider that refused us
+    twice. Where only one provider is left, a second 429, or one at the end of the line, waits as long as it asks.
     """
     if not failures:
         return Step(0) if providers else None
@@ -39,8 +39,18 @@ def next_step(failures: Sequence[Failure], *, providers: Sequence[str]) -> Step 
         return None
     if last.kind in _ONCE_MORE and sum(failure.place == last.place for failure in failures) == 1:
         return Step(last.place, BACKOFF_S)
-    if last.place + 1 < len(providers):
-        return Step(last.place + 1)
-    if last.kind == "rate_limited" and len(set(providers)) == 1:
-        return Step(0, min(_LONGEST_WAIT_S, last.retry_after_s or _DEFAULT_WAIT_S))
-    return None
+    limits = sum(failure.kind == "rate_limited" for failure in failures)
+    is_end = last.place + 1 >= len(providers)
+    if last.kind == "rate_limited" and len(set(providers)) == 1 and (is_end or limits > 1):
+        wait_s = _DEFAULT_WAIT_S if last.retry_after_s is None else last.retry_after_s
+        return Step(0, min(_LONGEST_WAIT_S, wait_s))
+    place = _next_place(failures, providers)
+    return None if place is None else Step(place)
+
+
+def _next_place(failures: Sequence[Failure], providers: Sequence[str]) -> int | None:
+    """Return who comes after the last that failed, past its provider when that refused us twice."""
+    last = failures[-1]
+    left_out = providers[last.place] if [f.kind for f in failures[-2:]] == ["refused_us"] * 2 else None
+    after = range(last.place + 1, len(providers))
+    return next((place for place in after if providers[place] != left_out), None)

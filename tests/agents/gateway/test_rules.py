@@ -144,8 +144,18 @@ def test_one_provider_is_waited_for_as_long_as_it_asks_within_reason() -> None:
 
     assert next_step(asked, providers=["a", "a"]) == retry.Step(0, 7)
     assert next_step([Failure(0, "rate_limited", 3_600)], providers=["a"]) == retry.Step(0, 30)
+    assert next_step(asked, providers=["a", "a", "a"]) == retry.Step(0, 7)
+    assert next_step([Failure(0, "rate_limited", 0)], providers=["a"]) == retry.Step(0, 0)
     assert next_step([Failure(0, "silent")], providers=["a"]) is None
     assert next_step([], providers=[]) is None
+
+
+def test_a_provider_that_refused_us_twice_is_passed_over() -> None:
+    refused = [Failure(0, "refused_us"), Failure(1, "refused_us")]
+
+    assert next_step(refused[:1], providers=["a", "a", "a", "b"]) == retry.Step(1)
+    assert next_step(refused, providers=["a", "a", "a", "b"]) == retry.Step(3)
+    assert next_step(refused, providers=["a", "a", "a"]) is None
 
 
 @given(
