@@ -158,12 +158,13 @@ def settle_lost(call_id: UUID, *, cost_microusd: int) -> None:
 def _close(
     call: Call, *, status: str, cost: int, usage: Usage | None = None, **said: str | float | None
 ) -> None:
+    now = timezone.now()
     update_row(
         Call,
         call.id,
         status=status,
         cost_microusd=cost,
-        ended_at=timezone.now(),
+        ended_at=now,
         prompt_tokens=usage and usage.prompt,
         completion_tokens=usage and usage.completion,
         cached_tokens=usage and usage.cached,
@@ -175,5 +176,11 @@ def _close(
     publish("gateway.call_settled", call_id=str(call.id), status=status, cost_microusd=cost)
     logger.info(
         "gateway.call_settled",
-        extra={"call_id": call.id, "agent": call.agent, "model": str(call.model), "cost_microusd": cost},
+        extra={
+            "call_id": call.id,
+            "agent": call.agent,
+            "model": str(call.model),
+            "cost_microusd": cost,
+            "ms": round((now - call.started_at).total_seconds() * 1_000),
+        },
     )
