@@ -36,23 +36,19 @@ TO_MOVE = {
 def amounts_in(file: Path) -> Iterator[str]:
     """Yield the names at the top of `file` that say an amount of money in numbers."""
     for node in ast.parse(file.read_text()).body:
-        targets = (
-            node.targets
-            if isinstance(node, ast.Assign)
-            else [node.target]
-            if isinstance(node, ast.AnnAssign)
-            else []
-        )
-        says_number = any(
-            isinstance(part, ast.Constant) and isinstance(part.value, int | float) for part in ast.walk(node)
-        )
-        says_text = any(
-            isinstance(part, ast.Call) and getattr(part.func, "id", "") == "Decimal"
-            for part in ast.walk(node)
-        )
-        for target in targets:
-            if isinstance(target, ast.Name) and MONEY.search(target.id) and (says_number or says_text):
-                yield target.id
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            yield from (name for name in names if MONEY.search(name) and says_amount(node))
+
+
+def says_amount(node: ast.AST) -> bool:
+    """Say whether a number, or a `Decimal` of a text, stands in this assignment."""
+    return any(
+        (isinstance(part, ast.Constant) and isinstance(part.value, int | float))
+        or (isinstance(part, ast.Call) and getattr(part.func, "id", "") == "Decimal")
+        for part in ast.walk(node)
+    )
 
 
 def test_no_module_names_an_amount_that_may_be_spent() -> None:
