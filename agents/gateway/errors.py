@@ -26,6 +26,13 @@ class CostUnbounded(FactoryError):
     http_status = 422
 
 
+class UsageUnreadable(FactoryError):
+    """This is no file of what providers billed: lines of day, provider, cost_usd."""
+
+    code = "USAGE_UNREADABLE"
+    http_status = 422
+
+
 class PricesUnreadable(FactoryError):
     """The table of prices cannot be used."""
 

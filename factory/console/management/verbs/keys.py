@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -14,6 +15,7 @@ from agents.gateway.rules.offers import in_words
 from agents.gateway.services.key_check import Proof, prove_address, prove_key
 from agents.gateway.services.keys import forget_key, keys_shown
 from agents.gateway.services.makers import enter_price, standings
+from agents.gateway.services.usage import compare_usage, read_usage
 from core.adapters.homes import open_home
 from core.money import to_usd
 from factory.console.management.find import As, actor_of
@@ -220,3 +222,30 @@ def _again_as_real() -> NoReturn:
     }
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "factory", *words]
     os.execve(sys.executable, command, told)  # noqa: S606 (ourselves, no shell)
+
+
+@app.command(name="reconcile")
+def reconcile(
+    file: Annotated[Path, typer.Argument(help="What providers billed: lines of day,provider,cost_usd.")],
+    *,
+    by: As = "",
+    is_json: AsJson = False,
+) -> None:
+    """Hold what providers say they billed against what was booked; more than 5 % apart ends with 1."""
+    found = compare_usage(read_usage(file), by=actor_of(by))
+    rows = [
+        {
+            "day": one.day,
+            "maker": one.provider,
+            "billed": usd(one.billed_microusd),
+            "booked": usd(one.booked_microusd),
+            "apart": f"{one.share:.1%}",
+            "look": "yes" if one.is_far else "",
+        }
+        for one in found
+    ]
+    show_rows(
+        rows, columns=("day", "maker", "billed", "booked", "apart", "look"), is_json=is_json, none="No lines."
+    )
+    if any(one.is_far for one in found):
+        raise typer.Exit(REFUSED)
