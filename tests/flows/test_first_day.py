@@ -58,6 +58,15 @@ def processes_telling(secret: str) -> list[int]:
     return found
 
 
+def moved_into(real: Stack) -> tuple[object, ...]:
+    """Return who came along, whether simulated, and with which zone, theme and device."""
+    asked = (
+        "SELECT username FROM core_user", "SELECT is_simulated FROM core_user", "SELECT time_zone FROM core_installation",
+        "SELECT value FROM core_settingvalue WHERE key = 'theme'", "SELECT name FROM core_devicetoken",
+    )  # fmt: skip
+    return tuple(real.value(question) for question in asked)
+
+
 @pytest.mark.drill
 def test_a_key_given_on_the_page_opens_the_real_factory_and_its_owner_does_not_join_twice(
     tmp_path: Path, maker: Faults
@@ -67,6 +76,8 @@ def test_a_key_given_on_the_page_opens_the_real_factory_and_its_owner_does_not_j
         stack.start()
         real = Stack(stack.home / "real", profile="embedded", more=stack.more)
         with Owner(stack) as owner, Visitor(stack.address) as again:
+            assert stack.cli("set", "theme", "dark").code == 0
+            assert stack.cli("token", "make", "phone", "--as", owner.name).code == 0
             refused = owner.post("POST", "/first-day/key/", form={"maker": "anthropic", "key": ""})
             given = owner.post("POST", "/first-day/key/", form={"maker": "anthropic", "key": KEY})
             stack.until((real.home / "factoryd.lock").exists, what="the real factory to take over")
@@ -79,9 +90,7 @@ def test_a_key_given_on_the_page_opens_the_real_factory_and_its_owner_does_not_j
         assert "claude-haiku-4-5" in page
         assert "Refused: no price" in page
         assert KEY not in page + given.text + refused.text
-        people = real.rows("SELECT username, is_simulated FROM core_user")
-        assert people == [{"username": owner.name, "is_simulated": 0}]
-        assert real.value("SELECT time_zone FROM core_installation") == "Pacific/Auckland"
+        assert moved_into(real) == (owner.name, 0, "Pacific/Auckland", '"dark"', "phone")
         assert real.value("SELECT count(*) FROM gateway_call") == 1
         assert real.value("SELECT count(*) FROM work_task") == 0
         assert holding(stack.home, KEY) == []

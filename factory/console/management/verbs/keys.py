@@ -18,6 +18,7 @@ from agents.gateway.services.makers import enter_price, standings
 from agents.gateway.services.usage import compare_usage, read_usage
 from core.adapters.homes import open_home
 from core.money import to_usd
+from factory.console.adapters.real_factory import real_environment
 from factory.console.management.find import As, actor_of
 from factory.console.management.show import AsJson, say, show_rows, usd
 from factory.console.management.verbs.entry import REFUSED, USAGE, app, stop
@@ -25,7 +26,6 @@ from factory.console.management.verbs.run import prepare
 
 key = typer.Typer(help="Set, check and forget the key of a model maker; it is never shown again.")
 app.add_typer(key, name="key", no_args_is_help=True)
-MODE_OF_CHILD = "FACTORY_MODE"
 STATES = {
     "ready": "ready", "unseen": "not checked yet", "no_price": "refused: no price", "not_in_key": "not in this key",
     "stopped": "stopped", "no_key": "no key",
@@ -214,14 +214,8 @@ def in_real_home() -> None:
 
 def _again_as_real() -> NoReturn:
     words = sys.argv[sys.argv.index("factory") + 1 :] if "factory" in sys.argv else sys.argv[1:]
-    told = {
-        **os.environ,
-        MODE_OF_CHILD: "real",
-        "FACTORY_HOME": str(settings.REAL_HOME),
-        "FACTORY_REHEARSAL_HOME": str(settings.REHEARSAL_HOME),
-    }
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "factory", *words]
-    os.execve(sys.executable, command, told)  # noqa: S606 (ourselves, no shell)
+    os.execve(sys.executable, command, real_environment())  # noqa: S606 (ourselves, no shell)
 
 
 @app.command(name="reconcile")
