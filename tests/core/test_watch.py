@@ -105,14 +105,14 @@ def test_an_address_that_answers_with_an_error_did_not_take_it(chat: str) -> Non
 
 
 def test_an_error_and_a_question_that_hangs_are_misses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "ANSWER_S", 0.05)
+    monkeypatch.setattr(watching, "ANSWER_S", 1.0)
     over = threading.Event()
 
     def breaks() -> str:
         raise ConnectionError("no database")
 
     def hangs() -> str:
-        return "" if over.wait(5) else "late"
+        return "" if over.wait(60) else "late"
 
     watch = Watch({"breaks": breaks, "hangs": hangs, "fine": lambda: ""}, channels={}, host="alpha")
     found = [watch.look(), watch.look()]
