@@ -14,6 +14,8 @@ from tests.builders import a_scope, an_agent, an_assignment
 from tests.faults.client import Faults
 
 HELLO = [{"role": "user", "content": "Hello"}]
+ONCE = {"door-count_tokens", "door-embeddings"}
+"""What has no stream."""
 FREE = {"door-models", "door-model", None}
 """Lists, and the door of every other address, which asks nobody."""
 BODIES: dict[str, dict[str, Any]] = {
@@ -47,10 +49,9 @@ def test_every_address_of_the_door_is_known_to_this_test() -> None:
     assert {name for name, _ in PAID} == BODIES.keys()
 
 
-@pytest.mark.parametrize("is_stream", ["whole", "stream"])
 @pytest.mark.parametrize(("name", "path"), PAID)
-def test_every_paid_door_takes_a_hold_in_every_scope(
-    begin: Begin, faults: Faults, name: str, path: str, is_stream: str
+def test_every_paid_door_takes_a_hold_in_every_scope_streamed_or_not(
+    begin: Begin, faults: Faults, name: str, path: str
 ) -> None:
     scopes = {kind: a_scope(kind=kind, life=5_000_000) for kind in ("task", "dag", "product")}
     agent = an_agent()
@@ -58,44 +59,50 @@ def test_every_paid_door_takes_a_hold_in_every_scope(
         agent=agent,
         assignment=an_assignment(agent, scopes=(agent.scope_id, *(s.id for s in scopes.values()))),
     )
-    stream = (
-        {"stream": True}
-        if is_stream == "stream" and name not in ("door-count_tokens", "door-embeddings")
-        else {}
-    )
+    streams = [{}] if name in ONCE else [{}, {"stream": True}]
 
-    answer = run.post(path, **BODIES[name], **stream)
+    answers = [run.post(path, **BODIES[name], **stream) for stream in streams]
 
-    assert answer.status_code == 200, answer.text
-    windows = Hold.objects.get().windows.values_list("scope__kind", "period")
-    assert set(windows) >= {
-        ("task", "life"), ("dag", "life"), ("product", "life"), ("agent", "day"), ("session", "life"),
-        ("factory", "day"), ("factory", "month"),
-    }  # fmt: skip
+    assert [answer.status_code for answer in answers] == [200] * len(streams), answers[-1].text
+    assert Hold.objects.count() == len(streams)
+    for hold in Hold.objects.all():
+        assert set(hold.windows.values_list("scope__kind", "period")) >= {
+            ("task", "life"), ("dag", "life"), ("product", "life"), ("agent", "day"), ("session", "life"),
+            ("factory", "day"), ("factory", "month"),
+        }  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "period"), LIMITS)
 @pytest.mark.parametrize(("name", "path"), PAID)
 def test_every_paid_door_refuses_when_one_limit_is_full(
-    begin: Begin, faults: Faults, name: str, path: str, kind: str, period: str
+    begin: Begin, faults: Faults, name: str, path: str
 ) -> None:
     agent = an_agent()
+    team = open_scope(kind="team", ref="build", label="Build team")
+    Scope.objects.filter(pk=agent.scope_id).update(parent=team)
     scopes = {made: a_scope(kind=made) for made in ("task", "dag", "product")} | {"agent": agent.scope}
     run = begin(
         agent=agent, assignment=an_assignment(agent, scopes=tuple(scope.id for scope in scopes.values()))
     )
-    team = open_scope(kind="team", ref="build", label="Build team")
-    Scope.objects.filter(pk=agent.scope_id).update(parent=team)
     session = Scope.objects.filter(kind="session").get()
-    full = {**scopes, "session": session, "team": team, "factory": factory_scope()}[kind]
-    set_limit(full, period=period, cap_microusd=0)
+    paying = {**scopes, "session": session, "team": team, "factory": factory_scope()}
 
-    answer = run.post(path, **BODIES[name])
+    for kind, period in LIMITS:
+        full = paying[kind]
+        set_limit(full, period=period, cap_microusd=0)
 
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["type"]) == (400, "BUDGET_EXCEEDED", "billing_error")
-    assert error["facts"]["layer"] in (
-        "one call",
-        f"{full.label} {'in all' if period == 'life' else 'per ' + period}",
-    )
+        answer = run.post(path, **BODIES[name])
+
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["type"]) == (
+            400,
+            "BUDGET_EXCEEDED",
+            "billing_error",
+        ), (kind, period)
+        assert error["facts"]["layer"] in (
+            "one call",
+            f"{full.label} {'in all' if period == 'life' else 'per ' + period}",
+        )
+        set_limit(full, period=period, cap_microusd=5_000_000)
+
     assert (Call.objects.count(), faults.calls()) == (0, [])
+    assert run.post(path, **BODIES[name]).status_code == 200

@@ -13,7 +13,7 @@ from billing.models import Hold, Scope, Window
 from billing.services import open_scope, set_switch
 from core.services import stop_everything
 from tests.agents.gateway.door.conftest import Begin, Run
-from tests.builders import a_scope, an_agent, an_assignment
+from tests.builders import an_agent, an_assignment
 from tests.faults.client import Faults
 from tests.faults.play import Play
 
@@ -94,12 +94,12 @@ def test_when_the_engine_hangs_up_on_a_stream_so_do_we_and_the_bound_is_booked(
 
 
 def test_when_the_engine_hangs_up_before_the_answer_so_do_we(begin: Begin, faults: Faults) -> None:
-    faults.always(Play(delay_s=20, times=None))
+    faults.always(Play(delay_s=6, times=None))
     run = begin()
 
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
-            f"{run.site}/v1/chat/completions", json={**ASK, "stream": False}, headers=run.headers, timeout=2
+            f"{run.site}/v1/chat/completions", json={**ASK, "stream": False}, headers=run.headers, timeout=3
         )
 
     assert_lost(faults)
@@ -127,26 +127,16 @@ def test_when_the_assignment_ends_its_open_streams_end(begin: Begin, faults: Fau
     until(settled)
 
 
-@pytest.mark.parametrize(
-    ("kind", "ref"),
-    [
-        ("agent", "Rex"),
-        ("provider", "openai"),
-        ("model", "openai/gpt-5-mini"),
-        ("product", "shop"),
-        ("team", "build"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "ref"), [("team", "build"), ("model", "openai/gpt-5-mini")])
 def test_a_switch_cuts_the_open_streams_it_means_and_refuses_the_next(
     begin: Begin, faults: Faults, kind: str, ref: str
 ) -> None:
     faults.always(SLOW)
     agent = an_agent(front={"team": "build"})
-    product = a_scope(kind="product", ref="shop")
     Scope.objects.filter(pk=agent.scope_id).update(
         parent=open_scope(kind="team", ref="build", label="Build team")
     )
-    run = begin(agent=agent, assignment=an_assignment(agent, scopes=(agent.scope_id, product.id)))
+    run = begin(agent=agent, assignment=an_assignment(agent))
     listener = Listener(run)
     listener.start()
     until(lambda: listener.got)
@@ -160,22 +150,21 @@ def test_a_switch_cuts_the_open_streams_it_means_and_refuses_the_next(
     assert (again.status_code, again.json()["error"]["code"]) == (400, "SWITCH_SET")
 
 
-@pytest.mark.parametrize("fault", ["stall", "reset", "cut", "malformed", "error_event"])
 def test_a_stream_that_breaks_is_told_as_an_error_and_booked_at_its_bound(
-    begin: Begin, faults: Faults, fault: str
+    begin: Begin, faults: Faults
 ) -> None:
-    faults.plan(Play(text="one two three four five six", fault=fault, chunk_s=0.01))
+    breaks = ["reset", "cut", "malformed", "error_event"]
+    faults.plan(*(Play(text="one two three four five six", fault=fault, chunk_s=0.01) for fault in breaks))
     run = begin()
-    if fault == "stall":  # nobody waits for it: the run ends first
-        threading.Timer(1, lambda: revoke_tokens(run.assignment.id)).start()
 
-    answer = run.post("/v1/chat/completions", **ASK)
+    answers = [run.post("/v1/chat/completions", **ASK) for _ in breaks]
 
-    assert answer.status_code == 200
-    assert '"error"' in answer.text.splitlines()[-2] + answer.text.splitlines()[-1]
+    assert [answer.status_code for answer in answers] == [200] * len(breaks)
+    assert all('"error"' in "".join(answer.text.splitlines()[-2:]) for answer in answers)
     until(settled)
-    call = Call.objects.get()
-    assert (call.status, call.cost_microusd) == ("lost", call.bound_microusd)
+    assert {(call.status, call.cost_microusd == call.bound_microusd) for call in Call.objects.all()} == {
+        ("lost", True)
+    }
 
 
 def test_what_fails_before_a_byte_is_out_is_tried_again_under_a_hold_of_its_own(
