@@ -25,8 +25,6 @@ from tests.flows.owner import Owner
 from tests.flows.stack import Stack
 
 FIRST = "I want to know when the script that copies our till data at night stays silent"
-LONGEST_S = 1.35
-"""Recovery may take this many leases."""
 
 
 def play(said: argparse.Namespace) -> Report:

@@ -52,6 +52,10 @@ UNEQUAL: Final = """
 
 
 MOST_TOLD: Final = 20
+LEASES: Final = 1.35
+"""Recovery may take this many leases."""
+BACK_S: Final = {"guard": 2.0, "proxy": 1.0, "product": 1.0}
+"""Within this time after the death of what carries them, users get a good answer."""
 
 
 @dataclass
@@ -67,7 +71,7 @@ class Report:
         in_flight: their requests that died with the product, its proxy or its guard: those alone may.
         refused_when_full: reports a product could not write down because the disk was full; it said so (500).
         losses: each lost request in words.
-        users_back_s: after each such death, seconds until the next good answer.
+        users_back_s: after each such death, by victim, seconds until the next good answer.
     """
 
     profile: str
@@ -86,7 +90,7 @@ class Report:
     losses: list[str] = field(default_factory=list)
     in_flight: int = 0
     refused_when_full: int = 0
-    users_back_s: list[float] = field(default_factory=list)
+    users_back_s: dict[str, list[float]] = field(default_factory=dict)
     posts_doubled: int = 0
     posts_lost: int = 0
     seconds: float = 0.0
@@ -109,12 +113,21 @@ class Report:
             self.tasks_lost, self.tasks_stuck, self.effects_doubled, self.paid_steps_repeated, self.books_wrong,
             self.requests_lost, self.posts_doubled, self.posts_lost,
         )  # fmt: skip
-        return not any(wrong) and self.slowest_s <= 1.35 * self.lease_s
+        return not any(wrong) and self.slowest_s <= LEASES * self.lease_s and self._users_are_back_in_time
+
+    @property
+    def _users_are_back_in_time(self) -> bool:
+        return all(max(waits) <= BACK_S[victim] for victim, waits in self.users_back_s.items())
 
     @property
     def slowest_s(self) -> float:
         """Return the longest recovery in seconds; 0 when nothing was killed."""
         return max(self.recoveries_s, default=0.0)
+
+    def _worst_waits(self) -> str:
+        return ", ".join(
+            f"{victim} {said(max(waits))}" for victim, waits in sorted(self.users_back_s.items())
+        )
 
     def as_json(self) -> str:
         """Return one line for a machine."""
@@ -140,7 +153,7 @@ class Report:
             *([("of those", "; ".join(self.losses[:MOST_TOLD]))] if self.losses else []),
             ("in flight when proxy, guard or product died", str(self.in_flight)),
             ("refused while the disk was full", str(self.refused_when_full)),
-            ("next good answer after those, worst", said(max(self.users_back_s, default=None))),
+            ("next good answer after those, worst", self._worst_waits()),
             ("reports doubled, lost", f"{self.posts_doubled}, {self.posts_lost}"),
             ("recovery p50, p99", f"{said(p50)}, {said(p99)} (lease {self.lease_s:g} s)"),
             ("took", said(self.seconds)),

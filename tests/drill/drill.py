@@ -4,7 +4,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +16,7 @@ from rich.console import Console
 from factory.delivery.errors import EdgeUnavailable
 from tests.drill.count import Report
 from tests.drill.users import Asked, Users
-from tests.drill.victims import CUT_USERS_OFF, HELD, Targets
+from tests.drill.victims import CUT_USERS_OFF, HELD, Death, Targets
 from tests.flows.owner import BUSY, LIVE, Owner
 from tests.flows.stack import Row, Stack
 
@@ -63,7 +63,7 @@ class Drill:
     dice: random.Random
     ventures: list[str] = field(default_factory=list)
     ideas: list[str] = field(default_factory=lambda: list(IDEAS))
-    deaths: list[tuple[str, float]] = field(default_factory=list)
+    deaths: list[Death] = field(default_factory=list)
     full_disk: tuple[float, float] = (0.0, 0.0)
 
     @contextmanager
@@ -108,29 +108,28 @@ class Drill:
         """Kill somebody, bring them back where nobody else does, and wait until what they held goes on."""
         self.stack.until(self._may_be_struck, what="work that is not one death away from being parked")
         self._wait_for_hands(victim)
-        held, began = self.stack.rows(HELD), time.monotonic()
-        gone = self.targets.strike(victim)
-        self.deaths.append((victim, began))
-        self.report.kills[victim] = self.report.kills.get(victim, 0) + bool(gone)
+        held = self.stack.rows(HELD)
+        death = self.targets.strike(victim)
+        self.deaths.append(death)
+        self.report.kills[victim] = self.report.kills.get(victim, 0) + bool(death.pids)
         time.sleep(1.0)
         self.targets.start_again(victim)
-        torn = held_by(gone, held)
-        self.wait_until_it_goes_on(torn, since=began, instead_of=(victim, gone))
+        torn = held_by(death.pids, held)
+        self.wait_until_it_goes_on(torn, since=death.began, instead_of=death)
         say(f"  {victim}: held {len(torn)} tasks; went on after {self.report.recoveries_s[-1]:.1f} s")
 
     def wait_until_it_goes_on(
-        self, torn: dict[str, str], *, since: float, instead_of: tuple[str, set[int]] = ("", set())
+        self, torn: dict[str, str], *, since: float, instead_of: Death | None = None
     ) -> None:
         """Wait until what was torn out of somebody's hands is in others', and note how long that took.
 
         Args:
             torn: tasks, each with the lease it was held under.
             since: the blow, on the monotonic clock.
-            instead_of: who was struck, and their processes: others must be there, and the pages answer.
+            instead_of: who was struck: others must be there, and the pages answer.
         """
-        victim, gone = instead_of
         self.stack.until(
-            lambda: self._goes_on(torn) and (not victim or self._is_back(victim, gone)),
+            lambda: self._goes_on(torn) and (instead_of is None or self._is_back(instead_of)),
             what="it to go on",
             every_s=0.05,
         )
@@ -158,12 +157,15 @@ class Drill:
             return all(now.get(task) != lease and task not in behind for task, lease in torn.items())
         return False
 
-    def _is_back(self, victim: str, gone: set[int]) -> bool:
+    def _is_back(self, death: Death) -> bool:
         """Say whether another one is there, or nobody needs any, and the pages answer."""
         with suppress(*OUT_OF_REACH, EdgeUnavailable):
-            is_there = not gone or victim in AT_NEED or bool(self.targets.of(victim) - gone)
+            is_there = not death.pids or death.victim in AT_NEED or bool(self._others(death))
             return is_there and self.stack.answers()
         return False
+
+    def _others(self, death: Death) -> set[int]:
+        return self.targets.of(death.victim) - death.pids
 
     def tell_where_it_stands(self) -> None:
         """Print what holds up what, for whoever looks into a drill that did not end."""
@@ -176,8 +178,9 @@ class Drill:
         """Tell requests that died with what carried them from those that should have been answered."""
         self.report.requests = len(users.asked)
         for one in users.failed:
-            moments = [at for victim, at in self.deaths if victim in CUT_USERS_OFF]
-            was_inside = any(one.at <= at <= one.at + one.took_s for at in moments)
+            was_inside = any(
+                one.at <= death.ended and death.began <= one.at + one.took_s for death in self._cut_off()
+            )
             was_full = (
                 one.status == 500 and self.full_disk[0] <= one.at + one.took_s and one.at <= self.full_disk[1]
             )
@@ -186,18 +189,21 @@ class Drill:
             if not (was_inside or was_full):
                 self.report.requests_lost += 1
                 self.report.losses.append(self._told(one))
-        for victim, at in self.deaths:
-            if victim in CUT_USERS_OFF and (back := users.good_again_after(at)) is not None:
-                self.report.users_back_s.append(back)
+        for death in self._cut_off():
+            if (back := users.good_again_after(death.began)) is not None:
+                self.report.users_back_s.setdefault(death.victim, []).append(back)
 
-    def _told(self, one: Asked) -> str:
+    def _cut_off(self) -> list[Death]:
+        return [death for death in self.deaths if death.victim in CUT_USERS_OFF]
+
+    def _told(self, asked: Asked) -> str:
         """Say how a request ended and who had died last before its end."""
-        before = [(at, victim) for victim, at in self.deaths if at <= one.at + one.took_s]
-        at, victim = max(before, default=(one.at, "nobody"))
-        verb, ended = "POST" if one.number else "GET", one.status or one.error
-        return f"{verb} {ended}, {one.at - at:+.2f} to {one.at + one.took_s - at:+.2f} s after {victim} died"
+        before = [(one.began, one.victim) for one in self.deaths if one.began <= asked.at + asked.took_s]
+        at, victim = max(before, default=(asked.at, "nobody"))
+        verb, ended = "POST" if asked.number else "GET", asked.status or asked.error
+        return f"{verb} {ended}, {asked.at - at:+.2f} to {asked.at + asked.took_s - at:+.2f} s after {victim} died"
 
 
-def held_by(pids: set[int], held: list[Row]) -> dict[str, str]:
+def held_by(pids: Collection[int], held: list[Row]) -> dict[str, str]:
     """Return the tasks among `held` that these processes hold, each with its lease."""
     return {row["id"]: row["lease"] for row in held if any(f":{pid}:" in row["leased_to"] for pid in pids)}

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,10 +19,21 @@ EDGE: Final = ("keeper", "guard", "proxy", "product")
 EMBEDDED: Final = ("factoryd", "rehearsal", *EDGE)
 FULL: Final = ("web", "worker", "worker-2", "child", "beat", "redis", "postgres", "rehearsal", *EDGE)
 HELD: Final = "SELECT id, lease, leased_to, failures FROM work_task WHERE lease IS NOT NULL"
+GONE_S: Final = 5.0
 SERVICES: Final = ("redis", "postgres")
 CUT_USERS_OFF: Final = frozenset({"guard", "proxy", "product"})
 """Only with these may a user lose what was in flight."""
 SECOND: Final = ("worker", "--queues", "cloud,build,control,notify")
+
+
+@dataclass(frozen=True)
+class Death:
+    """One blow: the signal was sent at `began`, and at `ended` nothing of them was alive (monotonic seconds)."""
+
+    victim: str
+    pids: frozenset[int]
+    began: float
+    ended: float
 
 
 @dataclass
@@ -37,15 +49,18 @@ class Targets:
         """Return who can be killed."""
         return FULL if self.stack.profile == "full" else EMBEDDED
 
-    def strike(self, name: str) -> set[int]:
-        """End somebody at once, with all they forked; return the processes that are gone."""
+    def strike(self, name: str) -> Death:
+        """End somebody at once, with all they forked; return when they are gone."""
         gone = self.of(name)
+        began = time.monotonic()
         for pid in sorted(gone):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if name in self.stack.children:
             self.stack.children.pop(name).wait(timeout=PATIENCE_S)
-        return gone
+        while any(is_alive(pid) for pid in gone) and time.monotonic() < began + GONE_S:
+            time.sleep(0.001)
+        return Death(name, frozenset(gone), began, time.monotonic())
 
     def of(self, name: str) -> set[int]:
         """Return the processes behind a name; empty when there is none just now."""
@@ -110,6 +125,13 @@ def below(pid: int) -> set[int]:
         fresh = {child for child, parent in with_parents() if parent in fresh} - found
         found |= fresh
     return found
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process still runs; a corpse does not."""
+    with suppress(OSError):
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 def with_parents() -> Iterator[tuple[int, int]]:
