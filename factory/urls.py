@@ -45,6 +45,7 @@ urlpatterns = [
     re_path(r"^api/", NoSuchDoor.as_view()),
     path("", include("agents.gateway.door.urls")),
     path("", include("billing.urls")),
+    path("", include("factory.pipeline.urls")),
     path("", include("factory.insight.urls")),
     path("", include("factory.console.urls")),
 ]

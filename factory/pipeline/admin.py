@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from core.admin import ReadOnlyAdmin, in_usd
-from factory.pipeline.models import Advice, Objective, ObjectiveChange, Plan, Quote, Round
+from factory.pipeline.models import Advice, Hook, HookCall, Objective, ObjectiveChange, Plan, Quote, Round
 
 
 @admin.register(Objective)
@@ -66,3 +66,23 @@ class QuoteAdmin(ReadOnlyAdmin):
     list_filter = ("basis", "mode", "made_at")
     list_select_related = ("product",)
     search_fields = ("id", "product__name")
+
+
+@admin.register(Hook)
+class HookAdmin(ReadOnlyAdmin):
+    """Senders outside."""
+
+    list_display = ("name", "pause_s", "created_by", "created_at", "closed_at")
+    list_filter = ("closed_at",)
+    search_fields = ("name", "created_by")
+    exclude = ("secret",)
+
+
+@admin.register(HookCall)
+class HookCallAdmin(ReadOnlyAdmin):
+    """What they said."""
+
+    list_display = ("at", "hook", "text", "objective")
+    list_filter = ("hook",)
+    list_select_related = ("hook", "objective")
+    search_fields = ("text",)

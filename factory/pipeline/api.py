@@ -12,8 +12,15 @@ from core.api.reading import Reason, Said
 from core.api.routes import Doors
 from core.api.rows import Door, Row, Rows, verb
 from core.ids import new_id
-from factory.pipeline.models import Advice, Objective, ObjectiveChange, Plan, Quote
-from factory.pipeline.services import Wish, cancel_objective, receive_objective, start_from_idea
+from factory.pipeline.models import Advice, Hook, Objective, ObjectiveChange, Plan, Quote
+from factory.pipeline.services import (
+    Wish,
+    cancel_objective,
+    close_hook,
+    open_hook,
+    receive_objective,
+    start_from_idea,
+)
 from factory.pipeline.services.quotes import held_against
 from portfolio.models import Product
 
@@ -196,10 +203,59 @@ class AdviceDoor(Rows):
     filterset_fields = ("choice",)
 
 
+class HookOut(Row[Hook]):
+    """One sender outside."""
+
+    class Meta:
+        """What is shown: never its secret."""
+
+        model = Hook
+        fields = ("name", "pause_s", "created_by", "created_at", "closed_at")
+
+
+class HookMadeOut(serializers.Serializer[Any]):
+    """The sender that was let in, and what it signs with: told this once."""
+
+    name = serializers.CharField()
+    pause_s = serializers.IntegerField()
+    secret = serializers.CharField()
+
+
+class HookIn(Said):
+    """Who may send wishes, and how long its messages are gathered before they become one."""
+
+    may_say = frozenset({"name"})
+
+    name = serializers.SlugField(max_length=40)
+    pause_s = serializers.IntegerField(min_value=0, max_value=86_400, required=False, default=60)
+
+
+class HookDoor(Rows):
+    """Senders outside; each posts to `/hooks/NAME/`, with `t=SECOND,v1=HMAC-SHA256 of "SECOND.BODY"` in X-Factory-Signature."""
+
+    serializer_class = HookOut
+    queryset = Hook.objects.all()
+    lookup_field = "name"
+    lookup_value_converter = "slug"
+
+    @verb(may=OWNERS, takes=HookIn, gives=HookMadeOut, status=201, is_secret=True)
+    def create(self, caller: Caller, said: Told) -> Hook:
+        """Let a sender in."""
+        hook, secret = open_hook(said["name"], pause_s=said["pause_s"], by=caller.name)
+        hook.secret = secret
+        return hook
+
+    @verb(may=KEEPERS, gives=HookOut)
+    def close(self, caller: Caller, said: Told, name: str) -> Hook:
+        """Hear it no more."""
+        return close_hook(name, by=caller.name)
+
+
 DOORS: Doors = {
     "ideas": IdeaDoor,
     "objectives": ObjectiveDoor,
     "plans": PlanDoor,
     "quotes": QuoteDoor,
     "advice": AdviceDoor,
+    "hooks": HookDoor,
 }

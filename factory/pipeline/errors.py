@@ -46,3 +46,24 @@ class SandboxUnavailable(FactoryError):
 
     code = "SANDBOX_UNAVAILABLE"
     http_status = 503
+
+
+class HookUnknown(FactoryError):
+    """Nobody of this name may send anything here."""
+
+    code = "HOOK_UNKNOWN"
+    http_status = 401
+
+
+class HookTaken(FactoryError):
+    """There is a sender of this name, or there was one; choose another name."""
+
+    code = "HOOK_TAKEN"
+
+
+class HookFull(FactoryError):
+    """Too many messages of this sender wait to be read."""
+
+    code = "HOOK_FULL"
+    http_status = 429
+    is_retryable = True

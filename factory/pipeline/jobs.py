@@ -6,11 +6,13 @@ from core.registry import Assignment, Outcome, Stop, every, register_job
 from factory.pipeline.services.build import ACTION, open_build, question_about
 from factory.pipeline.services.cycle import EVERY_S, look_around
 from factory.pipeline.services.discover import propose_again
+from factory.pipeline.services.hooks import take_calls
 from factory.pipeline.services.ventures import settle_tests, validate_product
 from factory.work.models import Task
 from portfolio.models import Product
 
 every(0.3, name="pipeline.settle_tests")(settle_tests)
+every(2, name="pipeline.take_calls")(take_calls)
 every(EVERY_S, name="pipeline.look_around")(look_around)
 
 

@@ -207,3 +207,53 @@ class Advice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.choice}: {self.words[:60]}"
+
+
+class Hook(models.Model):
+    """One sender outside whose signed messages become wishes; many within its pause become one. Source: R-04.21."""
+
+    name = models.SlugField(primary_key=True, max_length=40)
+    secret = models.TextField(help_text="Sealed.")
+    pause_s = models.PositiveIntegerField(help_text="Machine time from the first message to the wish.")
+    created_by = models.CharField(max_length=80)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class HookCallQuerySet(models.QuerySet["HookCall"]):
+    """Questions about messages."""
+
+    def waiting(self) -> "HookCallQuerySet":
+        """Return those of which no wish was made yet, the oldest first."""
+        return self.filter(objective=None).order_by("at", "id")
+
+
+class HookCall(models.Model):
+    """One signed message, once; a repeat of it is the same row."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    hook = models.ForeignKey(Hook, on_delete=models.PROTECT, related_name="calls")
+    signature_sha256 = models.CharField(max_length=64)
+    text = models.TextField(help_text="Data, never an order.")
+    objective = models.ForeignKey(
+        Objective, on_delete=models.PROTECT, null=True, blank=True, related_name="calls"
+    )
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = HookCallQuerySet.as_manager()
+
+    class Meta:
+        """Nobody's message counts twice."""
+
+        constraints = [
+            models.UniqueConstraint(name="one_call_per_signature", fields=["hook", "signature_sha256"])
+        ]
+        indexes = [
+            models.Index(name="call_waits", fields=["hook", "at"], condition=models.Q(objective__isnull=True))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hook_id}: {self.text[:60]}"

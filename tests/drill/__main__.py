@@ -81,6 +81,8 @@ def go_through(drill: Drill, owner: Owner, said: argparse.Namespace, *, has_own_
     found = written(stack.home / "products" / str(UUID(product["id"])) / "db.sqlite3", table=f"{app}_past")
     report.posts_doubled = sum(times > 1 for times in found.values())
     report.posts_lost = sum(one.is_good and one.number not in found for one in users.asked if one.number)
+    if report.tasks_stuck or report.books_wrong:
+        drill.tell_where_it_stands()
 
 
 def cut_one_off(drill: Drill, owner: Owner) -> set[int]:

@@ -44,13 +44,10 @@ DOUBLED: Final = (
 OPEN_HOLDS: Final = "SELECT count(*) AS n FROM billing_hold WHERE state = 'held'"
 HELD: Final = "SELECT coalesce(sum(held_microusd), 0) AS n FROM billing_window"
 UNEQUAL: Final = """
-    SELECT (SELECT coalesce(sum(cost_microusd), 0) FROM gateway_call WHERE status = 'answered')
-    + (SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry WHERE is_lost)
+    SELECT (SELECT coalesce(sum(cost_microusd), 0) FROM gateway_call)
     - (SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry WHERE kind = 'model_call') AS n
 """
-"""Answered calls and lost holds are everything the ledger says of models."""
-
-
+"""What every call cost, those whose end nobody knows at their bound, is everything the ledger says of models."""
 MOST_TOLD: Final = 20
 LEASES: Final = 1.35
 """Recovery may take this many leases."""

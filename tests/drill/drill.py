@@ -45,6 +45,11 @@ STANDS: Final = (
     " WHERE state NOT IN ('completed', 'cancelled')",
     "SELECT scope, n, holder, is_open FROM work_permit WHERE holder IS NOT NULL",
     "SELECT task_id, n, state, worker, claimed_at FROM work_attempt WHERE state = 'open'",
+    "SELECT l.error_class, l.is_poison, l.error, t.key FROM work_deadletter l JOIN work_task t ON t.id = l.task_id",
+    "SELECT state, bound_microusd, owner, placed_at, expires_at FROM billing_hold WHERE state NOT IN ('captured', 'released')",
+    "SELECT c.id, c.status, c.cost_microusd, sum(e.amount_microusd) AS booked, count(*) AS entries, max(c.words) AS words"
+    " FROM gateway_call c JOIN billing_entry e ON e.call_id = c.id GROUP BY c.id, c.status, c.cost_microusd"
+    " HAVING sum(e.amount_microusd) <> coalesce(c.cost_microusd, -1)",
     "SELECT service, until FROM work_outage",
     "SELECT name, kind, queues, seen_at FROM core_process",
     "SELECT stopped_at, draining_at, maintenance_at FROM core_installation",

@@ -13,7 +13,7 @@ from core.models import Process
 from core.services import issue_device_token, put_blob
 from factory.delivery.models import Place
 from factory.pipeline.models import Advice, Plan
-from factory.pipeline.services import Wish, move_objective, receive_objective
+from factory.pipeline.services import Wish, move_objective, open_hook, receive_objective
 from factory.repo.models import Merge
 from factory.work.models import Artifact, Attempt, DeadLetter, Effect, Task
 from factory.work.rules import TaskSpec
@@ -96,6 +96,7 @@ def _planned(story: Story, attempt: Attempt, letter: DeadLetter) -> None:
         arguments={},
         title="Tell them",
     )
+    open_hook(name, pause_s=60, by="test")
     wish = Wish(text="Watch my nightly jobs", source="owner", key=name, by="test")
     objective = receive_objective(wish)[0]
     move_objective(objective, to="planning", actor="test")

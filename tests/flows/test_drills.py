@@ -57,9 +57,10 @@ def promises(stack: Stack) -> set[Any]:
 
 
 def books(stack: Stack) -> tuple[int, int]:
-    """Return what all calls cost and what stands in the ledger."""
+    """Return what all calls cost and what stands in the ledger for them."""
     calls = stack.value("SELECT coalesce(sum(cost_microusd), 0) FROM gateway_call")
-    return int(calls), int(stack.value("SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry"))
+    ledger = "SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry WHERE kind = 'model_call'"
+    return int(calls), int(stack.value(ledger))
 
 
 def tables_of(stack: Stack, product_id: str) -> set[str]:

@@ -14,8 +14,10 @@ PAID_TWICE = """
 
 
 def spent(stack: Stack) -> int:
-    """Return what stands in the ledger."""
-    return int(stack.value("SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry"))
+    """Return what stands in the ledger for models."""
+    return int(
+        stack.value("SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry WHERE kind = 'model_call'")
+    )
 
 
 def test_a_build_that_was_killed_ends_all_the_same_and_pays_no_step_twice(tmp_path: Path) -> None:
