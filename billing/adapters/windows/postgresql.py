@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import psycopg
@@ -135,6 +136,11 @@ from bill b
 """
 
 
+RELAX: Final = "select set_config('synchronous_commit', 'off', true)"
+_may_wait: ContextVar[bool] = ContextVar("may_wait", default=True)
+"""Whether the end of the running transaction waits for the disk."""
+
+
 class PostgresWindows:
     """Windows are locked in one order, so two calls never wait for each other; the second statement sees what the first waited for."""
 
@@ -154,10 +160,12 @@ class PostgresWindows:
         if connections[DEFAULT_DB_ALIAS].in_atomic_block:
             yield
             return
-        with transaction.atomic():
-            with _connected() as raw, psycopg.Cursor(raw) as cursor:
-                cursor.execute("set local synchronous_commit to off")
-            yield
+        token = _may_wait.set(False)
+        try:
+            with transaction.atomic():
+                yield
+        finally:
+            _may_wait.reset(token)
 
     def settle(self, bill: Bill) -> Settled | None:
         """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
@@ -186,9 +194,12 @@ class PostgresWindows:
 
 def _locked(lock: str, statement: str, facts: Mapping[str, Any]) -> list[Any]:
     """Run both in one round trip: without a transaction of the caller they are one of their own."""
-    with _connected() as raw, raw.pipeline(), psycopg.Cursor(raw) as first, psycopg.Cursor(raw) as second:
-        first.execute(lock, facts, prepare=True)
-        second.execute(statement, facts, prepare=True)
+    with _connected() as raw, psycopg.Cursor(raw) as first, psycopg.Cursor(raw) as second:
+        with raw.pipeline():
+            if not _may_wait.get():
+                raw.execute(RELAX, prepare=True)
+            first.execute(lock, facts, prepare=True)
+            second.execute(statement, facts, prepare=True)
         return second.fetchall()
 
 
