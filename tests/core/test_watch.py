@@ -148,6 +148,7 @@ def test_a_factory_that_says_it_lives_is_well_and_one_that_fell_silent_is_not(ki
     ]
 
 
+@pytest.mark.drill
 def test_a_watcher_of_one_process_tells_that_it_is_gone_and_ends(tmp_path: Path) -> None:
     home = {**os.environ, "FACTORY_HOME": str(tmp_path), "FACTORY_MODE": "rehearsal"}
     home.pop("FACTORY_DATABASE_URL", None)
@@ -160,7 +161,7 @@ def test_a_watcher_of_one_process_tells_that_it_is_gone_and_ends(tmp_path: Path)
         lives = watcher.poll() is None
         victim.send_signal(signal.SIGKILL)
         victim.communicate()
-        code = watcher.wait(timeout=60)
+        code = watcher.wait(timeout=300)
     finally:
         watcher.kill()
 

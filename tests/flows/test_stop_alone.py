@@ -9,6 +9,7 @@ import pytest
 
 from tests.flows.stack import Stack
 
+pytestmark = pytest.mark.drill
 NOBODY = "redis://127.0.0.1:1/0"
 SPEND = """
 import json, time
@@ -64,7 +65,7 @@ def test_a_stop_with_only_the_database_alive_ends_who_spends_and_stands_until_th
     assert spending.stdout.readline() == "begun\n"
 
     stopped = alone.cli("stop")
-    said, _ = spending.communicate(timeout=60)
+    said, _ = spending.communicate(timeout=300)
 
     assert stopped.code == 0, stopped.sentence
     assert json.loads(said) == ["SWITCH_SET", True]
