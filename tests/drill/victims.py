@@ -88,7 +88,7 @@ class Targets:
         pid = {"keeper": state.keeper_pid, "guard": parent_of(state.keeper_pid), "proxy": state.proxy_pid}[
             name
         ]
-        return {pid} if pid else set()
+        return {pid} if pid and "edge" in command_of(pid) else set()  # who lost its parent has a stranger's
 
     def start_again(self, name: str) -> None:
         """Do what a service manager does for those who do not come back by themselves."""
