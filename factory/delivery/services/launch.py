@@ -131,11 +131,11 @@ def _try_out(release: Release, *, edge: Edge, stop: Stop) -> None:
     put_table(edge)
     _clear_trial(release, edge=edge)
     with fake_site() as site:
-        disk.home.open_trial()
-        disk.migrate_trial()
-        begin_trial(release, may_fetch=site.address)
-        put_table(edge)
         with needing_room(disk.home.database.parent, what=f"to try {release}"):
+            disk.home.open_trial()
+            disk.migrate_trial()
+            begin_trial(release, may_fetch=site.address)
+            put_table(edge)
             _wait_for_proof(release, edge=edge, stop=stop)
             _drive(release, site=site, stop=stop)
         move_release(release, to=State.SWITCHING)
