@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,7 +117,9 @@ def read_env() -> Env:
     for name in [name for name in os.environ if name.startswith("FACTORY_") and name.endswith("_FILE")]:
         os.environ[name.removesuffix("_FILE")] = Path(os.environ.pop(name)).read_text().strip()
     if strange := {name for name in os.environ if name.startswith("FACTORY_")} - known:
-        sys.exit(f"Unknown setting {', '.join(sorted(strange))}. Known: {', '.join(sorted(known))}.")
+        near = {name: get_close_matches(name, known, n=1) for name in sorted(strange)}
+        said = ", ".join(f"{name} (is {like[0]} meant?)" if like else name for name, like in near.items())
+        sys.exit(f"Unknown setting {said}. All that are known stand in deploy/factory.env.example.")
     try:
         return Env()
     except ValidationError as error:

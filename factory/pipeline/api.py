@@ -21,7 +21,7 @@ from factory.pipeline.services import (
     receive_objective,
     start_from_idea,
 )
-from factory.pipeline.services.quotes import held_against
+from factory.pipeline.services.quotes import foreseen, held_against
 from portfolio.models import Product
 
 Told = Mapping[str, Any]
@@ -146,7 +146,7 @@ class PlanDoor(Rows):
 
 
 class HeldOut(serializers.Serializer[Any]):
-    """One part of a quote, and what the build took for it so far; null: nothing of it was done."""
+    """One part of a quote, and what the build took for it so far; null: nothing of it was done, or many quotes are read."""
 
     name = serializers.CharField(source="part.name")
     agent = serializers.CharField(source="part.agent")
@@ -173,8 +173,9 @@ class QuoteOut(Row[Quote]):
 
     @extend_schema_field(HeldOut(many=True))
     def get_parts(self, row: Quote) -> list[dict[str, Any]]:
-        """Return its parts beside what they took."""
-        return list(HeldOut(held_against(row), many=True).data)
+        """Return its parts; beside what they took where one quote is read alone."""
+        held = held_against(row) if self.parent is None else foreseen(row)
+        return list(HeldOut(held, many=True).data)
 
 
 class QuoteDoor(Rows):

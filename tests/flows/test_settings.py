@@ -16,7 +16,7 @@ from django.conf import settings
 print(json.dumps({n: re.sub(' at 0x[0-9a-f]+', '', repr(getattr(settings, n))) for n in dir(settings) if n.isupper()}))
 """
 WHERE = {
-    "HOME", "BLOBS_DIR", "REPOS_DIR", "PRODUCTS_DIR", "WORK_DIR", "DATABASES", "SECRET_KEY",
+    "HOME", "BLOBS_DIR", "REPOS_DIR", "PRODUCTS_DIR", "WORK_DIR", "DATABASES", "LOGGING", "SECRET_KEY",
     "IS_AUTO", "REHEARSAL_HOME", "REAL_HOME",
 }  # fmt: skip
 """The home, what stands in it, the secret that is kept in it, and the homes of the other mode."""

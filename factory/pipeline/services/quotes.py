@@ -177,10 +177,15 @@ def held_against(quote: Quote) -> list[Held]:
     """Return each line of a quote with what the build took for it, and what it took unforeseen."""
     dag = build_of(quote.product)
     spent = spent_by_part(dag) if dag else {}
-    foreseen = [Part(**row) for row in quote.parts]
-    names = {part.name for part in foreseen}
+    parts = [held.part for held in foreseen(quote)]
+    names = {part.name for part in parts}
     unforeseen = [Part(name, "", "", 0, 0, 0, 0) for name in ORDER if name in spent and name not in names]
-    return [Held(part, spent.get(part.name)) for part in (*foreseen, *unforeseen)]
+    return [Held(part, spent.get(part.name)) for part in (*parts, *unforeseen)]
+
+
+def foreseen(quote: Quote) -> list[Held]:
+    """Return each line of a quote, without what the build took for it."""
+    return [Held(Part(**row), None) for row in quote.parts]
 
 
 def last_quote(product: Product) -> Quote | None:

@@ -77,7 +77,8 @@ def test_a_key_is_proved_on_the_page_and_its_models_stand_there_with_what_each_c
     assert answer.status_code == 303
     assert "Until a key is set no model is asked." in before
     assert key_of("anthropic") == KEY
-    assert "stored sealed, ends with WXYZ; proved" in page
+    assert "stored sealed, ends with WXYZ" in page
+    assert "Anthropic, proved" in page
     assert "claude-haiku-4-5" in page
     assert "Refused: no price" in page
     assert "SANDBOX" not in page
