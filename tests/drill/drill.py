@@ -38,8 +38,8 @@ GIVEN_UP: Final = """
 SPARED: Final = 2
 HANDS: Final = frozenset({"factoryd", "worker", "worker-2", "child"})
 HANDS_S: Final = 20.0
-AT_NEED: Final = frozenset({"rehearsal"})
-"""Comes back with the next call for it."""
+AT_NEED: Final = frozenset({"rehearsal", "guard"})
+"""They come back when they are needed: with the next call, with the keeper's end."""
 STANDS: Final = (
     "SELECT key, state, queue, lane, held, failures, leased_to, changed_at FROM work_task"
     " WHERE state NOT IN ('completed', 'cancelled')",
