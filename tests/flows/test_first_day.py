@@ -101,6 +101,7 @@ def test_a_key_given_on_the_page_opens_the_real_factory_and_its_owner_does_not_j
         stack.close()
 
 
+@pytest.mark.drill
 def test_one_command_sets_up_a_factory_from_nothing(tmp_path: Path, maker: Faults) -> None:
     stack = unnamed(tmp_path / "home", maker)
 

@@ -21,7 +21,8 @@ def test_everything_the_ticker_does_in_an_idle_hour_asks_no_model(settings: Sett
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _ in range(3):
             for chore in chores():
-                chore.run()
+                if not chore.name.startswith("test."):  # made up by other tests
+                    chore.run()
             relay_waiting()
             clock.shift(timedelta(minutes=20))
 

@@ -63,6 +63,7 @@ print(python.parent.parent.stat().st_ino)
     ]
 
 
+@pytest.mark.drill
 def test_another_hash_builds_nothing_and_says_why(tmp_path: Path) -> None:
     lock, home = small_lock(tmp_path, digest="0" * 64), tmp_path / "home"
 

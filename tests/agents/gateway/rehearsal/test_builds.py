@@ -36,6 +36,7 @@ def built(process: child.Process, idea: str, folder: Path) -> Build:
     return build
 
 
+@pytest.mark.drill
 def test_a_build_with_a_planted_mistake_is_found_out_and_mended(serving: Serving, tmp_path: Path) -> None:
     build = built(serving("7:defect=limit_off_by_one"), IDEAS["register"], tmp_path)
     app = build.blueprint["core_function"]["app"]

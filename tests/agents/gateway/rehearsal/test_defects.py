@@ -21,11 +21,7 @@ from tests.agents.gateway.rehearsal.models import run
 
 Clean = Callable[[str], Path]
 NAMES = {f"{kind}-{defect.name}": (kind, defect) for kind, core in CORES.items() for defect in core.defects}
-SAMPLE = (
-    "heartbeat-grace_ignored",
-    "heartbeat-unescaped",
-    "heartbeat-shell_command",
-)
+SAMPLE = ("heartbeat-unescaped",)
 
 
 @pytest.fixture(scope="module")
