@@ -38,8 +38,8 @@ GIVEN_UP: Final = """
 SPARED: Final = 2
 HANDS: Final = frozenset({"factoryd", "worker", "worker-2", "child"})
 HANDS_S: Final = 20.0
-AT_NEED: Final = frozenset({"rehearsal", "guard"})
-"""They come back when they are needed: with the next call, with the keeper's end."""
+AT_NEED: Final = frozenset({"rehearsal"})
+"""Who comes back when it is needed: with the next call."""
 STANDS: Final = (
     "SELECT key, state, queue, lane, held, failures, leased_to, changed_at FROM work_task"
     " WHERE state NOT IN ('completed', 'cancelled')",

@@ -16,7 +16,8 @@ from typing import Any
 from . import child
 from .caddy import Caddy, Ports
 from .control import listen
-from .guard import DOUBLE, lock_home
+from .guard import DOUBLE, GUARD_LOCK, lock_home, try_lock
+from .heir import succeed
 from .launch import Launch
 from .process import write_private
 from .table import Malformed, Route, Spec, Table, key_of, next_route, parse_table
@@ -248,16 +249,21 @@ class Keeper:
         ):  # else it went with the home folder, and another edge's may stand there
             shutil.rmtree(self.run, ignore_errors=True)
 
-    async def work(self) -> None:
-        """Take over, listen, then step at every tick and every wake until told to stop."""
+    async def work(self) -> int | None:
+        """Take over, listen, then step at every tick and every wake until told to stop.
+
+        Returns: the guard's lock when the guard died, which ends this too; None when told to stop.
+        """
         self.take_over()
         door = await listen(self.run / "control.sock", self.answer)
         while not self.over.is_set():
             if not self._is_at_home():
                 self._leave_nothing()
-                return
+                return None
             try:
                 await self.step()
+                if (lock := try_lock(self.home / GUARD_LOCK)) is not None:
+                    return lock
             except OSError as error:  # a full disk, or no room for a process: it may pass
                 self.troubles["edge"] = f"The edge cannot work: {error.strerror or error}."
             try:
@@ -266,6 +272,7 @@ class Keeper:
                 continue
             self.wake.clear()
         door.close()
+        return None
 
 
 def run_folder(home: Path) -> Path:
@@ -293,4 +300,6 @@ def main(home: Path, caddy: str) -> None:
     lock = lock_home(home / "keeper.lock")
     if lock is None:
         sys.exit(DOUBLE)
-    asyncio.run(Keeper(home, caddy=caddy, lock=lock).work())
+    keeper = Keeper(home, caddy=caddy, lock=lock)  # it has to outlive its work: the sockets close with it
+    if (guards := asyncio.run(keeper.work())) is not None:
+        succeed(home, caddy, lock=guards)

@@ -69,6 +69,8 @@ async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, A
         await asyncio.sleep(float(asked["s"]))
     if scope["path"] == "/spawn":  # a child that leaves our session and holds none of our files
         await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True, close_fds=True)
+    while scope["method"] == "POST" and (await receive()).get("more_body"):
+        continue  # an order is read whole before it is taken
     if scope["path"] == "/health":
         status, body = health(asked.get("nonce", ""))
     else:

@@ -7,7 +7,7 @@ import pytest
 from factory.delivery.errors import EdgeUnavailable
 from tests.factory.delivery.edge.stage import Stage, Users, ask, bearers, kill, parent_of, until
 from tests.factory.delivery.edge.test_releases import orders_are_exact
-from tests.factory.delivery.edge.test_survival import keeper_of, pids
+from tests.factory.delivery.edge.test_survival import keeper_of, next_guard, pids
 
 pytestmark = pytest.mark.drill
 
@@ -80,3 +80,25 @@ def test_after_guard_and_keeper_are_killed_a_new_edge_adopts_the_product_and_tak
 
     assert pids(stage.edge.state()) == pids(before)
     assert ask(stage.port).is_promised
+
+
+def test_ten_guards_and_keepers_killed_at_random_moments_keep_the_proxy_and_every_request(
+    stage: Stage,
+) -> None:
+    moments = random.Random(7)  # noqa: S311
+    before = stage.bring(stage.spec("v1"))
+
+    with Users(stage.port).at_work() as users:
+        for _ in range(10):
+            guard = next_guard(stage)
+            kill(guard)
+            next_guard(stage, after=guard)
+            users.enough.wait(moments.random() * 0.3)
+            if keeper := keeper_of(stage):
+                kill(keeper)
+        next_guard(stage)
+
+    assert users.failed == []
+    assert orders_are_exact(stage, users)
+    assert stage.edge.state().proxy_pid == before.proxy_pid
+    assert bearers(f"{stage.edge.home}/start.json") == [before.proxy_pid]

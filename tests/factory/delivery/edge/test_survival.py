@@ -74,6 +74,41 @@ def test_a_killed_keeper_comes_back_adopts_the_same_processes_and_goes_on(stage:
     assert users.failed == []
 
 
+def test_a_killed_guard_is_replaced_so_that_a_keeper_killed_later_costs_no_request(stage: Stage) -> None:
+    before = stage.bring(stage.spec("v1"))
+    guard = parent_of(before.keeper_pid)
+
+    with Users(stage.port).at_work() as users:
+        users.meet("v1")
+        kill(guard)
+        next_guard(stage, after=guard)
+        keeper = keeper_of(stage)
+        kill(keeper)
+        until(lambda: keeper_of(stage) not in (0, keeper))
+        users.meet("v1")
+    after = stage.edge.state()
+    kill(after.proxy_pid)
+    answers = [ask(stage.port, number=str(n)) for n in range(20)]
+
+    assert users.failed == []
+    assert after.proxy_pid == before.proxy_pid
+    assert pids(after) == pids(before)
+    assert all(answer.is_promised for answer in answers)
+
+
+def next_guard(stage: Stage, *, after: int = 0) -> int:
+    """The pid of the guard above the keeper, as soon as it is another one."""
+    seen = [0]
+
+    def is_there() -> bool:
+        if keeper := keeper_of(stage):
+            seen.append(parent_of(keeper))
+        return seen[-1] not in (0, after) and seen[-1] in bearers(str(stage.edge.home))
+
+    until(is_there)
+    return seen[-1]
+
+
 def pids(state: EdgeState) -> dict[str, int | None]:
     """Processes by launch."""
     return {key: launch.pid for key, launch in state.launches.items()}
