@@ -46,6 +46,10 @@ STANDS: Final = (
     "SELECT scope, n, holder, is_open FROM work_permit WHERE holder IS NOT NULL",
     "SELECT task_id, n, state, worker, claimed_at FROM work_attempt WHERE state = 'open'",
     "SELECT l.error_class, l.is_poison, l.error, t.key FROM work_deadletter l JOIN work_task t ON t.id = l.task_id",
+    "SELECT t.key, a.n, a.state, a.error_class, a.error, a.ended_at FROM work_attempt a JOIN work_task t ON t.id = a.task_id"
+    " WHERE a.error <> '' ORDER BY a.ended_at",
+    "SELECT * FROM quality_verdict v WHERE NOT v.passed",
+    "SELECT * FROM quality_finding WHERE severity <> 'low'",
     "SELECT state, bound_microusd, owner, placed_at, expires_at FROM billing_hold WHERE state NOT IN ('captured', 'released')",
     "SELECT c.id, c.status, c.cost_microusd, sum(e.amount_microusd) AS booked, count(*) AS entries, max(c.words) AS words"
     " FROM gateway_call c JOIN billing_entry e ON e.call_id = c.id GROUP BY c.id, c.status, c.cost_microusd"

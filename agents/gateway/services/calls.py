@@ -1,9 +1,10 @@
 """One model call: hold, stream, settle; another attempt where that helps."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
-from django.db import transaction
+from django.db import Error, connection, transaction
 
 from agents.gateway.adapters import transport
 from agents.gateway.adapters.http import Cut, Line, converse
@@ -24,6 +25,7 @@ from agents.gateway.services.records import close_answered, close_failed, open_c
 from agents.gateway.services.routes import Choice, Route, routes_for
 from billing.errors import BudgetBusy, SwitchSet, TierSpent
 from billing.services import epoch, extend_hold, require_open, switch_against
+from core.adapters.away import is_away, outlast
 from core.errors import FactoryError
 from core.services import current_mode, is_stopped, publish
 
@@ -66,7 +68,7 @@ def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep 
             failures.append(Failure(step.place, fault.kind, fault.retry_after_s))
             words.append(f"{choices[step.place].model}: {fault.kind} {fault.words}".strip())
         else:
-            return _settle(call, said, keep=keep)
+            return outlast(partial(_settle, call, said, keep=keep))
     raise refusal if refusal and not failures else _give_up(failures, words)
 
 
@@ -133,6 +135,7 @@ def _open(ask: Ask, route: Route, fallback_from: Call | None, *, stop: Stop, pat
 
 @transaction.atomic
 def _settle(call: Call, said: Said, *, keep: Keep | None) -> Reply:
+    """Book and keep the answer; a repeat books nothing more."""
     reply = close_answered(call, said)
     if keep is not None:
         keep(reply)
@@ -147,15 +150,15 @@ def _attempt(ask: Ask, call: Call, route: Route, line: Line, *, stop: Stop, pati
             wire,
             line,
             route.body,
-            is_cut=_watch(ask, call, stop),
+            is_cut=_Watch(ask, call, stop),
             patience=patience,
             is_too_much=_Meter(call, room * _BYTES_PER_TOKEN),
         )
     except ProviderFault as fault:
-        close_failed(call, fault)
+        outlast(partial(close_failed, call, fault))
         raise
     except Cut:
-        close_failed(call, ProviderFault("stopped", is_free=False, words="cut by us"))
+        outlast(partial(close_failed, call, ProviderFault("stopped", is_free=False, words="cut by us")))
         if not (stop.is_set() or is_stopped()):
             require_open(ask.scopes, provider=call.model.provider_id, model=call.model.name)
         raise Stopped from None
@@ -181,23 +184,37 @@ class _Meter:
         return False
 
 
-def _watch(ask: Ask, call: Call, stop: Stop) -> Callable[[], bool]:
-    """Return a question that is cheap to ask often: is this work, or anything it needs, switched off?"""
-    looked, known = time.monotonic(), ""
+class _Watch:
+    """A question that is cheap to ask often: is this work, or anything it needs, switched off?"""
 
-    def is_cut() -> bool:
-        nonlocal looked, known
-        if stop.is_set():
+    def __init__(self, ask: Ask, call: Call, stop: Stop) -> None:
+        self._ask, self._call, self._stop = ask, call, stop
+        self._looked, self._epoch = time.monotonic(), ""
+
+    def __call__(self) -> bool:
+        """While the database is away nobody knows, and what is on its way is paid for: it is heard to its end."""
+        if self._stop.is_set():
             return True
-        if time.monotonic() - looked < _LOOK_S:
+        if time.monotonic() - self._looked < _LOOK_S:
             return False
-        looked, before, known = time.monotonic(), known, epoch()
-        if known == before:
+        self._looked = time.monotonic()
+        try:
+            return self._is_off()
+        except Error as error:
+            if not is_away(error):
+                raise
+            connection.close()  # a broken one stays broken
             return False
-        off = switch_against(scopes=ask.scopes, provider=call.model.provider_id, model=call.model.name)
-        return off is not None or is_stopped()
 
-    return is_cut
+    def _is_off(self) -> bool:
+        if (now := epoch()) == self._epoch:
+            return False
+        model = self._call.model
+        off = switch_against(scopes=self._ask.scopes, provider=model.provider_id, model=model.name)
+        if off is not None or is_stopped():
+            return True
+        self._epoch = now
+        return False
 
 
 def _wait(seconds: float, stop: Stop) -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
+from django.db import Error, connection, connections, transaction
 
 from agents.gateway.errors import Stopped
 from agents.runtime.errors import Halted
@@ -21,6 +21,7 @@ from agents.runtime.rules import error_class
 from agents.runtime.services import carry_out as runtime
 from billing.errors import SwitchSet
 from core.adapters import wake
+from core.adapters.away import is_away, outlast
 from core.adapters.last_words import keep_last_words
 from core.adapters.processes import worker_name
 from core.errors import FactoryError
@@ -43,8 +44,6 @@ TICK_S = 0.2
 POLL_S = 1.0
 """A lost ring costs this much."""
 LAST_LINES = 20
-STORE_TRIES, STORE_WAIT_S = 20, 0.5
-"""How long a result outlives a database that is away."""
 BATCH = 32
 """How many quick jobs one claim takes."""
 
@@ -202,16 +201,7 @@ def stored(end: Callable[[], T]) -> T:
 
     Ending twice is harmless: the second time the fence refuses.
     """
-    for _ in range(STORE_TRIES - 1):
-        try:
-            return repeated(transaction.atomic(end))
-        except (OperationalError, InterfaceError) as error:
-            if connection.in_atomic_block:
-                raise
-            logger.warning("work.database_away", exc_info=error)
-            connections.close_all()
-            time.sleep(STORE_WAIT_S)
-    return repeated(transaction.atomic(end))
+    return outlast(partial(repeated, transaction.atomic(end)))
 
 
 def failure_of(error: Exception) -> Outcome:
@@ -223,7 +213,8 @@ def failure_of(error: Exception) -> Outcome:
     if isinstance(error, FactoryError):
         return Outcome(kind="failed", error=str(error), error_class=error_class(error), misses=error.misses)
     lines = "".join(traceback.format_exception(error)).splitlines()[-LAST_LINES:]
-    return Outcome(kind="failed", error="\n".join(lines), error_class="crash")
+    misses = "database" if is_away(error) else ""
+    return Outcome(kind="failed", error="\n".join(lines), error_class="crash", misses=misses)
 
 
 class Watch:
@@ -266,10 +257,10 @@ class Watch:
                     self._end("time")
                 elif now - looked >= rules.WATCH_S:
                     looked = now
-                    self._look()
+                    self._ask(self._look)
                 if now - beaten >= self._beat_s:
                     beaten = now
-                    self._beat()
+                    self._ask(self._beat)
         finally:
             connections.close_all()
 
@@ -278,19 +269,22 @@ class Watch:
         self.halt.set()
 
     def _look(self) -> None:
-        try:
-            if not may_go_on(self._assignment.id):
-                self._end("stop")
-        except DatabaseError:
-            logger.exception("work.look_failed", extra={"assignment_id": str(self._assignment.id)})
+        if not may_go_on(self._assignment.id):
+            self._end("stop")
 
     def _beat(self) -> None:
         try:
             heartbeat(self._assignment.id)
         except LeaseLost:
             self._end("lost")
-        except DatabaseError:
-            logger.exception("work.beat_failed", extra={"assignment_id": str(self._assignment.id)})
+
+    def _ask(self, question: Callable[[], None]) -> None:
+        """A database that cannot be asked now is asked again at the next turn, on another connection."""
+        try:
+            question()
+        except Error:
+            logger.exception("work.watch_failed", extra={"assignment_id": str(self._assignment.id)})
+            connection.close()  # a broken one stays broken
 
 
 class Loop:

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.forms.models import model_to_dict
 
 from agents.gateway import models
 from agents.gateway.errors import AllProvidersDown, BadAsk, RateLimited, ReviewerUnavailable, Stopped
 from agents.gateway.handlers import close_lost_call
 from agents.gateway.models import Call
-from agents.gateway.ports import Ask, Intent, Message, Patience, ToolCall
+from agents.gateway.ports import Ask, Intent, Message, Patience, Reply, ToolCall
 from agents.gateway.services import complete
 from billing.errors import BudgetExceeded
 from billing.models import Entry, Hold, Overage, Window
@@ -437,3 +437,20 @@ def _complete_and_close(ask: Ask, stop: threading.Event) -> None:
         pass
     finally:
         connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_is_booked_and_kept_when_the_database_was_away_for_a_moment(provider: Provider) -> None:
+    kept: list[Reply] = []
+
+    def keep(reply: Reply) -> None:
+        kept.append(reply)
+        if len(kept) == 1:
+            raise OperationalError("the connection is closed")
+
+    reply = complete(an_ask(intent=GPT), stop=threading.Event(), patience=HASTE, keep=keep)
+
+    assert (len(provider.seen), kept[-1]) == (1, reply)
+    assert rows() == [("gpt-5.2", "answered", "")]
+    assert Entry.objects.get().amount_microusd == reply.cost_microusd
+    assert books_agree()

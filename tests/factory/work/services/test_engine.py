@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connection, connections
 from django.db.models import Max, Min
 from django.utils import timezone
 
@@ -13,7 +13,7 @@ from billing.errors import BudgetBusy, BudgetExceeded
 from core.adapters import wake
 from core.registry import Assignment, Outcome, Stop, register_job
 from core.services import found_installation, stop_everything
-from factory.work.models import Attempt, Task
+from factory.work.models import Attempt, Outage, Task
 from factory.work.rules import TaskSpec
 from factory.work.services import Loop, cancel_task, claim_task, run_next
 from factory.work.services.engine import Watch, failure_of
@@ -35,6 +35,12 @@ def meet(assignment: Assignment, stop: Stop) -> Outcome:
 def raise_something(assignment: Assignment, stop: Stop) -> Outcome:
     """Fail in a way nobody expected."""
     raise ZeroDivisionError("the last line")
+
+
+@register_job("test.no_database")
+def miss_the_database(assignment: Assignment, stop: Stop) -> Outcome:
+    """Fail as whatever asks a database does that is started anew meanwhile."""
+    raise OperationalError("the connection is closed")
 
 
 @register_job("test.children")
@@ -129,6 +135,18 @@ def test_an_unexpected_exception_is_repeated_once_then_the_owner_sees_its_last_l
     assert task.dead_letters.get().error.endswith("ZeroDivisionError: the last line")
 
 
+def test_a_database_that_was_away_costs_no_attempt_however_often() -> None:
+    task = a_task(kind="test.no_database")
+
+    for _ in range(4):
+        run_one()
+        Outage.objects.update(until=timezone.now())
+
+    task.refresh_from_db()
+    assert (task.state, task.failures, task.attempts.count()) == ("ready", 0, 4)
+    assert Outage.objects.get().service == "database"
+
+
 def test_an_outcome_that_cannot_be_stored_ends_the_attempt_with_the_reason() -> None:
     task = a_task(kind="test.children")
 
@@ -193,6 +211,32 @@ def test_the_lease_is_beaten_from_its_own_thread_while_the_work_blocks() -> None
     Task.objects.update(leased_until=timezone.now())
 
     with Watch(assignment, stop=Stop(), beat_s=0.0):
+        beaten = until(lambda: Task.objects.filter(pk=task.pk, leased_until__gt=timezone.now()).exists())
+
+    assert beaten
+
+
+class BreaksItOnce(Stop):
+    """Never set; whoever asks for the first time loses his connection to the database."""
+
+    is_broken = False
+
+    def is_set(self) -> bool:
+        """Say no."""
+        if not self.is_broken:
+            self.is_broken = True
+            connection.ensure_connection()
+            connection.connection.close()
+        return False
+
+
+def test_the_lease_is_beaten_again_after_the_connection_broke() -> None:
+    task = an_agents_task()
+    assignment = take()
+    assert assignment is not None
+    Task.objects.update(leased_until=timezone.now())
+
+    with Watch(assignment, stop=BreaksItOnce(), beat_s=0.0):
         beaten = until(lambda: Task.objects.filter(pk=task.pk, leased_until__gt=timezone.now()).exists())
 
     assert beaten
