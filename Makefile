@@ -23,10 +23,10 @@ install-dev:
 	@scripts/install requirements-dev.txt
 
 test: install-dev ## what people rely on, on SQLite, no service needed
-	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -n 3 --dist loadfile
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-full: install-dev ## the same on PostgreSQL and Redis, with workers as processes of their own
-	@export THROW_AWAY=1; scripts/services up && eval "$$(scripts/services env)" && FACTORY_MODE=rehearsal FACTORY_HOME=var/test-full $(PY) -m pytest -n 3 --dist loadfile
+	@export THROW_AWAY=1; scripts/services up && eval "$$(scripts/services env)" && FACTORY_MODE=rehearsal FACTORY_HOME=var/test-full $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 drill: install-dev ## a factory under fire in both profiles, then the slow proofs; prints what was lost
 	@$(PY) -m tests.drill --profile embedded

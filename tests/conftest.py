@@ -23,3 +23,9 @@ def _read_models_anew() -> None:
     """Forget the models of the test before, whose rows are gone."""
     catalogue.forget()
     health.forget()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole stories, which take longest, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: "flows" not in item.path.parts)
