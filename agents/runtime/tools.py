@@ -5,6 +5,7 @@ from typing import Any
 
 from agents.runtime.adapters import files
 from agents.runtime.services.commands import run_command
+from core.adapters.disk import needing_room
 from core.registry import ToolContext, ToolResult, register_tool
 
 TEXT = {"type": "string"}
@@ -75,4 +76,5 @@ def search(context: ToolContext, arguments: Arguments, /) -> ToolResult:
 )
 def run(context: ToolContext, arguments: Arguments, /) -> ToolResult:
     """Run a command."""
-    return ToolResult(run_command(context, arguments["command"]))
+    with needing_room(context.workspace, what=f"to run {arguments['command'][:80]}"):
+        return ToolResult(run_command(context, arguments["command"]))

@@ -1,5 +1,6 @@
 """Room on the disk: what is measured while there is none says something about the disk, not about the thing."""
 
+import errno
 import shutil
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,11 @@ def has_room(folder: Path) -> bool:
         return shutil.disk_usage(folder).free >= LEAST_FREE
     except OSError:
         return False
+
+
+def is_full(error: BaseException) -> bool:
+    """Say whether this error means that there was no room."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from pathlib import Path
 from agents.runtime import rules
 from agents.runtime.errors import PathRefused
 from core.adapters import git
+from core.adapters.disk import is_full
+from core.errors import DiskFull
 
 SHOWN_AS = "/work"
 _HIDDEN = frozenset({"__pycache__", ".git"})
@@ -74,12 +76,18 @@ def write_file(root: Path, said: str, *, content: str, globs: Sequence[str]) -> 
 
 @contextmanager
 def _plainly(said: str) -> Iterator[None]:
-    """Tell the agent in words what the disk or the file said."""
+    """Tell the agent in words what the file said; that the disk is full is not his to mend.
+
+    Raises:
+        PathRefused, DiskFull: half of what was written may stand there.
+    """
     try:
         yield
     except UnicodeError:
         raise PathRefused(path=said, why="not UTF-8 text") from None
     except OSError as error:
+        if is_full(error):
+            raise DiskFull(while_trying=f"to write {said}") from error
         raise PathRefused(path=said, why=error.strerror) from None
 
 

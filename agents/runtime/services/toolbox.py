@@ -45,6 +45,7 @@ class Toolbox:
         Raises:
             Halted: the attempt was told to stop before the tool was done; nothing is kept.
             DeniedTooOften: the third time it wanted what it may not do.
+            DiskFull, or whatever else misses a service: nothing is kept.
         """
         began = time.monotonic()
         kept = recall_step(self.session.reuse_key, step_key=step_key)
@@ -80,6 +81,8 @@ class Toolbox:
         except ToolDenied as denial:
             return Told(str(denial), "denied", is_error=True)
         except FactoryError as refusal:
+            if refusal.misses:  # it says nothing about the work: nobody is told, nothing is kept
+                raise
             return Told(str(refusal), "refused", is_error=True)
         return Told(result.text, is_error=result.is_error)
 

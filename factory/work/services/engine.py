@@ -22,6 +22,7 @@ from agents.runtime.services import carry_out as runtime
 from billing.errors import SwitchSet
 from core.adapters import wake
 from core.adapters.away import is_away, outlast
+from core.adapters.disk import is_full
 from core.adapters.last_words import keep_last_words
 from core.adapters.processes import worker_name
 from core.errors import FactoryError
@@ -213,7 +214,7 @@ def failure_of(error: Exception) -> Outcome:
     if isinstance(error, FactoryError):
         return Outcome(kind="failed", error=str(error), error_class=error_class(error), misses=error.misses)
     lines = "".join(traceback.format_exception(error)).splitlines()[-LAST_LINES:]
-    misses = "database" if is_away(error) else ""
+    misses = "database" if is_away(error) else "disk" if is_full(error) else ""
     return Outcome(kind="failed", error="\n".join(lines), error_class="crash", misses=misses)
 
 

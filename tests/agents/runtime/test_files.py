@@ -7,6 +7,7 @@ import pytest
 from agents.runtime.adapters.files import list_files, read_file, search, write_file
 from agents.runtime.errors import PathRefused
 from core.adapters.git import GitFailed
+from core.errors import DiskFull
 
 
 @pytest.fixture
@@ -86,6 +87,11 @@ def test_bytes_are_no_text(root: Path) -> None:
 def test_a_name_the_disk_refuses_is_said_in_words(root: Path) -> None:
     with pytest.raises(PathRefused):
         write_file(root, f"ping/{'x' * 300}", content="x", globs=["ping/**"])
+
+
+def test_a_full_disk_is_no_refusal_of_the_path() -> None:
+    with pytest.raises(DiskFull):
+        write_file(Path("/dev"), "full", content="x", globs=["**"])
 
 
 def test_files_are_listed_in_order_without_leftovers_of_python_and_without_following_links(

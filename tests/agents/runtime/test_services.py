@@ -18,7 +18,7 @@ from agents.runtime.models import Session, StepResult, ToolCall, Turn
 from agents.runtime.services import carry_out
 from billing.errors import BudgetExceeded
 from core.adapters import git
-from core.errors import FactoryError
+from core.errors import DiskFull, FactoryError
 from core.models import AuditRow
 from core.registry import Assignment, Limits, Outcome, RepoRef, Stop, ToolContext, ToolResult, register_tool
 from core.services import read_blob
@@ -375,6 +375,34 @@ def test_what_a_tool_had_half_done_at_its_death_is_done_once(tmp_path: Path) -> 
 
     assert results(model) == ["x\n", "x\nx\n"]
     assert outcome.result["files"] == ["ping/count"]
+
+
+DISKS = [DiskFull(while_trying="to write")]
+
+
+@register_tool("need_room", description="Write.", schema={"type": "object"}, tool_class="write")
+def need_room(context: ToolContext, arguments: Mapping[str, Any], /) -> ToolResult:
+    """Leave half a file on a disk that is full once, then write it whole."""
+    file = context.workspace / "half"
+    file.write_text("")
+    if DISKS:
+        raise DISKS.pop()
+    return ToolResult(str(file.write_text("whole\n")))
+
+
+def test_a_full_disk_is_not_told_to_the_agent_and_the_tool_is_used_again_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    agent = an_agent("Zed", front={"tools": ["need_room"]})
+    ref = RepoRef(a_repository(tmp_path / "bare.git"), "main", "agent/room", ("**",))
+    job = an_assignment(agent, workspace=ref)
+
+    outcome, _ = carried(job, says("", ("need_room", {})))
+    later, model = carried(again(job, agent), says("ok"))
+
+    assert (outcome.kind, outcome.misses) == ("failed", "disk")
+    assert results(model) == ["6"]
+    assert later.result["files"] == ["half"]
 
 
 def test_a_death_between_two_tools_repeats_only_what_was_not_finished(job: Assignment, rex: Agent) -> None:

@@ -1,6 +1,7 @@
 """A service that does not answer costs no attempt: what needs it waits, and one task finds out when it is back."""
 
 from datetime import timedelta
+from errno import ENOSPC
 
 import pytest
 import time_machine
@@ -27,6 +28,7 @@ def test_refusals_say_which_service_they_miss() -> None:
     ]
 
     assert missed == ["gateway", "", "edge", ""]
+    assert failure_of(OSError(ENOSPC, "No space left on device")).misses == "disk"
 
 
 def test_the_attempt_is_not_counted_and_others_that_need_it_are_not_begun() -> None:
