@@ -1,5 +1,7 @@
 """For all tests: a property is judged by what it says, never by how busy the machine is."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
@@ -9,13 +11,21 @@ from agents.gateway.services import catalogue, health
 settings.register_profile("factory", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("factory")
 
+OTHERS_OUT = """
+select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+"""
+
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> None:
-    """Let the tables be emptied between tests on SQLite, where that deletes rows and the ledger's guard forbids it."""
+def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the tables be emptied on SQLite, where the ledger's guard forbids it, and threads that sleep end on PostgreSQL."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         if connection.vendor == "sqlite":
             connection.cursor().execute("drop trigger if exists billing_entry_no_delete")
+    yield
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        if connection.vendor == "postgresql":
+            connection.cursor().execute(OTHERS_OUT)
 
 
 @pytest.fixture(autouse=True)

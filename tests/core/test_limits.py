@@ -14,7 +14,7 @@ from django.conf import settings
 from core.adapters.last_words import last_words_of
 from tests.core.test_messages import needs_broker
 
-PATIENCE_S = 120.0
+PATIENCE_S = 180
 pytestmark = needs_broker
 
 
