@@ -1,5 +1,6 @@
 """The life of one attempt under its fence: begun, kept alive, ended once."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -135,6 +136,23 @@ def _give_back(attempt: Attempt) -> None:
     close_attempt(attempt, state=Attempt.State.STOPPED)
     change_task(attempt.task, to=Task.State.WAITING, actor=attempt.worker, reason="asked to stop")
     ready_task(attempt.task, actor="work", reason="may go on later")
+
+
+def give_back_held(workers: Collection[str]) -> int:
+    """Give back what these workers of ours run and could not end when asked to stop; return how many. Source: R-01.26."""
+    held = Task.objects.leased().filter(leased_to__in=workers).values_list("lease", flat=True)
+    return sum(_give_back_held(lease) for lease in list(held))
+
+
+@transaction.atomic
+def _give_back_held(lease: UUID | None) -> bool:
+    task = lock_task(lease=lease, state=Task.State.RUNNING)
+    if task is None:
+        return False
+    attempt = task.attempts.get(state=Attempt.State.OPEN)
+    attempt.task = task
+    _give_back(attempt)
+    return True
 
 
 def _held(assignment_id: UUID, *, state: str) -> Attempt:

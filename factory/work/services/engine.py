@@ -33,7 +33,7 @@ from factory.work.adapters.deadlocks import repeated
 from factory.work.adapters.line import the_line
 from factory.work.errors import EffectUnknown, LeaseLost
 from factory.work.ports import Done
-from factory.work.services.attempts import finish_attempt, heartbeat, may_go_on
+from factory.work.services.attempts import finish_attempt, give_back_held, heartbeat, may_go_on
 from factory.work.services.claims import ALL_QUEUES, Claim, claims_of, tell_claims, wish_for
 from factory.work.services.results import checked_result, complete_held
 from factory.work.services.tasks import ring_for
@@ -299,26 +299,32 @@ class Loop:
     ) -> None:
         self._carry_out, self._queues = carry_out, queues
         self._stop = Stop()
-        self._threads = [
-            threading.Thread(
+        self._threads = {
+            worker_name(n): threading.Thread(
                 target=self._run, args=(worker_name(n), n == threads), name=f"work-{n}", daemon=True
             )
             for n in range(threads + 1)
-        ]
+        }
 
     def start(self) -> None:
         """Begin to claim tasks."""
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.start()
 
     def stop(self, *, at_most_s: float = 30.0) -> bool:
-        """Claim nothing more, ask what runs to stop, wait for it; say whether all threads ended in time."""
+        """Claim nothing more, ask what runs to stop, wait for it; say whether all threads ended in time.
+
+        What a thread that does not end still runs is given back: this process ends, and that is no death of the task.
+        """
         self._stop.set()
         wake.ring()
         deadline = time.monotonic() + at_most_s
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        late = [worker for worker, thread in self._threads.items() if thread.is_alive()]
+        if late:
+            give_back_held(late)
+        return not late
 
     def _run(self, worker: str, is_urgent_only: bool) -> None:  # noqa: FBT001 (a thread's arguments have no names)
         try:

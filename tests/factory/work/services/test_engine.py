@@ -55,6 +55,16 @@ def work_until_halted(assignment: Assignment, stop: Stop) -> Outcome:
     return Outcome(kind={True: "stopped", False: "failed"}[stop.wait(20)])  # type: ignore[arg-type]
 
 
+heard = threading.Event()
+
+
+@register_job("test.deaf")
+def work_without_listening(assignment: Assignment, stop: Stop) -> Outcome:
+    """Go on after the stop, until the test lets it end."""
+    heard.wait(20)
+    return Outcome(kind="done")
+
+
 def run_one(carry_out: Callable[[Assignment, Stop], Outcome] = do_nothing) -> bool:
     """Let one worker carry out one task."""
     return run_next(worker="w", stop=Stop(), carry_out=carry_out)
@@ -171,6 +181,21 @@ def test_a_loop_told_to_end_gives_its_task_back_unharmed() -> None:
 
     task.refresh_from_db()
     assert (began, ended, task.state, task.failures) == (True, True, "ready", 0)
+
+
+def test_work_that_does_not_hear_the_stop_is_given_back_and_its_task_has_died_no_death() -> None:
+    task = a_task(kind="test.deaf")
+    loop = Loop(threads=1, carry_out=do_nothing)
+    loop.start()
+    began = until(lambda: is_in(task, "running"))
+
+    ended = loop.stop(at_most_s=0.1)
+
+    task.refresh_from_db()
+    heard.set()
+    loop.stop()
+    assert (began, ended, task.state, task.failures, task.lease) == (True, False, "ready", 0, None)
+    assert is_in(task, "ready")
 
 
 def test_a_running_attempt_ends_when_everything_is_stopped_and_its_task_stays_ready() -> None:
