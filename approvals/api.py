@@ -82,20 +82,6 @@ class EvidenceIn(Said):
     words = serializers.CharField(max_length=2_000)
 
 
-class OtherWayIn(Said):
-    """Another way than a yes."""
-
-    name = serializers.CharField(max_length=200)
-    words = serializers.CharField(max_length=2_000)
-
-
-class CostPartIn(Said):
-    """One part of the worst case."""
-
-    words = serializers.CharField(max_length=200)
-    microusd = serializers.IntegerField(min_value=0, max_value=MAX_BIGINT)
-
-
 class QuestionIn(Said):
     """What the owner is asked; who asks is known from the token."""
 

@@ -91,13 +91,6 @@ class ModelForbidden(FactoryError):
     http_status = 403
 
 
-class Unbounded(FactoryError):
-    """Nobody can say what this would cost at most, so it is not called; leave the field out."""
-
-    code = "COST_UNBOUNDED"
-    http_status = 422
-
-
 class NotTranslatable(FactoryError):
     """This model's provider speaks another protocol, and this part has no meaning there; leave it out or ask another model."""
 

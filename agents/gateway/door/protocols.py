@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agents.gateway.door.body import Body
-from agents.gateway.errors import BadAsk, Unbounded
+from agents.gateway.errors import BadAsk, CostUnbounded
 from core.registry import Json
 
 Name = Literal["chat", "responses", "messages", "embeddings", "count_tokens"]
@@ -55,16 +55,16 @@ def read_wanted(protocol: Protocol, body: Body) -> Wanted:
 
     Raises:
         BadAsk: a field is missing, or its number makes no sense.
-        Unbounded: a field or part may cost whatever it likes.
+        CostUnbounded: a field or part may cost whatever it likes.
     """
     data = body.data
     if strange := data.keys() - protocol.fields:
-        raise Unbounded(fields=", ".join(sorted(strange))[:200])
+        raise CostUnbounded(fields=", ".join(sorted(strange))[:200])
     if data.get("service_tier") not in _PLAIN_TIERS or data.get("background"):
-        raise Unbounded(fields="service_tier, background")
+        raise CostUnbounded(fields="service_tier, background")
     kinds = list(_kinds(protocol, data))
     if foreign := sorted({f"{at} {kind}" for at, kind in kinds if kind not in protocol.kinds}):
-        raise Unbounded(parts=", ".join(foreign)[:200])
+        raise CostUnbounded(parts=", ".join(foreign)[:200])
     model = data.get("model")
     if not isinstance(model, str) or not 0 < len(model) <= 120:
         raise BadAsk(missing="model")

@@ -7,17 +7,16 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.roster.services import revoke_tokens
-from core.ids import story_of
 from core.registry import Json, check_arguments
-from core.services import announce, is_handled, machine_now, publish
+from core.services import announce, is_handled, machine_now
 from factory.work import rules
 from factory.work.adapters.line import the_line
 from factory.work.errors import LeaseLost
-from factory.work.models import Attempt, Dag, Permit, Task
+from factory.work.models import Attempt, Permit, Task
 from factory.work.ports import Done, Freed, Turn, Wish
 from factory.work.services.artifacts import check_size
 from factory.work.services.failures import fail_task
-from factory.work.services.graphs import has_failed, settle_graph
+from factory.work.services.graphs import settle_graph
 from factory.work.services.tasks import change_task, lift_due, lock_task, ring_for, tell
 
 
@@ -86,15 +85,6 @@ def _follow(done: Sequence[Done], freed: Freed) -> tuple[str, ...]:
                 error_class="",
             )
     return freed.queues
-
-
-def _tell_over(dag: Dag) -> None:
-    """The line calls a graph completed of which nothing is left; one that reached none of its ends has failed."""
-    if has_failed(dag.pk):
-        dag.state = Dag.State.FAILED
-        dag.save(update_fields=["state"])
-    with story_of(dag.correlation_id):
-        publish(f"work.graph_{dag.state}", dag_id=str(dag.pk), state=dag.state)
 
 
 def complete_held(done: Sequence[Done], *, then: Wish | None = None) -> Turn:

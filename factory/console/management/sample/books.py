@@ -245,11 +245,3 @@ def _windows_of_tasks(ground: Ground, pile: Pile, windows: list[Window]) -> list
         for task in done
         for part in [lives.get(task.dag.payer_id, 0) * 9 // 10 // counts[task.dag.payer_id]]
     ]  # fmt: skip
-
-
-def _raise_caps(ground: Ground, spent: Counter[tuple[UUID, str, datetime]]) -> None:
-    """Let each product's limit be a little above what it took; the first one is at its limit."""
-    for number, product in enumerate(ground.products):
-        taken = spent[product.scope_id, Period.LIFE, period_bounds(Period.LIFE, ground.now)[0]]
-        cap = max(taken, round(taken * ground.dice.uniform(1.3, 2.2), -6)) if number else taken
-        Limit.objects.filter(scope=product.scope, period=Period.LIFE).update(cap_microusd=cap)
