@@ -10,9 +10,9 @@ from django.db import Error, InterfaceError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-TRIES: Final = 20
+LAST_S: Final = 60.0
 WAIT_S: Final = 0.5
-"""How long what is done outlives a database that is away."""
+"""How long what is done outlives a database that is away, and how often it looks."""
 
 
 def is_away(error: BaseException) -> bool:
@@ -26,7 +26,8 @@ def outlast(work: Callable[[], T]) -> T:
 
     Inside a transaction of the caller there is nothing to repeat: he hears of it.
     """
-    for _ in range(TRIES - 1):
+    until = time.monotonic() + LAST_S
+    while time.monotonic() < until:
         try:
             return work()
         except Error as error:

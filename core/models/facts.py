@@ -1,9 +1,14 @@
 """Facts on their way up, and what was done by whom."""
 
+from datetime import timedelta
+from typing import Final
+
 from django.db import models
 from django.utils import timezone
 
 from core.ids import new_id
+
+LONGEST_PAUSE_S: Final = 300
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -14,8 +19,13 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(delivered_at=None, parked_at=None).order_by("sequence")
 
     def due(self) -> "EventQuerySet":
-        """Return the waiting events whose next try has come."""
-        return self.waiting().filter(next_try_at__lte=timezone.now())
+        """Return the waiting events whose next try has come, whatever a clock that was ahead wrote.
+
+        What was never tried is due at once; a pause longer than any was written before somebody turned the clock back.
+        """
+        now = timezone.now()
+        is_wrong = models.Q(next_try_at__gt=now + timedelta(seconds=LONGEST_PAUSE_S))
+        return self.waiting().filter(models.Q(tries=0) | models.Q(next_try_at__lte=now) | is_wrong)
 
 
 class Event(models.Model):

@@ -13,6 +13,7 @@ from core.adapters import wake
 from core.adapters.rows import insert_row
 from core.ids import correlation, story_of
 from core.models import Event
+from core.models.facts import LONGEST_PAUSE_S
 from core.ports import Handler
 from core.services.live import announce_fact
 
@@ -83,7 +84,7 @@ def _put_off(event: Event, error: Exception) -> None:
     Event.objects.waiting().filter(pk=event.pk).update(
         tries=tries,
         error=f"{type(error).__name__}: {error}"[:500],
-        next_try_at=now + timedelta(seconds=min(2**tries, 300)),
+        next_try_at=now + timedelta(seconds=min(2**tries, LONGEST_PAUSE_S)),
         parked_at=now if tries >= MAX_TRIES else None,
     )
 

@@ -1,11 +1,15 @@
 """Facts reach their handlers once, and a bad handler loses nothing."""
 
+from datetime import timedelta
+
 import pytest
 import time_machine
 from django.db import transaction
+from django.utils import timezone
 
 from core.models import AuditRow, Event
 from core.services import audit, handles, publish, relay_waiting
+from core.services.outbox import relay_event
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +63,20 @@ def test_a_failing_fact_does_not_hold_up_the_next_one() -> None:
     publish("test.counted", n=3)
 
     assert relay_waiting() == 1
+
+
+def test_what_a_clock_that_was_ahead_wrote_is_delivered_at_once_when_it_is_right_again() -> None:
+    with time_machine.travel(timezone.now() + timedelta(minutes=5), tick=False):
+        publish("test.counted", n=4)
+        publish("test.failing")
+        relay_failing_once()
+
+    relay_waiting()
+
+    assert AuditRow.objects.filter(verb="counted", subject="4").count() == 1
+    assert Event.objects.get(kind="test.failing").tries == 2
+
+
+def relay_failing_once() -> None:
+    """Let the relay try the fact that fails, and nothing else."""
+    relay_event(Event.objects.get(kind="test.failing"))

@@ -162,6 +162,10 @@ def _attempt(ask: Ask, call: Call, route: Route, line: Line, *, stop: Stop, pati
         if not (stop.is_set() or is_stopped()):
             require_open(ask.scopes, provider=call.model.provider_id, model=call.model.name)
         raise Stopped from None
+    except Exception as error:  # whatever broke, a time limit too: what left is paid, and nobody comes back
+        broken = ProviderFault("garbled", is_free=False, words=f"nobody heard it: {type(error).__name__}")
+        outlast(partial(close_failed, call, broken))
+        raise
 
 
 class _Meter:

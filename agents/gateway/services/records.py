@@ -4,7 +4,7 @@ import logging
 from hashlib import sha256
 from uuid import UUID
 
-from django.db import transaction
+from django.db import Error, transaction
 from django.utils import timezone
 
 from agents.gateway.errors import LaneBusy, ProviderFault
@@ -17,6 +17,7 @@ from agents.gateway.services.prices import stop_provider
 from agents.gateway.services.routes import Route
 from billing.models import Entry
 from billing.services import capture_hold, lose_hold, place_hold, release_hold
+from core.adapters.away import is_away, outlast
 from core.adapters.rows import insert_row, update_row
 from core.ids import correlation
 from core.services import business_now, current_mode, publish
@@ -24,7 +25,6 @@ from core.services import business_now, current_mode, publish
 logger = logging.getLogger(__name__)
 
 
-@transaction.atomic(durable=True)
 def open_call(ask: Ask, route: Route, *, fallback_from: Call | None, parallel: int | None = None) -> Call:
     """Write the row and hold the worst case, for good, before anything leaves.
 
@@ -34,9 +34,18 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None, parallel: i
         LaneBusy: that many are open.
         BudgetBusy, TierSpent, BudgetExceeded, SwitchSet: nothing was held, nothing written.
     """
-    _check_lane(route.model, parallel)
+    call = _row_of(ask, route, fallback_from=fallback_from)
+    try:
+        _write_and_hold(call, ask, route, parallel=parallel)
+    except Error as error:
+        if not is_away(error) or not outlast(Call.objects.filter(id=call.id).exists):
+            raise
+    return call  # perhaps the database went away while it said that all is written
+
+
+def _row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
     model = route.model
-    call = Call(
+    return Call(
         agent=ask.agent,
         assignment_id=ask.assignment_id,
         step_key=ask.step_key,
@@ -50,6 +59,12 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None, parallel: i
         prompt_sha256=sha256(route.body).hexdigest(),
         mode=current_mode(),
     )
+
+
+@transaction.atomic(durable=True)
+def _write_and_hold(call: Call, ask: Ask, route: Route, *, parallel: int | None) -> None:
+    model = route.model
+    _check_lane(model, parallel)
     insert_row(call)
     place_hold(  # last: from here to the commit nobody else may hold
         scopes=ask.scopes,
@@ -60,7 +75,6 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None, parallel: i
         model=model.name,
         tier="" if ask.intent.security_sensitive else model.tier,
     )
-    return call
 
 
 def _check_lane(model: ModelEntry, parallel: int | None) -> None:

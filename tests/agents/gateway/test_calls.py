@@ -12,11 +12,15 @@ from django.db import OperationalError, connection
 from django.forms.models import model_to_dict
 
 from agents.gateway import models
+from agents.gateway.adapters.openai import OpenAIWire
+from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import AllProvidersDown, BadAsk, RateLimited, ReviewerUnavailable, Stopped
 from agents.gateway.handlers import close_lost_call
 from agents.gateway.models import Call
 from agents.gateway.ports import Ask, Intent, Message, Patience, Reply, ToolCall
 from agents.gateway.services import complete
+from agents.gateway.services.records import open_call
+from agents.gateway.services.routes import routes_for
 from billing.errors import BudgetExceeded
 from billing.models import Entry, Hold, Overage, Window
 from billing.services import lose_hold, place_hold, release_hold
@@ -453,4 +457,57 @@ def test_an_answer_is_booked_and_kept_when_the_database_was_away_for_a_moment(pr
     assert (len(provider.seen), kept[-1]) == (1, reply)
     assert rows() == [("gpt-5.2", "answered", "")]
     assert Entry.objects.get().amount_microusd == reply.cost_microusd
+    assert books_agree()
+
+
+class CommitUnheard:
+    """A connection that is cut while the database says that it has committed; the next one is sound."""
+
+    def __init__(self, sound: Any) -> None:
+        self.__dict__["sound"] = sound
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sound, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.sound, name, value)
+
+    def commit(self) -> None:
+        """Commit, and lose the answer."""
+        self.sound.commit()
+        connection.connection = self.sound
+        raise connection.Database.OperationalError("the connection was cut")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hold_whose_commit_was_not_heard_is_found_and_its_call_goes_on(provider: Provider) -> None:
+    ask = an_ask(intent=GPT)
+    route = routes_for(ask)[0].route
+    route.bound_microusd  # noqa: B018 (written and counted when first asked)
+    connection.connection = CommitUnheard(connection.connection)
+
+    call = open_call(ask, route, fallback_from=None)
+
+    assert Hold.objects.open().get().call_id == call.id
+    assert Call.objects.get() == call
+
+
+class BrokenWire(OpenAIWire):
+    """A protocol whose stream breaks where nobody expects it: in the hands of who listens."""
+
+    def listen(self) -> Any:
+        """Break."""
+        raise RuntimeError("nobody foresaw this")
+
+
+def test_whatever_breaks_while_a_model_answers_leaves_no_hold_behind(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(WIRES, "broken", BrokenWire())
+    models.Provider.objects.update(protocol="broken")
+
+    with pytest.raises(RuntimeError):
+        ask_now(an_ask(intent=GPT))
+
+    assert rows() == [("gpt-5.2", "lost", "garbled")]
     assert books_agree()
