@@ -71,9 +71,7 @@ def go_through(drill: Drill, owner: Owner, said: argparse.Namespace, *, has_own_
         if cut_off:
             time.sleep(max(0.0, said.cut_off - (time.monotonic() - since)))
             trouble.go_on(cut_off)
-            report.faults.append(
-                f"a worker cut off for {time.monotonic() - since:.0f} s came back with its result"
-            )
+            drill.note(f"a worker cut off for {time.monotonic() - since:.0f} s came back with its result")
             time.sleep(5)
         drill.finish()
     report.count(stack)
@@ -109,31 +107,42 @@ def cut_one_off(drill: Drill, owner: Owner) -> set[int]:
 
 def confuse(drill: Drill, owner: Owner, *, has_own_disk: bool) -> None:
     """Make every other kind of trouble once, each while something is being done."""
-    stack, report = drill.stack, drill.report
-
-    def write_down(words: str) -> None:
-        report.faults.append(words)
-        say(f"  {words}")
-
-    if stack.profile == "full":
-        url = stack.environment["FACTORY_REDIS_URL"]
-        for words, spoil in (("lost", trouble.all_messages_lost), ("doubled", trouble.all_messages_doubled)):
-            with spoil(url):
-                drill.keep_busy(owner)
-                drill.finish()
-            write_down(f"all messages {words} for a whole venture")
+    stack = drill.stack
+    spoil_messages(drill, owner)
     drill.keep_busy(owner)
     trouble.lock_database(stack, seconds=25)
-    write_down("database locked for 25 s")
+    drill.note("database locked for 25 s")
     if has_own_disk:
         drill.keep_busy(owner)
         began = time.monotonic()
         trouble.fill_disk(stack.home, seconds=5)
         drill.full_disk = (began, time.monotonic() + 1)
-        write_down("disk full for 5 s")
-    trouble.second_door(stack)
-    write_down("port taken, refused in words")
-    part = "worker" if stack.profile == "full" else "factoryd"
+        drill.note("disk full for 5 s")
+    else:
+        drill.note("disk NOT filled: only root gives the factory a disk of its own")
+    drill.note(f"port taken: {trouble.second_door(stack)}")
+    turn_clock(drill, owner)
+
+
+def spoil_messages(drill: Drill, owner: Owner) -> None:
+    """Lose every message while a venture is built, double every message while another one is."""
+    if drill.stack.profile != "full":
+        drill.note("no messages to lose or to double: one process")
+        return
+    url = drill.stack.environment["FACTORY_REDIS_URL"]
+    for words, spoil in (
+        ("lost, Redis flushed", trouble.all_messages_lost),
+        ("doubled", trouble.all_messages_doubled),
+    ):
+        with spoil(url) as spoilt:
+            drill.keep_busy(owner)
+            drill.finish()
+        drill.note(f"all messages {words} for a whole venture ({len(spoilt)})")
+
+
+def turn_clock(drill: Drill, owner: Owner) -> None:
+    """Give one worker a clock that is ahead, then one that is behind, then the right one, each at work."""
+    stack, part = drill.stack, "worker" if drill.stack.profile == "full" else "factoryd"
     for skew_s in (300.0, -300.0, 0.0):
         drill.keep_busy(owner)
         drill.targets.clocks[part] = skew_s
@@ -141,7 +150,7 @@ def confuse(drill: Drill, owner: Owner, *, has_own_disk: bool) -> None:
         drill.targets.start_again(part)
         stack.until(stack.answers, what="the pages")
         time.sleep(10 if skew_s else 0)
-    write_down("clock of one worker 5 min ahead, 5 min behind, right again")
+    drill.note("clock of one worker 5 min ahead, 5 min behind, right again")
 
 
 def app_of(blueprint: Any) -> str:

@@ -94,6 +94,11 @@ class Drill:
                 over.set()
                 thread.join()
 
+    def note(self, words: str) -> None:
+        """Write down trouble that was made."""
+        self.report.faults.append(words)
+        say(f"  {words}")
+
     def keep_busy(self, owner: Owner) -> None:
         """See that somebody holds a task; give the next idea when there is nothing to do."""
         self.stack.until(self.stack.answers, what="the pages")

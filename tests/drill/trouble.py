@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -15,6 +15,7 @@ import redis
 from tests.flows.stack import Stack
 
 QUEUES = ("cloud", "build", "control", "notify")
+THIEVES = 64
 
 
 @contextmanager
@@ -37,24 +38,49 @@ def again_and_again(step: Callable[[], object], *, every_s: float) -> Iterator[N
 
 
 @contextmanager
-def all_messages_lost(url: str) -> Iterator[None]:
-    """Throw away everything the broker holds, five times a second."""
-    with redis.Redis.from_url(url) as broker, again_and_again(broker.flushall, every_s=0.2):
-        yield
+def all_messages_lost(url: str) -> Iterator[list[str]]:
+    """Take every message before a worker hears it, and flush Redis five times a second; give what was taken.
+
+    Whoever waits longest is served first, so thieves wait in greater number than workers.
+    """
+    taken: list[str] = []
+
+    def steal() -> None:
+        if found := broker.brpop(QUEUES, timeout=1):
+            taken.append(found[0].decode())
+
+    with redis.Redis.from_url(url) as broker, ExitStack() as ends:
+        for step, every_s in ((broker.flushall, 0.2), *[(steal, 0.0)] * THIEVES):
+            ends.enter_context(again_and_again(step, every_s=every_s))
+        yield taken
 
 
 @contextmanager
-def all_messages_doubled(url: str) -> Iterator[None]:
-    """Put a copy of every waiting message beside it, ten times a second."""
-    with redis.Redis.from_url(url) as broker:
+def all_messages_doubled(url: str) -> Iterator[set[str]]:
+    """Send every message once more as soon as it was sent; give what was sent twice."""
+    ours: set[str] = set()
 
-        def double() -> None:
-            for queue in QUEUES:
-                for message in broker.lrange(queue, 0, 20):
+    def hear() -> None:
+        with redis.Redis.from_url(url) as broker, broker.monitor() as ears:
+            began.set()
+            for heard in ears.listen():
+                verb, _, rest = heard["command"].partition(" ")
+                queue, _, message = rest.partition(" ")
+                if verb == "ECHO":
+                    return
+                if verb == "LPUSH" and queue in QUEUES and message not in ours:
+                    ours.add(message)
                     broker.lpush(queue, message)
 
-        with again_and_again(double, every_s=0.1):
-            yield
+    began, thread = threading.Event(), threading.Thread(target=hear)
+    thread.start()
+    began.wait()
+    try:
+        yield ours
+    finally:
+        with redis.Redis.from_url(url) as broker:
+            broker.echo("over")
+        thread.join()
 
 
 @contextmanager
@@ -106,6 +132,7 @@ def second_door(stack: Stack) -> str:
     done = stack.cli(verb, "--port", str(stack.port))
     assert done.code != 0, "two factories share a port"
     assert "Traceback" not in done.sentence, done.sentence
+    assert f"Port {stack.port} is taken" in done.sentence, done.sentence
     return done.sentence
 
 
