@@ -33,7 +33,7 @@ def give_result(assignment: Assignment, stop: Stop, /) -> Outcome:
     return Outcome(kind="done", result=assignment.inputs["arguments"]["given"])
 
 
-@every(2, name="work.reap_leases")
+@every(1, name="work.reap_leases")
 def reap() -> int:
     """Take tasks back from workers that died on this host or went silent anywhere, and results from silent judges."""
     return recover_dead() + reap_leases()
