@@ -1,41 +1,32 @@
-"""Scans, ideas, tests and products as rows: what is written, what is refused, what a repeat does."""
+"""Scans, ideas and tests as rows: what is written, what is refused, what a repeat does."""
 
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from core.errors import IllegalMove
-from core.models import Event
 from core.services import found_installation
 from portfolio.adapters.child import ChildLandscape
-from portfolio.errors import NotToBuild, NotToValidate, ScanOvertaken, SignalsUnreadable, TrafficUnreadable
-from portfolio.models import Evidence, Meaning, Opportunity, Product, Scan, Signal, ValidationTest
+from portfolio.errors import NotToValidate, ScanOvertaken, SignalsUnreadable, TrafficUnreadable
+from portfolio.models import Evidence, Meaning, Opportunity, Scan, Signal, ValidationTest
 from portfolio.rules import signals as rules
 from portfolio.rules.landscape import Chart, Point
 from portfolio.services import (
-    adopt_blueprint,
     approve_opportunity,
-    change_stage,
     decline_opportunity,
-    freeze_product,
     look_at_signals,
-    open_product,
-    place_product,
     record_idea,
     scan_report,
     scan_signals,
-    thaw_product,
     validate_opportunity,
 )
 from tests.portfolio.builders import AS_OF, SortedLandscape, a_file, a_signal
+from tests.portfolio.rows import RECORDED, an_opportunity, events
 
 pytestmark = pytest.mark.django_db
-RECORDED = Path(settings.DATA_DIR) / "traffic" / "recorded.jsonl"
 
 
 @pytest.fixture(autouse=True)
@@ -59,18 +50,6 @@ def some(word: str, *numbers: int, source: str = "forum") -> list[rules.Signal]:
 
 def scan(folder: Path, *rows: rules.Signal | bytes, landscape: SortedLandscape | None = None) -> Scan:
     return scan_signals(a_file(folder, *rows), as_of=AS_OF, landscape=landscape or SortedLandscape())
-
-
-def an_opportunity(**changes: object) -> Opportunity:
-    said = {
-        "name": f"opp-{uuid4().hex[:10]}", "title": "Sheets break", "problem": "They break.", "category": "micro_saas",
-        "state": "scored", "points": 70.0, "low": 40.0, "high": 80.0, "centre": "", "scale": "s", "mode": "rehearsal",
-    }  # fmt: skip
-    return Opportunity.objects.create(**{**said, **changes})
-
-
-def events(kind: str) -> list[Event]:
-    return list(Event.objects.filter(kind=f"portfolio.{kind}").order_by("sequence"))
 
 
 def test_a_scan_stores_signals_opportunities_and_why(tmp_path: Path) -> None:
@@ -278,98 +257,6 @@ def test_traffic_that_does_not_say_what_it_is_is_refused(tmp_path: Path) -> None
         with pytest.raises(TrafficUnreadable):
             validate_opportunity(opportunity, traffic=path)
     assert opportunity.state == "scored"
-
-
-def test_a_product_has_its_own_money_and_its_opportunitys_story() -> None:
-    opportunity = an_opportunity(state="passed")
-
-    product = open_product("Backup Proof!", opportunity=opportunity)
-    again = open_product("Other name", opportunity=opportunity)
-
-    assert (product.slug, product.stage, product.state) == ("backup-proof", "build", "building")
-    assert (product.scope.kind, product.scope.ref) == ("product", "backup-proof")
-    assert product.correlation_id == opportunity.correlation_id == product.scope.correlation_id
-    assert again == product
-    assert [event.facts["new"] for event in events("stage_changed")] == ["build"]
-
-
-def test_two_products_of_one_name_have_two_addresses() -> None:
-    slugs = [open_product(name).slug for name in ("Cron Pilot", "Cron  pilot", "???", "x" * 90)]
-
-    assert slugs == ["cron-pilot", "cron-pilot-2", "product", "x" * 40]
-
-
-@pytest.mark.parametrize("state", ["excluded", "thin", "failed", "declined", "found", "scored"])
-def test_nothing_is_built_that_did_not_pass(state: str) -> None:
-    with pytest.raises(NotToBuild):
-        open_product("X", opportunity=an_opportunity(state=state))
-
-    assert Product.objects.count() == 0
-
-
-def test_a_product_opened_early_is_built_only_after_its_test() -> None:
-    opportunity = an_opportunity()
-    product = open_product("X", opportunity=opportunity, stage="validate")
-
-    with pytest.raises(NotToBuild):
-        change_stage(product, to="build", reason="too soon")
-    validate_opportunity(opportunity, traffic=RECORDED)
-    change_stage(product, to="build", reason="passed")
-
-    assert product.stage == "build"
-
-
-def test_a_product_goes_its_path_step_by_step() -> None:
-    product = open_product("X")
-
-    with pytest.raises(IllegalMove):
-        change_stage(product, to="grow", reason="a jump")
-    change_stage(product, to="launch", reason="verdict passed", verdict="v1")
-    first = change_stage(product, to="grow", reason="live")
-    again = change_stage(product, to="grow", reason="live")
-
-    assert again == first
-    assert (product.stage, product.state) == ("grow", "launched")
-    assert product.launched_at is not None
-    assert [(change.old, change.new) for change in product.changes.all()] == [
-        ("", "build"),
-        ("build", "launch"),
-        ("launch", "grow"),
-    ]
-    assert product.changes.get(new="launch").facts == {"verdict": "v1"}
-
-
-def test_a_frozen_product_goes_on_from_where_it_was() -> None:
-    young, live = open_product("Young"), open_product("Live")
-    change_stage(live, to="launch", reason="x")
-    change_stage(live, to="grow", reason="x")
-
-    for product in (young, live):
-        freeze_product(product, reason="no money")
-        with pytest.raises(IllegalMove):
-            freeze_product(product, reason="again")
-        thaw_product(product, reason="refilled")
-
-    assert (young.state, live.state) == ("building", "launched")
-
-
-def test_a_blueprint_gives_its_name_and_before_the_launch_the_address_too() -> None:
-    product = open_product("Sheets break")
-
-    adopt_blueprint(product, blueprint={"name": "Cron Pilot", "criteria": []})
-
-    kept = Product.objects.get(pk=product.pk)
-    assert (kept.blueprint["criteria"], kept.name, kept.slug) == ([], "Cron Pilot", "cron-pilot")
-    assert (kept.scope.ref, kept.scope.label) == ("cron-pilot", "Cron Pilot")
-
-
-def test_an_address_that_strangers_know_stays() -> None:
-    product = open_product("Cron Pilot")
-    place_product(product, url="http://127.0.0.1:8100")
-
-    adopt_blueprint(product, blueprint={"name": "Night Watch"})
-
-    assert (product.name, product.slug, product.scope.ref) == ("Night Watch", "cron-pilot", "cron-pilot")
 
 
 def test_the_owners_answer_is_kept_and_final() -> None:

@@ -14,7 +14,7 @@ from core.errors import BadArguments
 from core.ids import new_id
 from core.models import AuditRow
 from core.registry import Assignment
-from tests.agents.runtime.test_services import again, carried, write
+from tests.agents.runtime.script import again, carried, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,8 +1,11 @@
-"""More questions beside those of the story."""
+"""More questions beside those of the story, and an answer to one."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
+
+from django.test import Client
+from django.urls import reverse
 
 from approvals.models import Request
 from core.ids import correlation, new_id
@@ -18,6 +21,12 @@ def note(arguments: Mapping[str, Any], *, decision_id: UUID) -> None:
 
 
 register_action("story.hold", schema={"type": "object"}, on_no=note, on_take_back=note)(note)
+
+
+def answer(client: Client, ask: Request, **form: str) -> tuple[int, str]:
+    """Send a form as a browser without scripts does; return status and page."""
+    got = client.post(reverse("decision", args=[ask.pk]), {"digest": ask.digest, **form})
+    return got.status_code, got.content.decode()
 
 
 def equal_refunds(story: Story, *, count: int = 8) -> list[Request]:

@@ -13,7 +13,8 @@ from core.models import Installation
 from factory.console.views.failures import broken
 from factory.work.models import Task
 from tests.e2e.pages import PAGES
-from tests.factory.console.story import SIGNALS, Story, a_call, a_product, a_story, an_attempt, an_idea
+from tests.factory.console.build import a_call, an_attempt
+from tests.factory.console.story import SIGNALS, Story, a_product, a_story, an_idea
 
 pytestmark = pytest.mark.django_db
 

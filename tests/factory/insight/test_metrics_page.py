@@ -18,7 +18,8 @@ from factory.insight.services import families_now
 from factory.work.models import Attempt
 from tests.builders import a_user
 from tests.callers import ask, asked, bearer, device_of
-from tests.factory.console.story import Story, a_call, a_story
+from tests.factory.console.build import a_call
+from tests.factory.console.story import Story, a_story
 
 WANTED = {
     "factory_prompt_tokens", "factory_completion_tokens", "factory_cached_tokens", "factory_reasoning_tokens",

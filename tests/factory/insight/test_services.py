@@ -24,7 +24,8 @@ from factory.insight.services import (
 from factory.work.models import Attempt, Dag, Task
 from portfolio.models import Product, StageChange
 from tests.builders import a_request
-from tests.factory.console.story import Story, a_build, a_call, a_product, a_story, an_attempt
+from tests.factory.console.build import a_build, a_call, an_attempt
+from tests.factory.console.story import Story, a_product, a_story
 
 pytestmark = pytest.mark.django_db
 

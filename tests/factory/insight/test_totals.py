@@ -21,7 +21,8 @@ from factory.insight.services import costs_now, product_pnl, purposes_by
 from factory.work.models import Attempt
 from factory.work.services import create_graph
 from portfolio.models import Product
-from tests.factory.console.story import a_product, the_agent
+from tests.factory.console.build import the_agent
+from tests.factory.console.story import a_product
 
 AGENTS, NAMES = ("Rex", "Pixel", "Hawk"), ("Nightwatch", "Leaf")
 MODELS = {"small": (100_000, 10_000), "large": (5_000_000, 500_000)}

@@ -19,7 +19,8 @@ from factory.insight.services import Trace, trace_of, traces
 from factory.work.models import Attempt
 from factory.work.rules import TaskSpec
 from tests.builders import a_graph, an_agent
-from tests.factory.console.story import Story, a_call, a_story, an_attempt
+from tests.factory.console.build import a_call, an_attempt
+from tests.factory.console.story import Story, a_story
 
 pytestmark = pytest.mark.django_db
 
