@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 
+from core.adapters.tls import trusted
 from core.errors import LineRefused
 from core.registry import Assignment, Json, Limits, Outcome
 
@@ -32,6 +33,7 @@ class NodeLine:
             timeout=TIMEOUT_S,
             transport=transport,
             trust_env=False,
+            verify=trusted(),
         )
 
     def fetch(self) -> NodeJob | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 
+from core.adapters.tls import trusted
 from core.errors import NoticeRefused
 
 TIMEOUT_S = 10.0
@@ -37,6 +38,8 @@ class Webhook:
             NoticeRefused: it was not taken; may be tried again.
         """
         try:
-            httpx.post(self._url, json={"text": text}, timeout=TIMEOUT_S, trust_env=False).raise_for_status()
+            httpx.post(
+                self._url, json={"text": text}, timeout=TIMEOUT_S, trust_env=False, verify=trusted()
+            ).raise_for_status()
         except httpx.HTTPError as error:
             raise NoticeRefused(problem=type(error).__name__) from None

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from core.adapters.tls import trusted
 from tests.faults.play import Play
 
 Json = dict[str, Any]
@@ -70,7 +71,11 @@ class Faults:
         return [call["model"] for call in self.calls()]
 
     def _order(self, verb: str, told: Json) -> Json:
-        return dict(httpx.post(f"{self.url}/_{verb}", json=told, timeout=60).raise_for_status().json())
+        return dict(
+            httpx.post(f"{self.url}/_{verb}", json=told, timeout=60, verify=trusted())
+            .raise_for_status()
+            .json()
+        )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from core.adapters.tls import trusted
 from tests.faults.client import Faults, faulty_provider
 from tests.faults.play import Play
 
@@ -38,7 +39,9 @@ def faults(server: Faults) -> Faults:
 def post(faults: Faults, path: str, body: dict[str, Any], **more: Any) -> httpx.Response:
     """Send one request with a key."""
     headers = {"x-api-key": "sk-test-1234", "authorization": "Bearer sk-test-1234"}
-    return httpx.post(f"{faults.url}{path}", json=body, headers=headers, **{"timeout": 5, **more})
+    return httpx.post(
+        f"{faults.url}{path}", json=body, headers=headers, **{"timeout": 5, **more}, verify=trusted()
+    )
 
 
 def test_an_honest_answer_is_billed_as_told(faults: Faults) -> None:
@@ -101,9 +104,11 @@ def test_models_and_counts_are_told_in_each_protocol_and_a_strange_key_is_refuse
     counted = post(faults, "/v1/messages/count_tokens", MESSAGES).json()["input_tokens"]
     billed = post(faults, "/v1/messages", MESSAGES).json()["usage"]["input_tokens"]
     mine = httpx.get(
-        f"{faults.url}/v1/models", headers={"x-api-key": "sk-test-1234", "anthropic-version": "2023-06-01"}
+        f"{faults.url}/v1/models",
+        headers={"x-api-key": "sk-test-1234", "anthropic-version": "2023-06-01"},
+        verify=trusted(),
     )
-    strange = httpx.get(f"{faults.url}/v1/models", headers={"authorization": "Bearer no"})
+    strange = httpx.get(f"{faults.url}/v1/models", headers={"authorization": "Bearer no"}, verify=trusted())
 
     assert counted == billed
     assert mine.json()["data"][0] == mine.json()["data"][0] | {"id": "claude-haiku-4-5", "type": "model"}

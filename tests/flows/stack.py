@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import httpx
 
+from core.adapters.tls import trusted
 from factory.delivery.adapters.keeper import Keeper
 from factory.delivery.errors import EdgeUnavailable
 from factory.delivery.ports import Table
@@ -148,7 +149,10 @@ class Stack:
         """Say whether the pages answer."""
         assert self.children[self.front].poll() is None, self.last_words()
         try:
-            return httpx.get(f"{self.address}/login/", timeout=10, trust_env=False).status_code == 200
+            return (
+                httpx.get(f"{self.address}/login/", timeout=10, trust_env=False, verify=trusted()).status_code
+                == 200
+            )
         except httpx.TransportError:
             return False
 

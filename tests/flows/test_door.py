@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.adapters.tls import trusted
 from tests.faults.client import faulty_provider
 from tests.faults.play import Play
 from tests.flows.stack import Stack, a_stack
@@ -50,7 +51,9 @@ def ask(stack: Stack, token: str, **extra: object) -> httpx.Response:
     """Ask at the door as an engine does."""
     headers = {"authorization": f"Bearer {token}"}
     url = f"{stack.address}/v1/chat/completions"
-    return httpx.post(url, json={**ASK, **extra}, headers=headers, timeout=60, trust_env=False)
+    return httpx.post(
+        url, json={**ASK, **extra}, headers=headers, timeout=60, trust_env=False, verify=trusted()
+    )
 
 
 def processes_that_know(secret: str) -> set[int]:

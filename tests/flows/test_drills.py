@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+from core.adapters.tls import trusted
 from core.services.blobs import path_of
 from tests.flows.owner import Owner
 from tests.flows.stack import ROOT, Stack, a_stack
@@ -243,18 +244,22 @@ def test_a_live_product_answers_while_the_factory_is_dead_and_after_it_came_back
 
         stack.kill()
         dead = {
-            httpx.get(f"{first['url']}/health?nonce=n", timeout=20, trust_env=False).status_code
+            httpx.get(
+                f"{first['url']}/health?nonce=n", timeout=20, trust_env=False, verify=trusted()
+            ).status_code
             for _ in range(50)
         }
         stack.start()
         back = {
-            httpx.get(f"{first['url']}/health?nonce=n", timeout=20, trust_env=False).status_code
+            httpx.get(
+                f"{first['url']}/health?nonce=n", timeout=20, trust_env=False, verify=trusted()
+            ).status_code
             for _ in range(50)
         }
         owner.see_live(second)
 
         assert (dead, back) == ({200}, {200})
-        assert httpx.get(first["url"], timeout=20, trust_env=False).status_code == 200
+        assert httpx.get(first["url"], timeout=20, trust_env=False, verify=trusted()).status_code == 200
 
 
 def test_a_fault_in_the_skeleton_turns_the_verdict_red_with_file_and_line_and_nobody_meets_it(

@@ -15,6 +15,7 @@ import redis
 from kombu import Connection
 
 from core.adapters.broker import app
+from core.adapters.tls import trusted
 from tests.flows.databases import Server, is_full, own_redis_number
 from tests.flows.ports import free_port
 from tests.flows.servers import own_postgres, own_redis
@@ -103,7 +104,9 @@ def test_three_workers_and_two_webs_share_one_database_and_nothing_is_done_twice
 def is_answering(port: int) -> bool:
     """Say whether pages answer on this port."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/login/", timeout=10, trust_env=False).is_success
+        return httpx.get(
+            f"http://127.0.0.1:{port}/login/", timeout=10, trust_env=False, verify=trusted()
+        ).is_success
     except httpx.TransportError:
         return False
 

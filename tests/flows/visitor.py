@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import httpx
 
+from core.adapters.tls import trusted
+
 Json = dict[str, Any]
 SAMPLES = {
     "date": "2031-03-31",
@@ -61,7 +63,7 @@ class Visitor:
     """A browser at one address."""
 
     def __init__(self, address: str) -> None:
-        self._pages = httpx.Client(base_url=address, timeout=60, trust_env=False)
+        self._pages = httpx.Client(base_url=address, timeout=60, trust_env=False, verify=trusted())
 
     def __enter__(self) -> Self:
         return self

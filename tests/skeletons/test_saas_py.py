@@ -18,6 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.adapters.tls import trusted
+
 SKELETON = Path(__file__).resolve().parents[2] / "data" / "skeletons" / "saas-py"
 KEYS = {"PRODUCT_TICK_KEY": "tick", "PRODUCT_PROOF_KEY": "proof", "PRODUCT_RELEASE": "r1"}
 DOMAIN = {
@@ -156,7 +158,7 @@ def running(product: Path, **environ: str) -> Iterator[Running]:
         ends.callback(process.kill)
         assert process.stdout is not None
         assert any("Uvicorn running" in line for line in process.stdout)
-        yield Running(process, path, ends.enter_context(httpx.HTTPTransport(uds=path)))
+        yield Running(process, path, ends.enter_context(httpx.HTTPTransport(uds=path, verify=trusted())))
 
 
 def signed_up(product: Running, email: str) -> httpx.Client:

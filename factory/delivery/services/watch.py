@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from core.adapters.tls import trusted
 from core.services import business_now
 from factory.delivery.errors import EdgeUnavailable, ReleaseChanged, UnknownLaunch
 from factory.delivery.models import EdgeOrder, Release
@@ -130,7 +131,9 @@ def _tick_name(release: Release) -> str:
 def _tick(name: str, url: str, key: str) -> None:
     """Ask once; a product that fails says why in its own log."""
     try:
-        answer = httpx.post(url, headers={"X-Tick-Key": key}, timeout=TICK_TIMEOUT_S, trust_env=False)
+        answer = httpx.post(
+            url, headers={"X-Tick-Key": key}, timeout=TICK_TIMEOUT_S, trust_env=False, verify=trusted()
+        )
     except httpx.HTTPError as error:
         logger.warning("delivery.tick_failed", extra={"release": name, "why": type(error).__name__})
         return

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from core.adapters.tls import trusted
 from factory.insight.errors import StoreRefused, StoreSilent
 from factory.insight.rules.observations import WRONG, Observation, Score, Value, span_id_of, trace_id_of
 
@@ -40,7 +41,9 @@ class Target:
             StoreRefused: what was sent.
         """
         auth = (self.public_key, self.secret_key)
-        with httpx.Client(auth=auth, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client:
+        with httpx.Client(
+            auth=auth, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=trusted()
+        ) as client:
             if observations:
                 headers = {
                     "content-type": "application/x-protobuf",

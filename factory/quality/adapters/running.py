@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
+from core.adapters.tls import trusted
 from factory.quality.adapters.journeys import Door, Journey, drive, last_part
 from factory.quality.adapters.site import fake_site
 from factory.quality.errors import ProductNotRunning
@@ -125,7 +126,7 @@ def running(build: Build) -> Iterator[Running]:
         scratch, tick_key = Path(folder), secrets.token_hex(16)
         environment = _environment(scratch, tick_key=tick_key, may_fetch=site.address)
         child = _start(build, scratch, environment)
-        transport = httpx.HTTPTransport(uds=str(scratch / "door"))
+        transport = httpx.HTTPTransport(uds=str(scratch / "door"), verify=trusted())
         try:
             _wake(transport, scratch, build.tree)
             database, untouched = Path(environment["PRODUCT_DB"]), scratch / "untouched.sqlite3"

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from core.adapters.tls import trusted
 from core.models import AuditRow
 from core.registry import Stop
 from factory.delivery.adapters.keeper import Keeper
@@ -61,7 +62,9 @@ class Users:
         self.doors = [self._open(user) for user in range(self.count)]
 
     def _open(self, user: int) -> tuple[dict[str, str], int]:
-        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=20) as door:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=20, verify=trusted()
+        ) as door:
             door.get("/signup/")
             door.headers["X-CSRFToken"] = door.cookies["csrftoken"]
             email = f"user{user}@example.com"
@@ -161,7 +164,7 @@ class Shop:
 
     def serves(self) -> str:
         """Return the digest of the release that answers."""
-        return str(httpx.get(f"{self.url}/version", trust_env=False).json()["release"])
+        return str(httpx.get(f"{self.url}/version", trust_env=False, verify=trusted()).json()["release"])
 
     def days(self) -> dict[str, str]:
         """Return what the database says is due, by certificate."""
@@ -277,6 +280,8 @@ def test_live_products_answer_while_the_factory_is_dead_and_the_edge_takes_its_t
 def shop_answers(shop: Shop) -> bool:
     """Whether a user gets a page now."""
     try:
-        return httpx.get(f"{shop.url}/terms/", trust_env=False, timeout=20).status_code == 200
+        return (
+            httpx.get(f"{shop.url}/terms/", trust_env=False, timeout=20, verify=trusted()).status_code == 200
+        )
     except httpx.TransportError:
         return False

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from billing.adapters.pay_secret import pay_secret
 from core.adapters.database import forget_rows
+from core.adapters.tls import trusted
 from core.services import advance_to, business_now, invite_person, start_clock_at
 from factory.console.management.daemon import LOCK, claim_home, claim_port
 from factory.console.management.progress import Progress
@@ -144,7 +145,10 @@ def factoryd() -> Iterator[str]:
 def answers(address: str) -> bool:
     """Say whether the pages answer."""
     try:
-        return httpx.get(f"{address}/login/", timeout=5, trust_env=False).status_code == httpx.codes.OK
+        return (
+            httpx.get(f"{address}/login/", timeout=5, trust_env=False, verify=trusted()).status_code
+            == httpx.codes.OK
+        )
     except httpx.TransportError:
         return False
 

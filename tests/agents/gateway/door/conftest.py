@@ -17,6 +17,7 @@ from agents.gateway.models import Provider
 from agents.gateway.services import sync_prices
 from agents.gateway.services.sessions import make_session_token
 from agents.roster.models import Agent
+from core.adapters.tls import trusted
 from core.registry import Assignment
 from core.services import found_installation
 from factory.asgi import application
@@ -79,7 +80,14 @@ class Run:
 
     def post(self, path: str, **body: Any) -> httpx.Response:
         """Ask at this door."""
-        return httpx.post(f"{self.site}{path}", json=body, headers=self.headers, timeout=60, trust_env=False)
+        return httpx.post(
+            f"{self.site}{path}",
+            json=body,
+            headers=self.headers,
+            timeout=60,
+            trust_env=False,
+            verify=trusted(),
+        )
 
     @property
     def headers(self) -> dict[str, str]:

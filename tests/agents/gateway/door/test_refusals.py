@@ -9,6 +9,7 @@ from django.utils import timezone
 from agents.gateway.models import Call
 from agents.roster.services import revoke_tokens, switch_agent
 from billing.models import Hold
+from core.adapters.tls import trusted
 from core.models import AuditRow
 from tests.agents.gateway.door.conftest import Begin
 from tests.builders import an_agent
@@ -81,7 +82,7 @@ def test_what_is_no_json_object_or_names_a_thing_twice_is_refused(begin: Begin, 
     run = begin()
 
     answers = [
-        httpx.post(f"{run.site}/v1/messages", content=raw, headers=run.headers, timeout=60)
+        httpx.post(f"{run.site}/v1/messages", content=raw, headers=run.headers, timeout=60, verify=trusted())
         for raw in NO_OBJECTS
     ]
 
@@ -97,7 +98,13 @@ def test_a_token_that_opens_nothing_is_refused(begin: Begin, faults: Faults) -> 
     tokens = ["", "x", late.assignment.token, late.token, over.token, off.token]
 
     answers = [
-        httpx.post(f"{late.site}/v1/messages", json=MESSAGES, headers={"x-api-key": token}, timeout=60)
+        httpx.post(
+            f"{late.site}/v1/messages",
+            json=MESSAGES,
+            headers={"x-api-key": token},
+            timeout=60,
+            verify=trusted(),
+        )
         for token in tokens
     ]
 
@@ -110,7 +117,10 @@ def test_a_token_that_opens_nothing_is_refused(begin: Begin, faults: Faults) -> 
 def test_an_engines_token_opens_no_other_door(begin: Begin) -> None:
     run = begin()
 
-    assert httpx.get(f"{run.site}/api/v1/tasks/", headers=run.headers, timeout=60).status_code == 401
+    assert (
+        httpx.get(f"{run.site}/api/v1/tasks/", headers=run.headers, timeout=60, verify=trusted()).status_code
+        == 401
+    )
 
 
 def test_a_model_that_is_not_on_the_list_is_refused_and_not_shown(begin: Begin, faults: Faults) -> None:
@@ -119,7 +129,9 @@ def test_a_model_that_is_not_on_the_list_is_refused_and_not_shown(begin: Begin, 
     answer = run.post("/v1/chat/completions", **CHAT)
 
     assert refused(answer, "/v1/chat/completions") == "MODEL_FORBIDDEN"
-    shown = httpx.get(f"{run.site}/v1/models", headers=run.headers, timeout=60).json()["data"]
+    shown = httpx.get(f"{run.site}/v1/models", headers=run.headers, timeout=60, verify=trusted()).json()[
+        "data"
+    ]
     assert [model["id"] for model in shown] == ["claude-sonnet-4-5"]
     assert_nothing_was_called(faults)
 

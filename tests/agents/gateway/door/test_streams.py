@@ -11,6 +11,7 @@ from agents.gateway.models import Call
 from agents.roster.services import revoke_tokens
 from billing.models import Hold, Scope, Window
 from billing.services import open_scope, set_switch
+from core.adapters.tls import trusted
 from core.services import stop_everything
 from tests.agents.gateway.door.conftest import Begin, Run
 from tests.builders import an_agent, an_assignment
@@ -49,7 +50,9 @@ class Listener(threading.Thread):
 
     def run(self) -> None:
         """Read to the end."""
-        client = httpx.Client(base_url=self.run_of.site, headers=self.run_of.headers, timeout=60)
+        client = httpx.Client(
+            base_url=self.run_of.site, headers=self.run_of.headers, timeout=60, verify=trusted()
+        )
         with client, client.stream("POST", "/v1/chat/completions", json=ASK) as answer:
             for part in answer.iter_raw():
                 self.got += part
@@ -89,7 +92,7 @@ def test_when_the_engine_hangs_up_on_a_stream_so_do_we_and_the_bound_is_booked(
     run = begin()
 
     with httpx.stream(
-        "POST", f"{run.site}/v1/chat/completions", json=ASK, headers=run.headers, timeout=60
+        "POST", f"{run.site}/v1/chat/completions", json=ASK, headers=run.headers, timeout=60, verify=trusted()
     ) as answer:
         assert next(answer.iter_raw())
 
@@ -102,7 +105,11 @@ def test_when_the_engine_hangs_up_before_the_answer_so_do_we(begin: Begin, fault
 
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
-            f"{run.site}/v1/chat/completions", json={**ASK, "stream": False}, headers=run.headers, timeout=3
+            f"{run.site}/v1/chat/completions",
+            json={**ASK, "stream": False},
+            headers=run.headers,
+            timeout=3,
+            verify=trusted(),
         )
 
     assert_lost(faults)

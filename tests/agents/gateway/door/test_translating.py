@@ -9,6 +9,7 @@ from anthropic import Anthropic
 from openai import OpenAI
 
 from agents.gateway.models import Call
+from core.adapters.tls import trusted
 from tests.agents.gateway.door.conftest import Begin, Run
 from tests.faults.client import Faults
 from tests.faults.play import Play
@@ -163,10 +164,14 @@ def test_what_the_provider_understands_goes_on_byte_for_byte(begin: Begin, fault
         b' "max_output_tokens": 77}'
     )
 
-    answer = httpx.post(f"{run.site}/v1/responses", content=raw, headers=run.headers, timeout=60)
+    answer = httpx.post(
+        f"{run.site}/v1/responses", content=raw, headers=run.headers, timeout=60, verify=trusted()
+    )
 
     assert answer.status_code == 200, answer.text
-    came = httpx.post(f"{faults.url}/_bodies", json={}, timeout=60).json()["bodies"][-1]["body"]
+    came = httpx.post(f"{faults.url}/_bodies", json={}, timeout=60, verify=trusted()).json()["bodies"][-1][
+        "body"
+    ]
     assert came.encode() == raw
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from core.adapters.tls import trusted
+
 Json = dict[str, Any]
 
 
@@ -105,7 +107,7 @@ class Running:
         """What was seen instead of what the criterion promises; "" when it holds."""
         name, then = criterion["id"], criterion["then"]
         kept = {"site": f"{self.site}/{name}", "site_path": f"/{name}", "tick_key": self.tick_key}
-        with httpx.HTTPTransport(uds=str(self.uds)) as wire:
+        with httpx.HTTPTransport(uds=str(self.uds), verify=trusted()) as wire:
             journey = Journey(wire, kept)
             for step in criterion["given"]:
                 if (answer := journey.take(step)).status_code >= 400:

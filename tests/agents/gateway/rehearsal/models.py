@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import jsonschema
 
+from core.adapters.tls import trusted
+
 Json = dict[str, Any]
 TOOLS: dict[str, list[str]] = {
     "list_files": ["path"],
@@ -35,7 +37,9 @@ class Models:
     def post(self, path: str, body: Json) -> Json:
         """One call that must be taken."""
         self.log.append((path, body))
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.uds)), timeout=60) as client:
+        with httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(self.uds), verify=trusted()), timeout=60
+        ) as client:
             answer = client.post(f"http://rehearsal{path}", json=body)
         assert answer.status_code == 200, answer.text
         self.seen["calls"] += 1

@@ -18,6 +18,7 @@ import pytest
 from agents.gateway.adapters import child, rehearsal
 from agents.gateway.adapters.rehearsal.answer import answer
 from agents.gateway.adapters.rehearsal.dice import Dice, Seed
+from core.adapters.tls import trusted
 from factory.pipeline.rules.answers import BLUEPRINT, PLAN, RESEARCH
 from tests.agents.gateway.rehearsal.asks import IDEAS, anthropic_body, openai_body, structured
 
@@ -37,7 +38,7 @@ def test_equal_requests_get_equal_bytes_in_any_order_process_and_crowd(serving: 
     for turn, crowd in ((1, 1), (2, 8)):
         process = serving("5")
         order = random.Random(turn).sample(range(len(bodies)), len(bodies)) * 2  # noqa: S311  a shuffle
-        wire = httpx.HTTPTransport(uds=str(process.path))
+        wire = httpx.HTTPTransport(uds=str(process.path), verify=trusted())
         with httpx.Client(transport=wire, timeout=60) as client, ThreadPoolExecutor(crowd) as pool:
             asked = pool.map(
                 lambda n: client.post(f"http://x{bodies[n][0]}", content=bodies[n][1]).content, order
@@ -56,7 +57,7 @@ def test_another_seed_is_another_world() -> None:
 
 def test_the_child_has_no_environment_no_folder_and_only_sockets(serving: Serving) -> None:
     process = serving("5")
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(process.path))) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(process.path), verify=trusted())) as client:
         assert client.post(
             "http://x/v1/messages", json=anthropic_body({"role": "user", "content": "hi"})
         ).is_success
@@ -127,7 +128,7 @@ def test_a_socket_left_by_a_dead_process_is_taken_over(tmp_path: Path) -> None:
 
     second = child.start("5", tmp_path / "s")
 
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(second.path))) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(second.path), verify=trusted())) as client:
         assert client.get("http://x/").status_code == 400
     first.stop()
     second.stop()
