@@ -68,7 +68,7 @@ class RateLimited(FactoryError):
 
 
 class LaneBusy(RateLimited):
-    """This model takes no more calls at once, nor has one ended in time."""
+    """This model takes no more calls at once, or this agent began too many within a minute, and it did not change in time."""
 
 
 class Stopped(FactoryError):

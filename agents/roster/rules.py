@@ -29,6 +29,9 @@ class Limits(_Part):
     """How much one agent may do and spend. Source: R-03.3."""
 
     max_parallel: int = Field(default=1, ge=1, le=10)
+    requests_per_min: int = Field(
+        default=600, ge=1, le=10_000, description="Model calls begun within a minute: a loop, not work."
+    )
     max_cost_per_task_usd: Decimal = Field(default=Decimal(5), gt=0, le=5)
     daily_cap_usd: Decimal | None = Field(
         default=None, ge=1, le=100, description="None: the table of limits says."

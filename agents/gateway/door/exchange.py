@@ -18,8 +18,9 @@ from agents.gateway.errors import AllProvidersDown, DoorFull, LaneBusy, Provider
 from agents.gateway.models import Call
 from agents.gateway.rules.retry import Failure, next_step
 from agents.gateway.services.calls import PATIENCE
+from agents.gateway.services.lengths import LengthMeter
 from agents.gateway.services.records import close_answered, close_failed
-from billing.errors import BudgetBusy
+from billing.errors import BudgetBusy, BudgetExceeded
 from core.errors import FactoryError
 
 logger = logging.getLogger(__name__)
@@ -118,13 +119,14 @@ class Exchange:
 
     async def _open(self, plan: Plan, way: Way, *, fallback_from: Call | None) -> tuple[Call, Place]:
         """Open the call; where it would fit but for what other calls hold, wait for them, holding nothing. Source: U-5a."""
-        until = time.monotonic() + PATIENCE.budget_s
+        began = time.monotonic()
         while True:
             await self._nap(0)
             try:
                 return await in_rows(partial(open_way, plan, way, fallback_from=fallback_from))
-            except (BudgetBusy, LaneBusy):
-                if time.monotonic() >= until:
+            except (BudgetBusy, LaneBusy) as busy:
+                patience_s = PATIENCE.lane_s if isinstance(busy, LaneBusy) else PATIENCE.budget_s
+                if time.monotonic() - began >= patience_s:
                     raise
                 await self._nap(_LOOK_S)
 
@@ -135,7 +137,10 @@ class Exchange:
             raise self._cut
         hearing = way.speech.listen(self._wanted)
         try:
-            await self._relay(way, place, hearing)
+            await self._relay(way, place, hearing, meter=self._meter_of(call))
+        except BudgetExceeded:
+            await self._settle_cut(call, hearing)
+            raise
         except ProviderFault as fault:
             if not hearing.is_whole:
                 await in_rows(partial(close_failed, call, fault))
@@ -148,8 +153,19 @@ class Exchange:
         await in_rows(partial(close_answered, call, hearing.said()))
         self._say(bytes(self._end))
 
-    async def _relay(self, way: Way, place: Place, hearing: Hearing) -> None:
-        """Pass the answer on while it comes; its end waits until it is booked: who hears it may ask again at once."""
+    def _meter_of(self, call: Call) -> LengthMeter | None:
+        """Return what ends an answer that is too long; None: this door's answers have no length."""
+        if self.plan is None or not self._wanted.protocol.room:
+            return None
+        room = min(self.plan.ask.max_tokens, call.model.max_output_tokens)
+        return LengthMeter(call, room_tokens=room * self._wanted.choices)
+
+    async def _relay(self, way: Way, place: Place, hearing: Hearing, *, meter: LengthMeter | None) -> None:
+        """Pass the answer on while it comes; its end waits until it is booked: who hears it may ask again at once.
+
+        Raises:
+            BudgetExceeded: it is longer than what was held for it, and no more can be held.
+        """
         self._end.clear()
         patience = PATIENCE
         if not self._wanted.is_stream:  # whoever answers in one piece is silent until then
@@ -164,11 +180,17 @@ class Exchange:
                     part = hearing.feed(chunk)
                     if hearing.is_whole:
                         self._end += part
-                    else:
-                        self._say(part)
+                        continue
+                    self._say(part)
+                    if meter is not None and hearing.written_bytes > meter.limit_bytes:
+                        await self._go_on(meter, hearing)
                 self._end += hearing.end()
         finally:
             self._is_abroad = False
+
+    async def _go_on(self, meter: LengthMeter, hearing: Hearing) -> None:
+        if await in_rows(partial(meter, hearing.written_bytes)):
+            raise BudgetExceeded(layer="one answer", why="it is longer than what was held for it")
 
     async def _settle_cut(self, call: Call, hearing: Hearing) -> None:
         """We hung up: the bill if it was heard to the end, else the bound, for nobody knows."""

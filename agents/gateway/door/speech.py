@@ -48,6 +48,10 @@ class Hearing(Port):
     def is_whole(self) -> bool:
         """Whether the provider said that the answer is over."""
 
+    @property
+    def written_bytes(self) -> int:
+        """How much text was heard so far."""
+
     def said(self) -> Said:
         """Return what was billed."""
 
@@ -139,6 +143,11 @@ class Whole:
         """Whether the answer came."""
         return self.ear.is_whole
 
+    @property
+    def written_bytes(self) -> int:
+        """How much text was heard so far."""
+        return self.ear.written_bytes
+
     def said(self) -> Said:
         """Return what was billed."""
         return self.ear.said()
@@ -194,6 +203,11 @@ class Stream:
     def is_whole(self) -> bool:
         """Whether the provider said that the answer is over."""
         return self.ear.is_whole
+
+    @property
+    def written_bytes(self) -> int:
+        """How much text was heard so far."""
+        return self.ear.written_bytes
 
     def said(self) -> Said:
         """Return what was billed."""

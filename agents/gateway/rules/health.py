@@ -34,11 +34,13 @@ class Health:
         down: models (`provider/model`) that are last choice now, with the reason.
         first_token_ms: how fast a model began lately, by its whole name.
         parallel: how many calls at once a provider that asked to wait may get for now.
+        requests_left: how many calls an agent may still begin in this minute, by its name; who is missing: any number.
     """
 
     down: dict[str, str] = field(default_factory=dict)
     first_token_ms: dict[str, int] = field(default_factory=dict)
     parallel: dict[str, int] = field(default_factory=dict)
+    requests_left: dict[str, int] = field(default_factory=dict)
 
 
 def health_of(seen: Iterable[Seen], *, now: datetime) -> Health:

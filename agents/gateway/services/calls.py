@@ -20,18 +20,16 @@ from agents.gateway.errors import (
 from agents.gateway.models import Call
 from agents.gateway.ports import Ask, Keep, Patience, Reply, Said, Stop
 from agents.gateway.rules.retry import Failure, next_step
-from agents.gateway.services.health import health_now
+from agents.gateway.services.lengths import LengthMeter
 from agents.gateway.services.records import close_answered, close_failed, open_call
 from agents.gateway.services.routes import Choice, Route, routes_for
 from billing.errors import BudgetBusy, SwitchSet, TierSpent
-from billing.services import epoch, extend_hold, require_open, switch_against
+from billing.services import epoch, require_open, switch_against
 from core.adapters.away import is_away, outlast
 from core.errors import FactoryError
 from core.services import current_mode, is_stopped, publish
 
 PATIENCE = Patience()
-_BYTES_PER_TOKEN = 16
-"""No answer is so thin: who writes more bytes for a token he may write has written too much."""
 _LOOK_S = 1.0
 """How often an open stream asks whether everything was stopped."""
 
@@ -122,8 +120,7 @@ def _open(ask: Ask, route: Route, fallback_from: Call | None, *, stop: Stop, pat
         if stop.is_set() or is_stopped():
             raise Stopped
         try:
-            parallel = health_now().parallel.get(route.model.provider_id)
-            return open_call(ask, route, fallback_from=fallback_from, parallel=parallel)
+            return open_call(ask, route, fallback_from=fallback_from)
         except BudgetBusy:
             if time.monotonic() - began >= patience.budget_s:
                 raise
@@ -152,7 +149,7 @@ def _attempt(ask: Ask, call: Call, route: Route, line: Line, *, stop: Stop, pati
             route.body,
             is_cut=_Watch(ask, call, stop),
             patience=patience,
-            is_too_much=_Meter(call, room * _BYTES_PER_TOKEN),
+            is_too_much=LengthMeter(call, room_tokens=room),
         )
     except ProviderFault as fault:
         outlast(partial(close_failed, call, fault))
@@ -166,26 +163,6 @@ def _attempt(ask: Ask, call: Call, route: Route, line: Line, *, stop: Stop, pati
         broken = ProviderFault("garbled", is_free=False, words=f"nobody heard it: {type(error).__name__}")
         outlast(partial(close_failed, call, broken))
         raise
-
-
-class _Meter:
-    """Says when an answer is longer than what was held for it, and no more can be held. Source: R-02.18."""
-
-    def __init__(self, call: Call, limit_bytes: int) -> None:
-        self._call, self.limit_bytes = call, limit_bytes
-
-    def __call__(self, written_bytes: int) -> bool:
-        if written_bytes <= self.limit_bytes:
-            return False
-        more = self._call.bound_microusd
-        try:
-            extend_hold(self._call.id, more_microusd=more)
-        except FactoryError:
-            return True
-        self._call.bound_microusd += more
-        Call.objects.filter(id=self._call.id).update(bound_microusd=self._call.bound_microusd)
-        self.limit_bytes *= 2
-        return False
 
 
 class _Watch:

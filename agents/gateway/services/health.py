@@ -1,16 +1,18 @@
-"""How models are, for the router: from the rows of their last calls, read every two seconds at most."""
+"""How models are, for the router, and how busy agents are: from the rows of their last calls, read every two seconds at most."""
 
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Count
 from django.utils import timezone
 
 from agents.gateway.models import Call, ModelEntry
 from agents.gateway.rules.health import WINDOW_S, Health, Seen, health_of
+from agents.roster.models import Agent
 
 _FRESH_S = 2.0
+MINUTE_S = 60
 _ROWS = 500
 _lock = threading.Lock()
 _last: dict[str, tuple[float, Health]] = {}
@@ -45,7 +47,15 @@ def read_health() -> Health:
         if ended_at is not None
     ]
     found = health_of(seen, now=now)
-    return Health({**found.down, **_used_up()}, found.first_token_ms, found.parallel)
+    return Health({**found.down, **_used_up()}, found.first_token_ms, found.parallel, _requests_left(now))
+
+
+def _requests_left(now: datetime) -> dict[str, int]:
+    """Return how many calls each agent that works here may still begin in this minute of machine time. Source: R-02.22."""
+    rows = Call.objects.since(now - timedelta(seconds=MINUTE_S)).order_by().values_list("agent")
+    begun = dict(rows.annotate(n=Count("pk")))
+    agents = Agent.objects.enabled().select_related("version")
+    return {one.name: one.definition.limits.requests_per_min - begun.get(one.name, 0) for one in agents}
 
 
 def _used_up() -> dict[str, str]:

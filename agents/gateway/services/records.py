@@ -7,12 +7,14 @@ from uuid import UUID
 from django.db import Error, transaction
 from django.utils import timezone
 
-from agents.gateway.errors import LaneBusy, ProviderFault
-from agents.gateway.models import Call, ModelEntry
+from agents.gateway.errors import ProviderFault
+from agents.gateway.models import Call
 from agents.gateway.ports import Ask, Reply, Said
 from agents.gateway.rules.money import Usage, cost_microusd
 from agents.gateway.rules.route import names_of
 from agents.gateway.services.catalogue import price_of
+from agents.gateway.services.health import health_now
+from agents.gateway.services.lanes import check_at_once, check_minute, count_begun
 from agents.gateway.services.prices import stop_provider
 from agents.gateway.services.routes import Route
 from billing.models import Entry
@@ -25,33 +27,33 @@ from core.services import business_now, current_mode, publish
 logger = logging.getLogger(__name__)
 
 
-def open_call(ask: Ask, route: Route, *, fallback_from: Call | None, parallel: int | None = None) -> Call:
-    """Write the row and hold the worst case, for good, before anything leaves.
-
-    `parallel`: how many calls its provider may have at once for now, beside what the model's own row says.
+def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
+    """Write the row and hold the worst case, for good, before anything leaves; call it outside of any transaction.
 
     Raises:
-        LaneBusy: that many are open.
+        LaneBusy: the model or its provider takes no more at once, or the agent began too many within a minute.
         BudgetBusy, TierSpent, BudgetExceeded, SwitchSet: nothing was held, nothing written.
     """
+    health = health_now()  # read before the transaction, which others may wait for
+    check_minute(health, agent=ask.agent)
     call = _row_of(ask, route, fallback_from=fallback_from)
     try:
-        _write_and_hold(call, ask, route, parallel=parallel)
+        _write_and_hold(call, ask, crowd=health.parallel.get(call.model.provider_id))
     except Error as error:
         if not is_away(error) or not outlast(Call.objects.filter(id=call.id).exists):
-            raise
-    return call  # perhaps the database went away while it said that all is written
+            raise  # else the database went away while it said that all is written
+    count_begun(ask.agent)
+    return call
 
 
 def _row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
-    model = route.model
     return Call(
         agent=ask.agent,
         assignment_id=ask.assignment_id,
         step_key=ask.step_key,
         correlation_id=ask.correlation_id or correlation.get(),
-        model=model,
-        tier=model.tier,
+        model=route.model,
+        tier=route.model.tier,
         task_type=ask.intent.task_type,
         reason=route.reason,
         fallback_from=fallback_from,
@@ -62,31 +64,18 @@ def _row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
 
 
 @transaction.atomic(durable=True)
-def _write_and_hold(call: Call, ask: Ask, route: Route, *, parallel: int | None) -> None:
-    model = route.model
-    _check_lane(model, parallel)
+def _write_and_hold(call: Call, ask: Ask, *, crowd: int | None) -> None:
+    check_at_once(call.model, crowd=crowd)
     insert_row(call)
     place_hold(  # last: from here to the commit nobody else may hold
         scopes=ask.scopes,
-        bound_microusd=route.bound_microusd,
+        bound_microusd=call.bound_microusd,
         call_id=call.id,
         correlation_id=call.correlation_id,
-        provider=model.provider_id,
-        model=model.name,
-        tier="" if ask.intent.security_sensitive else model.tier,
+        provider=call.model.provider_id,
+        model=call.model.name,
+        tier="" if ask.intent.security_sensitive else call.tier,
     )
-
-
-def _check_lane(model: ModelEntry, parallel: int | None) -> None:
-    """Refuse where as many calls are open as may be; only who has a limit is counted, one after the other. Source: R-02.22."""
-    if model.parallel is None and parallel is None:
-        return
-    ModelEntry.objects.select_for_update().filter(provider=model.provider_id).order_by("id").first()
-    running = Call.objects.filter(status=Call.Status.OPEN, model__provider=model.provider_id)
-    if parallel is not None and running.count() >= parallel:
-        raise LaneBusy(provider=model.provider_id, at_once=parallel)
-    if model.parallel is not None and running.filter(model=model).count() >= model.parallel:
-        raise LaneBusy(model=str(model), at_once=model.parallel)
 
 
 @transaction.atomic

@@ -8,12 +8,13 @@ import httpx
 import pytest
 
 from agents.gateway.models import Call
+from agents.gateway.services import health
 from agents.roster.services import revoke_tokens
 from billing.models import Hold, Scope, Window
 from billing.services import open_scope, set_switch
 from core.adapters.tls import trusted
 from core.services import stop_everything
-from tests.agents.gateway.door.conftest import Begin, Run
+from tests.agents.gateway.door.conftest import DOLLAR, Begin, Run
 from tests.builders import an_agent, an_assignment
 from tests.faults.client import Faults
 from tests.faults.play import Play
@@ -209,3 +210,57 @@ def test_what_the_provider_refuses_is_told_once_and_costs_nothing(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert answer.headers["x-should-retry"] == "false"
     assert set(Hold.objects.values_list("state", flat=True)) == {"released"}
+
+
+def test_an_answer_that_never_ends_is_cut_when_no_more_can_be_held_and_the_provider_is_not_stopped(
+    begin: Begin, faults: Faults
+) -> None:
+    faults.always(Play(text="word " * 4_000, chunks=4_000, chunk_s=0.001, times=None))
+    run = begin(cap_microusd=2_000)
+    listener = Listener(run)
+
+    listener.start()
+    listener.join(timeout=PATIENCE_S)
+
+    assert b"BUDGET_EXCEEDED" in listener.got
+    until(settled)
+    call = Call.objects.get()
+    assert (call.status, call.cost_microusd) == ("lost", call.bound_microusd)
+    assert call.bound_microusd <= 2_000
+    assert call.model.provider.is_enabled
+    until(lambda: faults.totals()["open_now"] == 0)
+
+
+def test_an_answer_that_is_longer_than_thought_goes_on_while_more_can_be_held(
+    begin: Begin, faults: Faults
+) -> None:
+    faults.always(Play(text="word " * 400, chunks=100, chunk_s=0.001, times=None))
+    run = begin(cap_microusd=DOLLAR)
+
+    listener = Listener(run)
+    listener.start()
+    listener.join(timeout=PATIENCE_S)
+
+    until(settled)
+    assert listener.got.count(b"word") == 400
+    assert (Call.objects.get().status, Call.objects.get().model.provider.is_enabled) == ("answered", True)
+
+
+def test_who_asked_to_wait_gets_fewer_answers_at_once_through_the_door_too(
+    begin: Begin, faults: Faults
+) -> None:
+    faults.plan(*[Play(status=429, retry_after="0", times=3)])
+    run = begin()
+    run.post("/v1/chat/completions", **{**ASK, "stream": False})
+    health.forget()
+    faults.reset()
+    faults.always(Play(text="word " * 20, chunks=20, chunk_s=0.05, times=None))
+
+    listeners = [Listener(run) for _ in range(6)]
+    for listener in listeners:
+        listener.start()
+    for listener in listeners:
+        listener.join(timeout=PATIENCE_S)
+
+    assert faults.totals()["most_open"] <= 4
+    assert all(b"[DONE]" in listener.got or b"RATE_LIMITED" in listener.got for listener in listeners)
