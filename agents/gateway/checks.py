@@ -2,7 +2,11 @@
 
 from agents.gateway.models import Call, Provider
 from agents.gateway.services.catalogue import offers
+from agents.gateway.services.keys import uncapped_providers
+from billing.adapters.limits import table_row
 from billing.models import Entry
+from core.models import Mode
+from core.money import in_words
 from core.registry import Finding, register_check
 from core.services import business_now, current_mode
 
@@ -20,6 +24,22 @@ def models() -> Finding:
     if stopped:
         return Finding("warn", f"Stopped: {', '.join(stopped)}.", "Look at the bill, then start it again.")
     return Finding("fine", f"{priced} priced models in reach at {', '.join(lines)} ({mode}).")
+
+
+@register_check("provider caps")
+def provider_caps() -> Finding:
+    """Every provider that a key pays for should have a cap of its own: ours does not hold whoever steals the key. Source: R-02.32."""
+    if current_mode() != Mode.REAL:
+        return Finding("fine", "A rehearsal pays nobody.")
+    without = uncapped_providers()
+    if without:
+        advised = in_words(table_row("provider_side")["month"])
+        return Finding(
+            "warn",
+            f"Without a cap of their own, as far as anybody said: {', '.join(without)}.",
+            f"Set one on their own page (start with {advised} a month), then `factory key cap MAKER DOLLARS`.",
+        )
+    return Finding("fine", "Every provider that a key pays for has a monthly cap of its own.")
 
 
 @register_check("calls")

@@ -40,6 +40,11 @@ class Provider(models.Model):
         null=True, help_text="Machine time of the last call that proved its key."
     )
 
+    own_cap_microusd = models.BigIntegerField(
+        null=True,
+        help_text="What it lets this key spend in a month by itself, as a person said; None: nobody said.",
+    )
+
     def __str__(self) -> str:
         return self.name
 

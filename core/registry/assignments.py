@@ -42,6 +42,7 @@ class Assignment:
         reuse_key: the task; paid steps stored under it are reused by a later attempt.
         agent: who works, e.g. `Rex`; empty for platform code.
         kind: the job's name for platform code, `agent` for an agent's work.
+        type: what sort of work it is (`code`, `research`, `deploy`, ...).
         inputs: results of upstream tasks and the task's own arguments.
         answer_schema: the JSON schema of the answer, None for free text.
         token: capability token of this attempt; ends with it.
@@ -67,6 +68,7 @@ class Assignment:
     correlation_id: UUID | None = None
     last_error: str = ""
     tier_steps: int = 0
+    type: str = ""
 
 
 @dataclass(frozen=True)

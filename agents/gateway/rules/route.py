@@ -25,6 +25,8 @@ BANDS = {"local": "cheap", "budget": "cheap", "mid": "mid", "premium": "mid", "f
 _BY_QUALITY = {"best": ("premium", "frontier"), "good": ("mid", "premium"), "acceptable": ("local", "budget")}
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _NUMBERS = re.compile(r"[-.]?\d[\d.]*")
+SENSITIVE_WORK = frozenset({"credentials", "customer_data", "deploy", "outside_message"})
+"""Sorts of work that hold secrets or people's data, bring something to users, or speak to strangers. Source: R-02.28."""
 _UNSAFE = frozenset({"local", "budget"})
 _FIRST_TOKEN_MS = {"instant": 200, "fast": 1_000}
 

@@ -6,11 +6,12 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
+from agents.gateway.adapters.keyring import reachable
 from agents.gateway.errors import KeyFromEnvironment, KeyUnusable
 from agents.gateway.models import Provider, ProviderKey
 from core.adapters.secret_box import seal
-from core.errors import NotFound
-from core.services import audit, publish
+from core.errors import BadArguments, NotFound
+from core.services import audit, current_mode, publish
 
 LONG_ENOUGH_TO_HINT = 20
 """Of a shorter key not even its end is shown."""
@@ -23,6 +24,7 @@ class KeyShown:
     Attributes:
         source: `environment`, `stored`, `none needed` or `missing`.
         last_four: empty: nothing is shown of it.
+        own_cap_microusd: what the provider itself allows in a month; None: nobody said.
     """
 
     provider: str
@@ -30,6 +32,7 @@ class KeyShown:
     last_four: str = ""
     set_by: str = ""
     set_at: datetime | None = None
+    own_cap_microusd: int | None = None
 
 
 def keys_shown() -> list[KeyShown]:
@@ -38,12 +41,14 @@ def keys_shown() -> list[KeyShown]:
 
 
 def _shown(provider: Provider) -> KeyShown:
+    cap = provider.own_cap_microusd
     if given := settings.MODEL_KEYS.get(provider.name):
-        return KeyShown(provider.name, "environment", _hint(given))
+        return KeyShown(provider.name, "environment", _hint(given), own_cap_microusd=cap)
     row = getattr(provider, "stored_key", None)
     if row is not None:
-        return KeyShown(provider.name, "stored", row.last_four, row.set_by, row.set_at)
-    return KeyShown(provider.name, "missing" if provider.needs_key else "none needed")
+        return KeyShown(provider.name, "stored", row.last_four, row.set_by, row.set_at, cap)
+    source = "missing" if provider.needs_key else "none needed"
+    return KeyShown(provider.name, source, own_cap_microusd=cap)
 
 
 @transaction.atomic
@@ -81,6 +86,28 @@ def forget_key(provider: str, *, by: str) -> None:
     if gone:
         audit(actor=by, verb="gateway.forget_key", subject=provider)
         publish("gateway.key_changed", provider=provider)
+
+
+@transaction.atomic
+def note_own_cap(provider: str, cap_microusd: int | None, *, by: str) -> None:
+    """Write down what `provider` itself lets this key spend in a month; None: no such cap is known. Source: R-02.32.
+
+    Raises:
+        NotFound: no such provider.
+        BadArguments: less than one micro-dollar.
+    """
+    if cap_microusd is not None and cap_microusd < 1:
+        raise BadArguments(cap_microusd=cap_microusd)
+    if not Provider.objects.filter(name=provider).update(own_cap_microusd=cap_microusd):
+        raise NotFound(provider=provider)
+    audit(actor=by, verb="gateway.note_own_cap", subject=provider, cap_microusd=cap_microusd)
+
+
+def uncapped_providers() -> list[str]:
+    """Return the providers that a key pays for and of which nobody said that they have a cap of their own."""
+    paid = Provider.objects.filter(needs_key=True, is_enabled=True, own_cap_microusd=None)
+    in_reach = reachable(mode=current_mode())
+    return sorted(one.name for one in paid if one.name in in_reach)
 
 
 def read_key(text: str) -> str:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from agents.gateway.errors import Stopped
 from agents.gateway.ports import Ask, Intent, Message
+from agents.gateway.rules.route import SENSITIVE_WORK
 from agents.roster.errors import AgentSwitchedOff
 from agents.roster.services import find_agent, prompt_for
 from agents.runtime import rules
@@ -131,13 +132,16 @@ def _first_ask(session: Session, assignment: Assignment) -> Ask:
 
 
 def _intent(session: Session, assignment: Assignment) -> Intent:
-    """What is wanted: set by code from the task and the agent's file, never by what a model wrote."""
+    """What is wanted: set by code from the task and the agent's file, never by what a model wrote.
+
+    Arguments may make work sensitive; nothing makes it less so. Source: R-02.28.
+    """
     said, definition = assignment.inputs.get("arguments", {}), session.agent_version.definition
     is_structured = assignment.answer_schema is not None
     return Intent(
         task_type="reasoning" if is_structured else "coding" if assignment.workspace else "general",
         quality=definition.quality,
-        security_sensitive=bool(said.get("security_sensitive", False)),
+        security_sensitive=assignment.type in SENSITIVE_WORK or bool(said.get("security_sensitive", False)),
         untrusted_input=bool(said.get("untrusted_input", False)),
         tier_steps=session.tier_steps,
         prefer_provider=definition.preferred_provider,

@@ -146,6 +146,7 @@ def _assignment_of(taken: Taken) -> Assignment:
         reuse_key=taken.task_id,
         agent=agent.name if agent else "",
         kind=taken.kind,
+        type=taken.type,
         title=taken.title,
         brief=taken.brief,
         inputs=_inputs_of(taken),

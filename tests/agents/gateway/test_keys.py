@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from agents.gateway.adapters.keyring import key_of, reachable
+from agents.gateway.checks import provider_caps
 from agents.gateway.errors import KeyFromEnvironment, KeyUnusable
 from agents.gateway.models import Provider, ProviderKey
 from agents.gateway.services import sync_prices
-from agents.gateway.services.keys import forget_key, keys_shown, set_key
-from core.errors import NotFound, SecretUnreadable
+from agents.gateway.services.keys import forget_key, keys_shown, note_own_cap, set_key, uncapped_providers
+from core.errors import BadArguments, NotFound, SecretUnreadable
 from core.models import AuditRow, Event
 from core.services import found_installation
 
@@ -99,3 +100,27 @@ def test_what_can_be_no_key_is_refused_without_being_repeated(text: str) -> None
 def test_a_provider_that_nobody_knows_gets_no_key() -> None:
     with pytest.raises(NotFound):
         set_key("nobody", KEY, by="owner:ada")
+
+
+def test_who_is_paid_by_a_key_and_has_no_cap_of_its_own_is_named_until_somebody_says_it_has_one() -> None:
+    set_key("openai", KEY, by="owner:ada")
+    set_key("anthropic", KEY, by="owner:ada")
+    note_own_cap("openai", 300_000_000, by="owner:ada")
+
+    assert uncapped_providers() == ["anthropic"]
+    assert (provider_caps().state, "anthropic" in provider_caps().words) == ("warn", True)
+    assert "openai" not in provider_caps().words
+    assert "$300" in provider_caps().cure
+    note_own_cap("anthropic", 1, by="owner:ada")
+    assert provider_caps().state == "fine"
+    note_own_cap("openai", None, by="owner:ada")
+    assert uncapped_providers() == ["openai"]
+    assert {one.provider: one.own_cap_microusd for one in keys_shown()}["anthropic"] == 1
+    assert AuditRow.objects.filter(verb="gateway.note_own_cap").count() == 3
+
+
+def test_a_cap_of_nothing_or_of_nobody_is_refused() -> None:
+    with pytest.raises(BadArguments):
+        note_own_cap("openai", 0, by="owner:ada")
+    with pytest.raises(NotFound):
+        note_own_cap("nobody", 1, by="owner:ada")

@@ -287,3 +287,22 @@ def test_no_transaction_is_open_while_the_model_thinks(job: Assignment) -> None:
     carried(job, looks)
 
     assert open_inside == [0]
+
+
+@pytest.mark.parametrize(
+    ("sort", "arguments", "is_sensitive"),
+    [
+        ("deploy", {}, True),
+        ("credentials", {"security_sensitive": False}, True),
+        ("code", {}, False),
+        ("code", {"security_sensitive": True}, True),
+    ],
+)
+def test_the_sort_of_work_makes_a_call_sensitive_and_no_argument_takes_that_back(
+    rex: Agent, sort: str, arguments: dict[str, Any], is_sensitive: bool
+) -> None:
+    job = an_assignment(rex, type=sort, inputs={"upstream": {}, "arguments": arguments})
+
+    _, model = carried(job, says("Done."))
+
+    assert model.asked[0].intent.security_sensitive is is_sensitive

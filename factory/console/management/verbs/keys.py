@@ -13,11 +13,11 @@ from django.conf import settings
 
 from agents.gateway.rules.offers import in_words
 from agents.gateway.services.key_check import Proof, prove_address, prove_key
-from agents.gateway.services.keys import forget_key, keys_shown
+from agents.gateway.services.keys import forget_key, keys_shown, note_own_cap
 from agents.gateway.services.makers import enter_price, standings
 from agents.gateway.services.usage import compare_usage, read_usage
 from core.adapters.homes import open_home
-from core.money import to_usd
+from core.money import to_microusd, to_usd
 from factory.console.adapters.real_factory import real_environment
 from factory.console.management.find import As, actor_of
 from factory.console.management.show import AsJson, say, show_rows, usd
@@ -45,12 +45,14 @@ NoKey = Annotated[
 def list_keys(*, is_json: AsJson = False) -> None:
     """Show whose key is set, and where it comes from; of the key itself at most its end."""
     rows = [
-        {"maker": one.provider, "key": one.source, "ends_with": one.last_four, "set_by": one.set_by, "set_at": one.set_at}
+        {
+            "maker": one.provider, "key": one.source, "ends_with": one.last_four, "set_by": one.set_by, "set_at": one.set_at,
+            "own_cap_usd": None if one.own_cap_microusd is None else usd(one.own_cap_microusd),
+        }
         for one in keys_shown()
     ]  # fmt: skip
-    show_rows(
-        rows, columns=("maker", "key", "ends_with", "set_by", "set_at"), is_json=is_json, none="Nobody."
-    )
+    columns = ("maker", "key", "ends_with", "set_by", "set_at", "own_cap_usd")
+    show_rows(rows, columns=columns, is_json=is_json, none="Nobody.")
 
 
 @app.command(name="models")
@@ -124,6 +126,24 @@ def forget_one(maker: Maker, *, by: As = "", is_json: AsJson = False) -> None:
     in_real_home()
     forget_key(maker, by=actor_of(by))
     say(f"The key of {maker} is forgotten.", is_json=is_json, maker=maker)
+
+
+@key.command(name="cap")
+def cap_one(
+    maker: Maker,
+    dollars_a_month: Annotated[
+        str, typer.Argument(help="As it stands on the maker's own page; `none`: there is none.")
+    ],
+    *,
+    by: As = "",
+    is_json: AsJson = False,
+) -> None:
+    """Say which monthly cap you set at the maker itself: ours cannot hold whoever steals the key."""
+    in_real_home()
+    cap = None if dollars_a_month == "none" else to_microusd(dollars(dollars_a_month))
+    note_own_cap(maker, cap, by=actor_of(by))
+    words = "no monthly cap that we know of" if cap is None else f"a monthly cap of ${usd(cap)} of its own"
+    say(f"{maker} has {words}.", is_json=is_json, maker=maker, own_cap_microusd=cap)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from agents.gateway.services import sync_prices
+from agents.gateway.services.keys import uncapped_providers
 from agents.roster.services import sync_agents
 from agents.runtime.services import carry_out
 from billing.adapters.pay_secret import pay_secret
@@ -258,6 +259,10 @@ def greet(port: int) -> None:
         else "real"
     )
     sys.stdout.write(f"The factory is at {home} ({kind}).\n")
+    if settings.MODE == "real" and (without := uncapped_providers()):
+        sys.stdout.write(
+            f"No monthly cap of its own that we know of: {', '.join(without)} (`factory doctor` says what to do).\n"
+        )
     if not User.objects.filter(is_simulated=False, role=User.Role.OWNER).exists():
         sys.stdout.write(
             f"Become its owner, once, within 24 hours: {home}{reverse('join', args=[invite_person()])}\n"
