@@ -299,7 +299,7 @@ def test_no_transaction_is_open_while_the_model_thinks(job: Assignment) -> None:
     ],
 )
 def test_the_sort_of_work_makes_a_call_sensitive_and_no_argument_takes_that_back(
-    rex: Agent, sort: str, arguments: dict[str, Any], is_sensitive: bool
+    rex: Agent, *, sort: str, arguments: dict[str, bool], is_sensitive: bool
 ) -> None:
     job = an_assignment(rex, type=sort, inputs={"upstream": {}, "arguments": arguments})
 
