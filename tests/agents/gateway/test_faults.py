@@ -3,11 +3,14 @@
 import logging
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import OperationalError, connection
 from django.forms.models import model_to_dict
+from django.utils import timezone
 
 from agents.gateway import models
 from agents.gateway.adapters.openai import OpenAIWire
@@ -20,10 +23,10 @@ from agents.gateway.services import complete
 from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import routes_for
 from billing.models import Entry, Hold
-from billing.services import lose_hold, place_hold
+from billing.services import lose_hold, place_hold, settle_orphans
 from core.ids import new_id
 from core.models import Event
-from core.services import stop_everything
+from core.services import relay_waiting, stop_everything
 from tests.agents.gateway.asked import BOTH, GPT, HASTE, ask_now, books_agree, rows
 from tests.agents.gateway.fake_provider import KEYS, Play, Provider
 from tests.builders import a_scope, an_ask
@@ -190,6 +193,19 @@ def test_a_lost_hold_closes_the_row_of_its_call(provider: Provider) -> None:
 
     lost.refresh_from_db()
     assert (lost.status, lost.cost_microusd) == ("lost", call.bound_microusd)
+    assert books_agree()
+
+
+def test_a_call_that_a_worker_with_a_fast_clock_gave_up_is_closed_at_once(provider: Provider) -> None:
+    ask = an_ask(intent=GPT)
+    call = open_call(ask, routes_for(ask)[0].route, fallback_from=None)
+
+    with time_machine.travel(timezone.now() + timedelta(minutes=5)):
+        settle_orphans(is_dead=lambda _: True)
+    relay_waiting()
+
+    call.refresh_from_db()
+    assert (call.status, call.cost_microusd) == ("lost", call.bound_microusd)
     assert books_agree()
 
 
