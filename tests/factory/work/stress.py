@@ -67,18 +67,15 @@ class Stress:
         dice = random.Random(self.seed)  # noqa: S311 (a story that can be told again)
         self._hands = [a_hand(max_parallel=self.places) for _ in range(self.agents)]
         self._dag = a_graph(*self._specs(dice))
-        self._stop, self._abandoned = Stop(), set[Any]()
-        loops = [self._work] * self.workers + [self._sweep, self._grow, self._watch, self._pause]
-        threads = [
-            threading.Thread(target=self._forever, args=(loop, random.Random(dice.random())), daemon=True)  # noqa: S311
-            for loop in loops
-        ]
-        for thread in threads:
-            thread.start()
+        self._abandoned = set[Any]()
+        working = _Crew(
+            [self._work] * self.workers + [self._sweep, self._watch, self._pause], self, dice=dice
+        )
+        growing = _Crew([self._grow], self, dice=dice)
         self._wait()
-        self._stop.set()
-        for thread in threads:
-            thread.join(timeout=30)
+        growing.go_home()
+        self._wait()  # what was added last, when all else was done, is work too
+        working.go_home()
         return self.broken()
 
     def _wait(self) -> None:
@@ -111,8 +108,9 @@ class Stress:
         """What still can go on: a task behind a cancelled one waits for the owner, and that is right."""
         return self._dag.tasks.open().exclude(state="pending", pk__in=_behind_a_gap(self._dag))
 
-    def _forever(self, loop: Callable[[random.Random], None], dice: random.Random) -> None:
-        while not self._stop.is_set() and not self.errors:
+    def forever(self, loop: Callable[[random.Random], None], *, dice: random.Random, stop: Stop) -> None:
+        """Do this again and again until told to stop or anything broke; a lock that was not to be had is no break."""
+        while not stop.is_set() and not self.errors:
             try:
                 loop(dice)
             except OperationalError as error:
@@ -213,6 +211,32 @@ class Stress:
             "a fence for every claim": not tasks.annotate(n=Count("attempts")).exclude(fence=F("n")).exists(),
         }  # fmt: skip
         return [words for words, holds in promises.items() if not holds] + self.errors
+
+
+class _Crew:
+    """Threads of a run that go home together."""
+
+    def __init__(
+        self, loops: Sequence[Callable[[random.Random], None]], run: Stress, *, dice: random.Random
+    ) -> None:
+        self._stop = Stop()
+        self._threads = [
+            threading.Thread(
+                target=run.forever,
+                args=(loop,),
+                kwargs={"dice": random.Random(dice.random()), "stop": self._stop},  # noqa: S311 (as above)
+                daemon=True,
+            )
+            for loop in loops
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def go_home(self) -> None:
+        """Tell all of them to stop, and wait until they did."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=30)
 
 
 def _behind_a_gap(dag: Dag) -> set[Any]:

@@ -81,8 +81,8 @@ def silence(dag: Dag, pick: int) -> None:
 
 
 def wait(dag: Dag, pick: int) -> None:
-    """Let every pause be over."""
-    dag.tasks.filter(state="retrying").update(not_before=timezone.now())
+    """Let every pause be over, also by a database's clock that is a little behind ours."""
+    dag.tasks.filter(state="retrying").update(not_before=timezone.now() - timedelta(minutes=1))
     promote_due()
 
 
