@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from approvals.errors import RequestOver
 from approvals.models import Decision, Request
-from approvals.rules import ANSWER_WITHIN, TITLE_LENGTH
+from approvals.rules import TITLE_LENGTH, RequestDraft
 from approvals.services import (
     Answer,
     ask_owner,
@@ -82,6 +82,20 @@ class EvidenceIn(Said):
     words = serializers.CharField(max_length=2_000)
 
 
+class AlternativeIn(Said):
+    """Another way."""
+
+    name = serializers.CharField(max_length=200)
+    words = serializers.CharField(max_length=2_000)
+
+
+class PartIn(Said):
+    """A part of the worst case; all of them add up to it."""
+
+    words = serializers.CharField(max_length=200)
+    microusd = serializers.IntegerField(min_value=0, max_value=MAX_BIGINT)
+
+
 class QuestionIn(Said):
     """What the owner is asked; who asks is known from the token."""
 
@@ -103,9 +117,15 @@ class QuestionIn(Said):
     deadline_s = serializers.IntegerField(
         min_value=60,
         max_value=30 * 86_400,
-        default=int(ANSWER_WITHIN.total_seconds()),
-        help_text="Business time.",
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Business time; without it, what the settings say.",
     )
+    is_reversible = serializers.BooleanField(required=False, allow_null=True, default=None)
+    undo = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
+    alternatives = serializers.ListField(child=AlternativeIn(), required=False, default=list, max_length=20)
+    worst_case_parts = serializers.ListField(child=PartIn(), required=False, default=list, max_length=50)
 
 
 class AnswerIn(Said):
@@ -160,7 +180,7 @@ class ApprovalDoor(Rows):
     @verb(may=OWNERS | KEEPERS | {AGENT}, takes=QuestionIn, gives=RequestOut, status=201)
     def create(self, caller: Caller, said: Told) -> Request:
         """Ask the owner."""
-        return ask_owner(**said, asked_by=caller.name, key=f"rest:{new_id()}")
+        return ask_owner(RequestDraft(**said, asked_by=caller.name, key=f"rest:{new_id()}"))
 
     @verb(may=OWNERS, takes=AnswerIn, gives=RequestOut)
     def resolve(self, caller: Caller, said: Told, pk: UUID) -> Request:

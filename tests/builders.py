@@ -13,6 +13,7 @@ from agents.roster.models import Agent, AgentVersion
 from agents.roster.rules import Definition
 from agents.roster.services import issue_token
 from approvals.models import Request
+from approvals.rules import RequestDraft
 from approvals.services import ask_owner
 from billing.models import Scope
 from billing.services import factory_scope, open_scope, set_limit
@@ -40,7 +41,7 @@ def a_request(*, action: str, arguments: dict[str, Any] | None = None, **card: A
         "title": "Start building Linkly?", "reason": "The plan fits.", "asked_by": "agent:Kev", "on_yes": "Work starts.",
         "on_no": "Nothing is built.", "worst_case_microusd": 70_000_000, "key": str(new_id()),
     }  # fmt: skip
-    return ask_owner(action=action, arguments=arguments or {}, **{**said, **card})
+    return ask_owner(RequestDraft(action=action, arguments=arguments or {}, **{**said, **card}))
 
 
 def a_scope(*, kind: str = Scope.Kind.TASK, ref: str = "", **caps_microusd: int) -> Scope:

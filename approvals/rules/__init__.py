@@ -1,7 +1,6 @@
 """What an approval is bound to, what its card may say, which cards stand together, and how askers fared."""
 
 from approvals.rules.binding import (
-    ANSWER_WITHIN,
     MOST_ROUNDS,
     TITLE_LENGTH,
     UNKNOWN_WORST_MICROUSD,
@@ -14,11 +13,12 @@ from approvals.rules.binding import (
     urgency,
 )
 from approvals.rules.cards import Card, Waiting, cards_of
+from approvals.rules.drafts import RequestDraft
 from approvals.rules.records import Answered, GateRecord, records_of
 from approvals.rules.words import unbound_words
 
 __all__ = [
-    "ANSWER_WITHIN", "MOST_ROUNDS", "TITLE_LENGTH", "UNKNOWN_WORST_MICROUSD", "USE_WITHIN", "Answered", "Card",
-    "GateRecord", "Waiting", "cards_of", "digest_of_effect", "kind_of_ask", "next_reminder", "oldest_answer_in_force",
-    "records_of", "reminders_gone", "unbound_words", "urgency",
+    "MOST_ROUNDS", "TITLE_LENGTH", "UNKNOWN_WORST_MICROUSD", "USE_WITHIN", "Answered", "Card", "GateRecord", "RequestDraft",
+    "Waiting", "cards_of", "digest_of_effect", "kind_of_ask", "next_reminder", "oldest_answer_in_force", "records_of",
+    "reminders_gone", "unbound_words", "urgency",
 ]  # fmt: skip

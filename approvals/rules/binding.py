@@ -6,8 +6,6 @@ from typing import Any, Final
 
 from core.ids import digest_of
 
-ANSWER_WITHIN: Final = timedelta(hours=4)
-"""Business time for an answer; silence refuses. Source: R-12.17."""
 USE_WITHIN: Final = timedelta(hours=4)
 """Business time from the answer until an unused approval is void. Source: R-12.8."""
 REMIND_AT: Final = (0.5, 0.9)

@@ -1,6 +1,6 @@
 """Asking the owner, and taking a question back."""
 
-from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from approvals.errors import KeyReused, Misleading
 from approvals.models import Request
 from approvals.rules import (
     TITLE_LENGTH,
+    RequestDraft,
     digest_of_effect,
     kind_of_ask,
     next_reminder,
@@ -60,50 +61,10 @@ _CARD = {
 
 
 @transaction.atomic
-def ask_owner(  # noqa: PLR0913 (a card shows all of this, and the owner decides by it)
-    *,
-    action: str,
-    arguments: Json,
-    title: str,
-    reason: str,
-    asked_by: str,
-    on_yes: str,
-    on_no: str,
-    worst_case_microusd: int | None,
-    key: str,
-    binds: Mapping[str, Any] | None = None,
-    evidence: Sequence[Json] = (),
-    diff: str = "",
-    product: str = "",
-    deadline_s: float | None = None,
-    is_reversible: bool | None = None,
-    undo: str = "",
-    alternatives: Sequence[Json] = (),
-    worst_case_parts: Sequence[Json] = (),
-) -> Request:
-    """Put one question before the owner; under the same `key` it is asked once. Source: R-12.5, R-12.6.
+def ask_owner(draft: RequestDraft) -> Request:
+    """Put one question before the owner; under the same key it is asked once. Source: R-12.5, R-12.6.
 
     A question after a wanted change follows the one it came of and counts as its next round.
-
-    Args:
-        action: name of the registered action that a yes carries out.
-        arguments: the action's arguments, checked against its schema now.
-        title: the question, at most 60 characters.
-        reason: why it is asked.
-        asked_by: `agent:Kev`.
-        on_yes: what a yes does, in words.
-        on_no: what a no, a change or silence does, in words.
-        worst_case_microusd: most that a yes can cost, in millionths of a US dollar; None: unknown.
-        key: idempotency key of the intent; a repeat returns the first request, unless its yes became void unused.
-        binds: artifact digest, amount, payee: what must not change until the effect.
-        evidence: `{name, passed, words}` for each thing that was checked.
-        diff: what a yes changes, as text.
-        product: the product's label.
-        deadline_s: business time for an answer; None: what the settings say.
-        is_reversible: whether a yes can be undone; None: unknown.
-        undo: how, and how soon, in words.
-        alternatives: `{name, words}` for each other way.
-        worst_case_parts: `{words, microusd}` that add up to the worst case.
 
     Raises:
         NotRegistered: no app offers the action.
@@ -111,46 +72,51 @@ def ask_owner(  # noqa: PLR0913 (a card shows all of this, and the owner decides
         Misleading: title or reason name an amount, a payee or a host that the answer is not bound to.
         KeyReused: the key belongs to another effect.
     """
-    check_arguments(find_action(action).schema, arguments)
-    shown = {
-        "title": title, "reason": reason, "asked_by": asked_by, "on_yes": on_yes, "on_no": on_no, "evidence": list(evidence),
-        "undo": undo, "alternatives": list(alternatives), "worst_case_parts": list(worst_case_parts),
-        "worst_case_microusd": worst_case_microusd, "product": product,
-    }  # fmt: skip
-    bound, now = dict(binds or {}), business_now()
-    _check_card({**shown, "key": key}, bound=[arguments, bound])
-    digest = digest_of_effect(action, arguments, bound)
-    deadline = now + (_usual_time() if deadline_s is None else timedelta(seconds=deadline_s))
+    check_arguments(find_action(draft.action).schema, draft.arguments)
+    card = _card_of(draft)
+    _check_card({**card, "key": draft.key})
+    _free_key(draft.key)
+    card |= _next_round(draft.action, asked_by=draft.asked_by)
+    request, is_new = Request.objects.get_or_create(key=draft.key, defaults=card)
+    if request.digest != card["digest"]:
+        raise KeyReused(key=draft.key)
+    if is_new:
+        publish("approvals.request_asked", request_id=str(request.pk), action=draft.action)
+    return request
+
+
+def _card_of(draft: RequestDraft) -> dict[str, Any]:
+    """Return the columns of a fresh request."""
+    said = {field.name: getattr(draft, field.name) for field in fields(draft)}
+    del said["key"], said["deadline_s"]
+    listed = {name: list(said[name]) for name in ("evidence", "alternatives", "worst_case_parts")}
+    bound, now = dict(draft.binds), business_now()
+    deadline = now + (_usual_time() if draft.deadline_s is None else timedelta(seconds=draft.deadline_s))
     kind = kind_of_ask(
-        action, asked_by=asked_by, product=product, worst_case_microusd=worst_case_microusd, binds=bound
+        draft.action,
+        asked_by=draft.asked_by,
+        product=draft.product,
+        worst_case_microusd=draft.worst_case_microusd,
+        binds=bound,
     )
-    card = {
-        **shown, "action": action, "arguments": arguments, "binds": bound, "digest": digest, "diff": diff, "alike": kind,
-        "is_reversible": is_reversible, "asked_at": now, "deadline": deadline, "correlation_id": correlation.get(),
+    return {
+        **said, **listed, "binds": bound, "alike": kind, "asked_at": now, "deadline": deadline,
+        "digest": digest_of_effect(draft.action, draft.arguments, bound), "correlation_id": correlation.get(),
         "remind_at": next_reminder(asked_at=now, deadline=deadline, now=now),
     }  # fmt: skip
-    _free_key(key)
-    request, is_new = Request.objects.get_or_create(
-        key=key, defaults={**card, **_next_round(action, asked_by=asked_by)}
-    )
-    if request.digest != digest:
-        raise KeyReused(key=key)
-    if is_new:
-        publish("approvals.request_asked", request_id=str(request.pk), action=action)
-    return request
 
 
 def _usual_time() -> timedelta:
     return timedelta(hours=number_setting("approvals.answer_hours"))
 
 
-def _check_card(card: Json, *, bound: list[Json]) -> None:
+def _check_card(card: Json) -> None:
     """Refuse a card that lacks something, does not add up, or says more than it is bound to. Source: R-12.5, R-12.28."""
     check_arguments(_CARD, card)
     parts, total = card["worst_case_parts"], card["worst_case_microusd"]
     if parts and sum(part["microusd"] for part in parts) != total:
         raise BadArguments(at="worst_case_parts", expected="parts that add up to the worst case")
-    known = [*bound, card["product"], {"worst_case_microusd": total}, parts]
+    known = [card["arguments"], card["binds"], card["product"], {"worst_case_microusd": total}, parts]
     for name in ("title", "reason"):
         if strange := unbound_words(card[name], bound=known):
             raise Misleading(at=name, names=", ".join(strange))

@@ -15,6 +15,7 @@ from django.db import transaction
 from agents.gateway.models import Call
 from agents.roster.models import Agent
 from approvals.models import Decision
+from approvals.rules import RequestDraft
 from approvals.services import ask_owner, decide_request
 from core.adapters.disk import needing_room
 from core.ids import digest_of, new_id
@@ -199,7 +200,7 @@ def waive_review(*, by: User, channel: str = Decision.Channel.PAGE) -> Decision:
     """
     if (given := _waiver()) is not None:
         return given
-    asked = ask_owner(
+    draft = RequestDraft(
         action=WAIVE_BEFORE,
         arguments={},
         title="May one model maker write and review?",
@@ -210,6 +211,7 @@ def waive_review(*, by: User, channel: str = Decision.Channel.PAGE) -> Decision:
         worst_case_microusd=0,
         key=f"one-maker:{new_id()}",
     )
+    asked = ask_owner(draft)
     return decide_request(
         asked.pk, answer=Decision.Answer.APPROVE, by=by, digest=asked.digest, channel=channel
     )

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals.models import Request
+from approvals.rules import RequestDraft
 from approvals.services import ask_owner, withdraw_request
 from core.errors import NotFound
 from core.ids import story_of
@@ -39,7 +40,7 @@ def begin_discovery(
 def ask_to_begin(objective: Objective, *, product: Product, budget_microusd: int) -> None:
     """Put an objective that may cost much before the owner; nothing of it begins before the yes. Source: R-01.5."""
     with story_of(product.correlation_id):
-        ask_owner(
+        draft = RequestDraft(
             action=START,
             arguments={"objective_id": str(objective.pk)},
             title=f"Begin with {product.name}?"[:60],
@@ -52,6 +53,7 @@ def ask_to_begin(objective: Objective, *, product: Product, budget_microusd: int
             binds={"budget_microusd": budget_microusd, "text": objective.text},
             product=product.name,
         )
+        ask_owner(draft)
     move_objective(
         objective,
         to=State.AWAITING_APPROVAL,

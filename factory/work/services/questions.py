@@ -8,6 +8,7 @@ from django.db import transaction
 
 from approvals.errors import NotTakenBack
 from approvals.models import Decision, Request
+from approvals.rules import RequestDraft
 from approvals.services import ask_owner
 from core.errors import BadArguments, NotFound
 from core.ids import digest_of, story_of
@@ -40,7 +41,7 @@ def ask_for(attempt: Attempt, question: Question | None) -> None:
         raise OutcomeRefused(kind="waiting", missing="question")
     task = attempt.task
     with story_of(task.dag.correlation_id):
-        request = ask_owner(
+        draft = RequestDraft(
             action=question.action,
             arguments=question.arguments,
             title=question.title,
@@ -48,6 +49,7 @@ def ask_for(attempt: Attempt, question: Question | None) -> None:
             key=_key_of(task, question),
             **_card_of(task, question.facts),
         )
+        request = ask_owner(draft)
     if request.state != Request.State.PENDING:
         raise OutcomeRefused(kind="waiting", question=question.title, answered=request.state)
     change_task(
