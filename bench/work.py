@@ -4,6 +4,7 @@ Every store is as durable as it can be: PostgreSQL with fsync and synchronous co
 Edges are from the end of the last task waited for to the begin of the next one; tasks per second count from handing the
 graph over, its making included; CPU is that of all processes that took part, the servers' too. No edge of ours is
 shorter than one write the disk keeps for good: how many of those it does a second stands at the end, with the load.
+Names of rows (`python -m bench.work postgresql canvas`) run those alone. A bound that is missed is named, and the exit code is 1.
 """
 
 import json
@@ -12,7 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,15 @@ from urllib.parse import urlsplit
 from bench import measure
 
 ROOT = Path(__file__).resolve().parent.parent
+BOUNDS = {
+    "fan_postgresql_vs_dbos": (">=", 5.0), "fan_postgresql_vs_canvas": (">=", 5.0), "fan_woken_vs_canvas": (">=", 3.0),
+    "ours, postgresql fan cpu ms": ("<=", 2.5), "ours, postgresql chain edge p50 ms": ("<=", 2.0),
+    "ours, sqlite chain edge p50 ms": ("<=", 1.0), "ours, postgresql at 100k vs 1k": (">=", 0.8),
+    "ours, sqlite at 100k vs 1k": (">=", 0.5), "ours, postgresql claim behind shut ms": ("<=", 3.0),
+    "ours, postgresql waiting": (">=", 10_000), "ours, postgresql held by waiting": ("<=", 0),
+    "ours, sqlite claim behind shut ms": ("<=", 3.0), "ours, sqlite waiting": (">=", 10_000), "ours, sqlite held by waiting": ("<=", 0),
+}  # fmt: skip
+"""What must be reached; without its rows a bound is not looked at."""
 PEERS = ROOT / "var" / "bench-venv" / "bin" / "python"
 
 
@@ -51,27 +62,29 @@ def server_pids() -> list[int]:
     return ours
 
 
-def rows(home: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Yield the command and environment of every row."""
+def rows(home: Path) -> Iterator[tuple[str, list[str], dict[str, str]]]:
+    """Yield the name, command and environment of every row."""
     ours = [sys.executable, "-m", "bench.ours"]
     database, redis = os.environ["FACTORY_DATABASE_URL"], os.environ["FACTORY_REDIS_URL"]
     server, _, name = database.rpartition("/")
     plain = environment(home)
-    yield [*ours, "alone", "ours, sqlite"], plain
-    yield [*ours, "backlog", "ours, sqlite"], environment(_fresh(home, "backlog"))
+    yield "sqlite", [*ours, "alone", "ours, sqlite"], plain
+    yield "sqlite-backlog", [*ours, "backlog", "ours, sqlite"], environment(_fresh(home, "backlog"))
     with_pg = environment(_fresh(home, "pg"), FACTORY_DATABASE_URL=f"{server}/{name}_pull")
-    yield [*ours, "pulled", "ours, postgresql"], with_pg
-    yield (
-        [*ours, "backlog", "ours, postgresql"],
-        {**with_pg, "FACTORY_DATABASE_URL": f"{server}/{name}_backlog"},
-    )
+    yield "postgresql", [*ours, "pulled", "ours, postgresql"], with_pg
+    behind = {**with_pg, "FACTORY_DATABASE_URL": f"{server}/{name}_backlog"}
+    yield "postgresql-backlog", [*ours, "backlog", "ours, postgresql"], behind
     full = {**with_pg, "FACTORY_DATABASE_URL": f"{server}/{name}_woken", "FACTORY_REDIS_URL": redis}
-    yield [*ours, "woken", "ours, celery-woken"], full
+    yield "woken", [*ours, "woken", "ours, celery-woken"], full
     canvas = {**plain, "BENCH_REDIS": redis.rpartition("/")[0]}
-    yield [sys.executable, "-m", "bench.canvas"], canvas
+    yield "canvas", [sys.executable, "-m", "bench.canvas"], canvas
     dbos = [str(PEERS), str(ROOT / "bench" / "dbos_rows.py")]
-    yield [*dbos, "pg", f"{server.replace('postgres://', 'postgresql+psycopg://')}/{name}_dbos"], plain
-    yield [*dbos, "sqlite", f"sqlite:///{home / 'dbos.sqlite'}"], plain
+    yield (
+        "dbos-postgresql",
+        [*dbos, "pg", f"{server.replace('postgres://', 'postgresql+psycopg://')}/{name}_dbos"],
+        plain,
+    )
+    yield "dbos-sqlite", [*dbos, "sqlite", f"sqlite:///{home / 'dbos.sqlite'}"], plain
 
 
 def _fresh(home: Path, name: str) -> Path:
@@ -92,10 +105,12 @@ def make_databases() -> None:
             admin.execute(f'create database "{name}_{row}"'.encode())
 
 
-def run_all(home: Path) -> list[dict[str, Any]]:
+def run_all(home: Path, *, chosen: Collection[str]) -> list[dict[str, Any]]:
     """Return what every row said; a row that failed says so and the others go on."""
     found = []
-    for command, env in rows(home):
+    for name, command, env in rows(home):
+        if chosen and name not in chosen:
+            continue
         done = subprocess.run(
             command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=1_800, check=False
         )
@@ -112,22 +127,24 @@ def run_all(home: Path) -> list[dict[str, Any]]:
 def ratios(found: list[dict[str, Any]]) -> dict[str, float]:
     """Return how the rows compare."""
     by = {(line["row"], line["shape"]): line for line in found}
-
-    def speed(row: str, shape: str = "fan") -> float:
-        return float(by.get((row, shape), {}).get("tasks_per_s", float("nan")))
-
-    said = {
-        "fan_postgresql_vs_dbos": speed("ours, postgresql") / speed("dbos children, postgresql"),
-        "fan_postgresql_vs_canvas": speed("ours, postgresql") / speed("celery canvas, redis"),
-        "fan_woken_vs_canvas": speed("ours, celery-woken") / speed("celery canvas, redis"),
-        "chain_sqlite_vs_dbos_sqlite": speed("ours, sqlite", "chain")
-        / speed("dbos children, sqlite", "chain"),
+    pairs = {
+        "fan_postgresql_vs_dbos": ("fan", "ours, postgresql", "dbos children, postgresql"),
+        "fan_postgresql_vs_canvas": ("fan", "ours, postgresql", "celery canvas, redis"),
+        "fan_woken_vs_canvas": ("fan", "ours, celery-woken", "celery canvas, redis"),
+        "chain_sqlite_vs_dbos_sqlite": ("chain", "ours, sqlite", "dbos children, sqlite"),
+    }
+    said: dict[str, float] = {
+        name: by[one, shape]["tasks_per_s"] / by[other, shape]["tasks_per_s"]
+        for name, (shape, one, other) in pairs.items()
+        if {(one, shape), (other, shape)} <= by.keys()
     }
     for row in ("ours, sqlite", "ours, postgresql"):
         line = by.get((row, "backlog"), {})
         if line:
             said[f"{row} at 100k vs 1k"] = line["tasks_per_s_at_100000"] / line["tasks_per_s_at_1000"]
             said[f"{row} claim behind shut ms"] = line["claim_behind_shut_p50_ms"]
+            said[f"{row} waiting"] = line["waiting"]
+            said[f"{row} held by waiting"] = line["waiting_hold_workers"] + line["waiting_hold_permits"]
         chain = by.get((row, "chain"), {})
         if chain:
             said[f"{row} chain edge p50 ms"] = chain["edge_p50_ms"]
@@ -137,14 +154,25 @@ def ratios(found: list[dict[str, Any]]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in said.items()}
 
 
+def missed(said: Mapping[str, float], *, is_whole: bool) -> list[str]:
+    """Return in words every bound that these figures miss; of a whole run also what is not among them."""
+    within = {"<=": float.__le__, ">=": float.__ge__}
+    return [f"{name} was not measured" for name in BOUNDS if is_whole and name not in said] + [
+        f"{name} is {said[name]}, not {sign} {bound}"
+        for name, (sign, bound) in BOUNDS.items()
+        if name in said and not within[sign](float(said[name]), float(bound))
+    ]
+
+
 def main() -> None:
     """Run all rows, print the table, and one line of JSON with how they compare."""
     if not os.environ.get("FACTORY_DATABASE_URL") or not os.environ.get("FACTORY_REDIS_URL"):
         sys.exit('First: scripts/services up; eval "$(scripts/services env bench)"')
+    chosen, began = sys.argv[1:], time.monotonic()
     make_databases()
     home = Path(tempfile.mkdtemp(prefix="bench-work-"))
     try:
-        found, disk = run_all(home), measure.syncs_per_s(home)
+        found, disk = run_all(home, chosen=chosen), measure.syncs_per_s(home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     sys.stdout.write(
@@ -155,8 +183,15 @@ def main() -> None:
             sys.stdout.write(
                 f"{line['row']:<28}{line['shape']:<8}{line['tasks_per_s']:>9}{line['edge_p50_ms']:>10}{line['edge_p99_ms']:>9}{line['cpu_ms_per_task']:>13}\n"
             )
-    said = {"bench": "work", **ratios(found), "syncs_per_s": disk, "load": round(os.getloadavg()[0], 1)}
-    sys.stdout.write(json.dumps(said) + "\n")
+    figures = ratios(found)
+    too_bad = missed(figures, is_whole=not chosen)
+    facts = {
+        "syncs_per_s": disk,
+        "load": round(os.getloadavg()[0], 1),
+        "took_s": round(time.monotonic() - began),
+    }
+    sys.stdout.write(json.dumps({"bench": "work", **figures, "missed": too_bad, **facts}) + "\n")
+    sys.exit(bool(too_bad))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from core.models import Installation, Mode
 
 CHECK_S = 20.0
 """How long the distance between our clock and the database's is believed."""
+SURE = timedelta(seconds=1)
+"""An answer that took longer says little about the distance: it is asked for again at the next need."""
 _distance: dict[str, tuple[float, timedelta]] = {}
 
 
@@ -25,10 +27,14 @@ def machine_now() -> datetime:
         return timezone.now()
     checked, distance = _distance.get(connection.alias, (-CHECK_S, timedelta()))
     if time.monotonic() - checked >= CHECK_S:
+        asked = timezone.now()
         with connection.cursor() as cursor:
             cursor.execute("select clock_timestamp()")
-            distance = cursor.fetchone()[0] - timezone.now()
-        _distance[connection.alias] = (time.monotonic(), distance)
+            moment = cursor.fetchone()[0]
+        waited = timezone.now() - asked
+        distance = moment - asked - waited / 2
+        if waited < SURE:
+            _distance[connection.alias] = (time.monotonic(), distance)
     return timezone.now() + distance
 
 

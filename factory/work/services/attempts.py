@@ -45,16 +45,19 @@ def start_attempt(assignment_id: UUID) -> None:
     )
 
 
+@transaction.atomic
 def heartbeat(assignment_id: UUID) -> None:
     """Keep the lease of a running attempt alive; once its time is over it runs out by itself.
 
     Raises:
         LeaseLost: the task is no longer this attempt's, or its time is over.
     """
-    now = machine_now()
-    mine = Task.objects.filter(lease=assignment_id, state=Task.State.RUNNING, run_until__gt=now)
-    if not mine.update(leased_until=now + timedelta(seconds=settings.LEASE_S)):
+    mine = Task.objects.select_for_update().filter(lease=assignment_id, state=Task.State.RUNNING)
+    task = mine.only("run_until").first()
+    now = machine_now()  # read once the row is ours: however long that took, the lease is whole
+    if task is None or task.run_until is None or task.run_until <= now:
         raise LeaseLost(attempt=assignment_id)
+    Task.objects.filter(pk=task.pk).update(leased_until=now + timedelta(seconds=settings.LEASE_S))
 
 
 def may_go_on(assignment_id: UUID) -> bool:

@@ -248,7 +248,10 @@ class Watch:
         return Outcome(kind="stopped")
 
     def _run(self) -> None:
-        began = looked = beaten = time.monotonic()
+        began = looked = time.monotonic()
+        beaten = (
+            began - self._beat_s
+        )  # the claim may have waited for the database: its lease is made whole at once
         try:
             while not self._over.wait(TICK_S):
                 now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Random graphs under many workers: work is done, fails, stops, vanishes, is judged, grows and is cancelled, all at once."""
+"""Random graphs under many workers: work is done, fails, stops, vanishes, expands, is judged, grows and is cancelled."""
 
 import random
 import threading
@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
@@ -33,6 +33,9 @@ from factory.work.services.claims import claim_next
 from tests.builders import a_graph
 from tests.factory.work.hands import a_hand
 
+CHILDREN = tuple(TaskSpec(key=name, title=name, kind="test.nothing") for name in ("one", "other"))
+"""What an attempt may want: two of the same kind."""
+
 
 @dataclass
 class Stress:
@@ -44,8 +47,10 @@ class Stress:
         silent_s: when nothing has happened for so long, what is not done is stuck.
         grow_s: how long the one who adds tasks rests.
         pause_s: how long the one who pauses the queue rests.
+        expand_share: how many attempts want children.
         claims_in_pauses: how many claims were committed after a pause was.
         most_running: how many attempts of one agent were ever seen running at the same time.
+        deadlocks: how often transactions waited for each other in a circle.
         errors: what broke a thread.
     """
 
@@ -58,8 +63,10 @@ class Stress:
     work_s: float = 0.001
     grow_s: float = 0.03
     pause_s: float = 0.3
+    expand_share: float = 0.04
     claims_in_pauses: int = 0
     most_running: int = 0
+    deadlocks: int = 0
     errors: list[str] = field(default_factory=list)
 
     def run(self) -> list[str]:
@@ -67,7 +74,7 @@ class Stress:
         dice = random.Random(self.seed)  # noqa: S311 (a story that can be told again)
         self._hands = [a_hand(max_parallel=self.places) for _ in range(self.agents)]
         self._dag = a_graph(*self._specs(dice))
-        self._abandoned = set[Any]()
+        self._abandoned, deadlocks = set[Any](), _deadlocks()
         working = _Crew(
             [self._work] * self.workers + [self._sweep, self._watch, self._pause], self, dice=dice
         )
@@ -76,6 +83,7 @@ class Stress:
         growing.go_home()
         self._wait()  # what was added last, when all else was done, is work too
         working.go_home()
+        self.deadlocks = _deadlocks() - deadlocks
         return self.broken()
 
     def _wait(self) -> None:
@@ -134,16 +142,19 @@ class Stress:
         roll = dice.random()
         if roll < 0.06:
             return Outcome(kind="failed", error="no", error_class="stuck")
-        return (
-            Outcome(kind="stopped") if roll < 0.1 else Outcome(kind="done", result={"by": str(assignment.id)})
-        )
+        if roll < 0.1:
+            return Outcome(kind="stopped")
+        if dice.random() < self.expand_share and "children" not in assignment.inputs:
+            return Outcome(kind="wants_children", children=CHILDREN, waits_for_children=dice.random() < 0.5)
+        return Outcome(kind="done", result={"by": str(assignment.id)})
 
     def _sweep(self, dice: random.Random) -> None:
-        Task.objects.filter(lease__in=list(self._abandoned)).update(
-            leased_until=timezone.now() - timedelta(hours=1)
-        )
+        late = timezone.now() - timedelta(hours=1)
+        for lease in list(self._abandoned):
+            Task.objects.filter(lease=lease).update(leased_until=late)
         reap_leases()
-        Task.objects.filter(state="retrying").update(not_before=timezone.now() - timedelta(hours=1))
+        for task in Task.objects.filter(state="retrying"):
+            Task.objects.filter(pk=task.pk, state="retrying").update(not_before=late)
         promote_due()
         for attempt in Attempt.objects.filter(state="offered"):
             verdict = accept_result if dice.random() < 0.8 else _refuse
@@ -208,6 +219,8 @@ class Stress:
             "every accepted attempt has its result": not done.filter(result=None).exists(),
             "no completed task has an unfinished one before it": not unmet.exists(),
             "open dependencies are counted right": not counted.exclude(open_dependencies=F("edges") - F("met")).exists(),
+            "every child that was wanted is there": not tasks.annotate(n=Count("children")).exclude(n__in=[0, len(CHILDREN)]).exists(),
+            "no two waited for each other": not self.deadlocks,
             "a fence for every claim": not tasks.annotate(n=Count("attempts")).exclude(fence=F("n")).exists(),
         }  # fmt: skip
         return [words for words, holds in promises.items() if not holds] + self.errors
@@ -237,6 +250,16 @@ class _Crew:
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=30)
+
+
+def _deadlocks() -> int:
+    """Return how many circles of waiting PostgreSQL has broken in this database; SQLite knows none."""
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_stat_force_next_flush()")
+        cursor.execute("select deadlocks from pg_stat_database where datname = current_database()")
+        return int(cursor.fetchone()[0])
 
 
 def _behind_a_gap(dag: Dag) -> set[Any]:

@@ -18,8 +18,10 @@ def main(database: str, folder: Path) -> None:
     django.setup()
     from core.adapters.processes import worker_name  # noqa: PLC0415
     from core.registry import Assignment, Outcome, Stop, register_job  # noqa: PLC0415 (after the set-up)
-    from factory.work.services import run_next  # noqa: PLC0415
+    from factory.work.models import Queue  # noqa: PLC0415
+    from factory.work.services import run_ready  # noqa: PLC0415
 
+    @register_job("test.quick_effect", quick=True)
     @register_job("test.effect")
     def leave_a_line(assignment: Assignment, stop: Stop) -> Outcome:
         """Leave one line, in one write."""
@@ -35,6 +37,7 @@ def main(database: str, folder: Path) -> None:
         stop.wait(60)
         return Outcome(kind="stopped")
 
+    @register_job("test.die_quickly", quick=True)
     @register_job("test.die")
     def die(assignment: Assignment, stop: Stop) -> Outcome:
         """Take the whole process down, as a lack of memory does."""
@@ -42,7 +45,7 @@ def main(database: str, folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         return Outcome(kind="done")
 
-    while run_next(worker=worker_name(0), stop=Stop(), carry_out=leave_a_line):
+    while run_ready(Queue.Name.values, worker=worker_name(0), stop=Stop(), carry_out=leave_a_line):
         pass
 
 

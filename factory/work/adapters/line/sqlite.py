@@ -139,7 +139,9 @@ class SqliteLine:
     """One writer at a time, so every step sees what the one before it wrote."""
 
     statements: ClassVar[Mapping[str, str]] = {
+        "present": PRESENT,
         "head": HEAD,
+        "candidates": CANDIDATES,
         "claim": CLAIM,
         "hold": HOLD,
         "result": RESULT,
@@ -150,14 +152,14 @@ class SqliteLine:
         """Claim the head of the line: rows of pauses shared, one permit of each limit, task, attempt and history."""
         common = {"queues": json.dumps(wish.queues), "shut": _ids_of(SHUT, {"now": _moment(wish.now)})}
         below = URGENT_RANK if wish.is_urgent_only else float("inf")
-        common["present"] = _ids_of(PRESENT, common)
+        common["present"] = _ids_of(self.statements["present"], common)
         for queue, lane, rank, agent_id, model, limits in _rows(
             self.statements["head"], {**common, "below": below}
         ):
             place = {**common, "queue": queue, "lane": lane, "rank": rank, "model": model}
             place["at_most"] = 1 if agent_id or limits or lane != "quick" else wish.at_most
             place["business"] = _moment(wish.now, ahead_ms=_ahead_ms() if agent_id else 0)
-            rows = _rows(CANDIDATES, place)
+            rows = _rows(self.statements["candidates"], place)
             refused = next((Refused(task_id=UUID(row[0]), why=row[1]) for row in rows if row[1]), None)
             taken = _claim([row for row in rows if not row[1]], wish, by=self.statements["claim"])
             if limits and taken:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from core.adapters.processes import is_dead, worker_name
@@ -103,6 +104,28 @@ def test_a_beaten_lease_lives_and_a_silent_one_is_taken_back_after_90_seconds() 
     assert (task.state, task.failures) == ("ready", 1)
     attempt = task.attempts.get()
     assert (attempt.state, attempt.error_class, attempt.error) == ("lost", "crash", "the worker went silent")
+
+
+def test_a_beat_that_had_to_wait_for_the_database_gives_a_whole_lease_all_the_same() -> None:
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        an_agents_task()
+        assignment = taken()
+        waits = iter([100])
+
+        def let_wait(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+            answer = execute(sql, params, many, context)
+            clock.shift(next(waits, 0) if "work_task" in sql else 0)
+            return answer
+
+        clock.shift(80)
+        with connection.execute_wrapper(let_wait):
+            heartbeat(assignment.id)
+
+        assert reap_leases() == 0
+        clock.shift(89)
+        assert reap_leases() == 0
+        clock.shift(2)
+        assert reap_leases() == 1
 
 
 def test_no_beat_keeps_a_lease_past_the_time_of_its_type_and_that_is_no_death() -> None:

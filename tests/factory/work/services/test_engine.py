@@ -241,6 +241,18 @@ def test_the_lease_is_beaten_from_its_own_thread_while_the_work_blocks() -> None
     assert beaten
 
 
+def test_a_lease_that_the_claim_waited_away_is_made_whole_at_the_first_look() -> None:
+    task = an_agents_task()
+    assignment = take()
+    assert assignment is not None
+    Task.objects.update(leased_until=timezone.now())
+
+    with Watch(assignment, stop=Stop(), beat_s=3_600):
+        beaten = until(lambda: Task.objects.filter(pk=task.pk, leased_until__gt=timezone.now()).exists())
+
+    assert beaten
+
+
 class BreaksItOnce(Stop):
     """Never set; whoever asks for the first time loses his connection to the database."""
 

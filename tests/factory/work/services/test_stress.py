@@ -10,11 +10,11 @@ from django.db import connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from core.registry import Outcome
+from core.registry import Assignment, Outcome
 from factory.work.adapters import line
 from factory.work.adapters.line import postgresql, sqlite
 from factory.work.rules import TaskSpec
-from factory.work.services import extend_graph, finish_attempt
+from factory.work.services import claim_task, extend_graph, finish_attempt, pause_graph
 from factory.work.services.tasks import lock_graph
 from tests.builders import a_graph
 from tests.factory.work.hands import states_of, take
@@ -76,11 +76,47 @@ def close_nothing(execute: Callable[..., Any], sql: str, params: Any, many: bool
     return execute(sql, params, many, context)
 
 
+def lock_no_graph(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+    """Let whoever changes a graph lock tasks alone, those that wait before what they wait for."""
+    if re.search(r' FROM "work_dag" .*FOR UPDATE', sql):
+        sql = sql.replace("FOR UPDATE", "")
+    return execute(sql, params, many, context)
+
+
+def name_by_kind(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+    """Name children by their parent and kind; one that finds its name taken is taken for the same."""
+    if sql.startswith('INSERT INTO "work_task" '):
+        columns = re.findall(r'"(\w+)"', sql[: sql.index(")")])[1:]
+        lists = list(params) if "UNNEST" in sql else [params[n :: len(columns)] for n in range(len(columns))]
+        table = dict(zip(columns, lists, strict=True))
+        told = zip(table["parent_id"], table["kind"], table["key"], strict=True)
+        table["key"] = [f"{parent}.{kind}" if parent else key for parent, kind, key in told]
+        lists = list(table.values())
+        flat = [value for row in zip(*lists, strict=True) for value in row]
+        sql, params = f"{sql} ON CONFLICT DO NOTHING", lists if "UNNEST" in sql else flat
+    return execute(sql, params, many, context)
+
+
 STATEMENTS: Mapping[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "who changes a graph locks nothing": (lock_nothing, ("postgresql",)),
+    "who adds a task before another locks in another order than who ends one": (
+        lock_no_graph,
+        ("postgresql",),
+    ),
+    "an expansion is keyed by kind": (name_by_kind, ("postgresql", "sqlite")),
     "a failed, stopped or lost attempt stays open": (close_nothing, ("postgresql", "sqlite")),
 }
 
+PAUSED_IN_LINE = (
+    "t.state = 'ready' and t.held = ''",
+    "t.state = 'ready' and not (select d.is_paused from work_dag d where d.id = t.dag_id)",
+)
+FAULTS_OF_COST: Mapping[str, Mapping[str, Changes]] = {
+    "paused work stands in the ready index": {
+        "postgresql": {"take": [PAUSED_IN_LINE]},
+        "sqlite": {"present": [PAUSED_IN_LINE], "candidates": [PAUSED_IN_LINE]},
+    },
+}
 PUT_BACK = [(words, vendor) for words, vendors in FAULTS.items() for vendor in vendors]
 
 
@@ -97,7 +133,7 @@ def faulty(vendor: str, words: str) -> line.Line:
     kind: type[postgresql.PostgresLine] | type[sqlite.SqliteLine]
     kind = {"postgresql": postgresql.PostgresLine, "sqlite": sqlite.SqliteLine}[vendor]  # type: ignore[assignment]
     changed = dict(kind.statements)
-    for name, pairs in FAULTS[words][vendor].items():
+    for name, pairs in {**FAULTS, **FAULTS_OF_COST}[words][vendor].items():
         for right, wrong in pairs:
             assert right in changed[name]
             changed[name] = changed[name].replace(right, wrong)
@@ -124,7 +160,9 @@ def every_connection() -> Iterator[list[Callable[..., Any]]]:
 
 def crowded() -> Stress:
     """Return a run in which a known fault shows every time: one agent, and no rest for who adds tasks and who pauses."""
-    return Stress(seed=2, tasks=30, agents=1, work_s=0.03, grow_s=0.0, pause_s=0.02, silent_s=4)
+    return Stress(
+        seed=2, tasks=30, agents=1, work_s=0.03, grow_s=0.0, pause_s=0.02, expand_share=0.2, silent_s=4
+    )
 
 
 def test_without_a_fault_the_crowded_run_holds_every_promise() -> None:
@@ -156,6 +194,63 @@ def test_a_known_fault_of_a_service_that_is_put_back_breaks_a_promise(
     every_connection.append(fault)
 
     assert crowded().run() != []
+
+
+def rows_read(ask: Callable[[], object]) -> int:
+    """Return how many rows of tasks PostgreSQL reads for this, by its own count."""
+    count = "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relname = 'work_task'"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(count)
+        before = cursor.fetchone()[0]
+        ask()
+        cursor.execute(count)
+        return int(cursor.fetchone()[0] - before)
+
+
+def steps_made(ask: Callable[[], object]) -> int:
+    """Return how many steps SQLite's machine makes for this, in hundreds."""
+    steps: list[None] = []
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(lambda: steps.append(None), 100)
+    ask()
+    connection.connection.set_progress_handler(None, 0)
+    return len(steps)
+
+
+COST: Mapping[str, Callable[[Callable[[], object]], int]] = {"postgresql": rows_read, "sqlite": steps_made}
+
+
+def cost_behind(paused: int) -> int:
+    """Return what a claim costs that so much paused work stands before, in the same line."""
+    for _ in range(paused // 200):
+        waiting = a_graph(
+            *[TaskSpec(key=str(n), title="x", kind="test.nothing", priority=0) for n in range(200)]
+        )
+        pause_graph(waiting.pk, by="owner:ada")
+    wanted = a_graph(TaskSpec(key="a", title="A", kind="test.nothing")).tasks.get()
+    with connection.cursor() as cursor:
+        cursor.execute("analyze")
+    claimed: list[Assignment | None] = []
+    cost = COST[connection.vendor](lambda: claimed.append(claim_task(worker="w")))
+    assert [one and one.reuse_key for one in claimed] == [wanted.pk]
+    return cost
+
+
+def test_a_claim_reads_nothing_of_the_paused_work_before_it() -> None:
+    alone, behind = cost_behind(0), cost_behind(600)
+
+    assert behind <= alone + 5
+
+
+@pytest.mark.parametrize("words", FAULTS_OF_COST)
+def test_a_known_fault_that_is_put_back_makes_a_claim_read_what_is_paused(
+    words: str, put_back: dict[str, line.Line]
+) -> None:
+    put_back[connection.vendor] = faulty(connection.vendor, words)
+
+    alone, behind = cost_behind(0), cost_behind(600)
+
+    assert behind > alone + 100
 
 
 def end_while_the_graph_grows() -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def go_on(assignment: Assignment, stop: Stop) -> Outcome:
 @register_job("test.die")
 def never_here(assignment: Assignment, stop: Stop) -> Outcome:
     """Stand in here for the job that takes a worker process down."""
+    return Outcome(kind="done")
+
+
+@register_job("test.die_quickly", quick=True)
+def never_here_either(assignment: Assignment, stop: Stop) -> Outcome:
+    """Stand in here for the quick job that takes a worker process and its neighbours down."""
+    return Outcome(kind="done")
+
+
+@register_job("test.quick_effect", quick=True)
+def leave_nothing_quickly(assignment: Assignment, stop: Stop) -> Outcome:
+    """Stand in here for the quick job that the worker process has under this name."""
     return Outcome(kind="done")
 
 
@@ -103,7 +116,7 @@ def test_a_task_that_takes_three_workers_down_is_parked_as_poison_with_their_las
         with a_worker(tmp_path) as worker:
             worker.wait(timeout=60)
         recover_dead()
-        Task.objects.filter(state="retrying").update(not_before=timezone.now())
+        Task.objects.filter(state="retrying").update(not_before=timezone.now() - timedelta(minutes=1))
         promote_due()
 
     deadly.refresh_from_db()
@@ -117,6 +130,30 @@ def test_a_task_that_takes_three_workers_down_is_parked_as_poison_with_their_las
     assert letter.error.splitlines()[-1].endswith("asking for the last gigabyte")
     assert set(states_of(others).values()) == {"completed"}
     assert sorted((tmp_path / "effects").read_text().split()) == [f"other-{n}" for n in range(4)]
+
+
+def test_beside_a_task_that_takes_every_worker_down_nine_of_ten_attempts_are_spent_on_work_that_gets_done(
+    tmp_path: Path,
+) -> None:
+    before, between, after = [
+        a_graph(*[TaskSpec(key=str(n), title=f"{kind}-{n}", kind=kind) for n in range(count)])
+        for kind, count in (("test.quick_effect", 190), ("test.die_quickly", 1), ("test.quick_effect", 190))
+    ]
+    deadly = between.tasks.get()
+
+    codes = []
+    while Task.objects.open().exclude(state="dead_letter").exists() and len(codes) < 10:
+        with a_worker(tmp_path) as worker:
+            codes.append(worker.wait(timeout=60))
+        recover_dead()
+        Task.objects.filter(state="retrying").update(not_before=timezone.now() - timedelta(minutes=1))
+        promote_due()
+
+    spent = Attempt.objects.exclude(task=deadly)
+    assert codes.count(-signal.SIGKILL) == deadly.attempts.filter(state="lost").count() == 3
+    assert deadly.dead_letters.get().is_poison
+    assert {*states_of(before).values(), *states_of(after).values()} == {"completed"}
+    assert 0.9 * spent.count() <= spent.filter(state="done").count() == 380
 
 
 @pytest.mark.drill
