@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from core.models import AuditRow, User
 from core.registry import Assignment, Outcome, Stop, register_action, register_job
-from core.services import audit, found_installation
+from core.services import audit, change_setting, found_installation
 from factory.work.models import Attempt, Task
 from tests.builders import a_factory_limit, a_task, a_user, an_agent
 from tests.callers import ask, asked, bearer, call, device_of
@@ -162,6 +162,20 @@ def test_what_was_given_up_is_changed_and_tried_again(owner: Client, worker: Cli
     assert (letter["task"], letter["error"]) == (str(task.pk), "It cannot be done.")
     assert (retried["resolution"], retried["resolved_by"]) == ("changed", "owner:ada on phone")
     assert (asked(owner, f"tasks/{task.pk}")["state"], twice.status_code) == ("ready", 404)
+
+
+def test_a_question_shows_other_ways_and_leaves_the_time_to_the_settings(owner: Client) -> None:
+    change_setting("approvals.answer_hours", 2, by="owner:ada")
+    more = {
+        "alternatives": [{"name": "Later", "words": "On Monday."}], "is_reversible": True, "undo": "At once.",
+        "worst_case_microusd": 5, "worst_case_parts": [{"words": "Refunds", "microusd": 5}],
+    }  # fmt: skip
+
+    question = call(owner, "approvals", **{**QUESTION, **more}).json()
+
+    deadline, asked_at = (datetime.fromisoformat(question[name]) for name in ("deadline", "asked_at"))
+    assert {name: question[name] for name in more} == more
+    assert deadline - asked_at == timedelta(hours=2)
 
 
 def test_an_agent_asks_the_owner_answers_once_and_the_effect_comes_with_the_answer(
