@@ -141,7 +141,7 @@ def test_beside_a_task_that_takes_every_worker_down_nine_of_ten_attempts_are_spe
     ]
     deadly = between.tasks.get()
 
-    codes = []
+    codes: list[int] = []
     while Task.objects.open().exclude(state="dead_letter").exists() and len(codes) < 10:
         with a_worker(tmp_path) as worker:
             codes.append(worker.wait(timeout=60))
