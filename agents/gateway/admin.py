@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from agents.gateway.models import Call, ModelEntry, Price, Provider, ProviderKey
+from agents.gateway.models import Call, KeptAnswer, ModelEntry, Price, Provider, ProviderKey
 from core.admin import ReadOnlyAdmin, in_usd
 
 
@@ -69,3 +69,11 @@ class CallAdmin(ReadOnlyAdmin):
     list_select_related = ("model",)
     raw_id_fields = ("fallback_from",)
     search_fields = ("id", "assignment_id", "correlation_id", "step_key", "words")
+
+
+@admin.register(KeptAnswer)
+class KeptAnswerAdmin(ReadOnlyAdmin):
+    """Which answers are given again."""
+
+    list_display = ("call", "until")
+    list_select_related = ("call__model",)

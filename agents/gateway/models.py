@@ -211,6 +211,10 @@ class Call(models.Model):
     first_token_ms = models.PositiveIntegerField(null=True, help_text="Until the answer began.")
     retry_after_s = models.FloatField(null=True, help_text="How long the provider asked to wait.")
     prompt_sha256 = models.CharField(max_length=64)
+    repeats_id = models.UUIDField(
+        null=True,
+        help_text="The call whose answer was given again, free of charge; None: this one was asked.",
+    )
     mode = models.CharField(max_length=10, choices=Mode)
     started_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
     ended_at = models.DateTimeField(null=True, help_text="Machine time.")
@@ -264,3 +268,17 @@ class ProviderKey(models.Model):
 
     def __str__(self) -> str:
         return f"key of {self.provider_id}"
+
+
+class KeptAnswer(models.Model):
+    """One whole answer, as it was told, for whoever of the same product asks the very same again. Source: R-02.20."""
+
+    key = models.CharField(
+        max_length=64, primary_key=True, help_text="Digest of who may share it, and of the request."
+    )
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="+")
+    body = models.BinaryField()
+    until = models.DateTimeField(db_index=True, help_text="Machine time.")
+
+    def __str__(self) -> str:
+        return f"answer of call {self.call_id}"

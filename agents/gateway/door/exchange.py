@@ -12,14 +12,25 @@ from agents.gateway.adapters.relay import posted
 from agents.gateway.adapters.transport import Place
 from agents.gateway.door.plan import Plan, Way, open_way, plan_of
 from agents.gateway.door.protocols import Wanted
+from agents.gateway.door.repeats import as_repeatable, way_again
 from agents.gateway.door.rows import in_rows
 from agents.gateway.door.speech import Hearing
-from agents.gateway.errors import AllProvidersDown, DoorFull, LaneBusy, ProviderFault, RateLimited, Stopped
-from agents.gateway.models import Call
+from agents.gateway.errors import (
+    AllProvidersDown,
+    BooksUnreachable,
+    DoorFull,
+    LaneBusy,
+    ProviderFault,
+    RateLimited,
+    Stopped,
+)
+from agents.gateway.models import Call, KeptAnswer
+from agents.gateway.ports import Reply
 from agents.gateway.rules.retry import Failure, next_step
 from agents.gateway.services.calls import PATIENCE
 from agents.gateway.services.lengths import LengthMeter
-from agents.gateway.services.records import close_answered, close_failed
+from agents.gateway.services.records import close_answered, close_failed, close_repeated
+from agents.gateway.services.repeats import keep_answer, recall_answer
 from billing.errors import BudgetBusy, BudgetExceeded
 from core.errors import FactoryError
 
@@ -48,6 +59,7 @@ class Exchange:
         self._mail: asyncio.Queue[bytes | FactoryError | None] = asyncio.Queue()
         self._end = bytearray()
         self._has_spoken = self._is_abroad = False
+        self._told: list[bytes] | None = None
         self._cut: FactoryError | None = None
         self._cut_now = asyncio.Event()
         open_exchanges.add(self)
@@ -92,6 +104,27 @@ class Exchange:
 
     async def _call(self) -> None:
         self.plan = plan = await in_rows(partial(plan_of, self._secret, self._wanted))
+        if (request := as_repeatable(self._wanted, self._headers)) is None:
+            await self._ask(plan)
+            return
+        key, kept = await in_rows(partial(recall_answer, request, scopes=plan.session.rights.scopes))
+        if kept is not None and (again := way_again(plan, kept)) is not None:
+            await self._repeat(plan, again, kept)
+            return
+        told: list[bytes] = []
+        self._told = told
+        reply = await self._ask(plan)
+        if reply.stop == "end" and reply.usage is not None and self.call is not None:
+            with suppress(BooksUnreachable):  # the answer is out and paid
+                await in_rows(partial(keep_answer, key, told, call=self.call))
+
+    async def _repeat(self, plan: Plan, way: Way, kept: KeptAnswer) -> None:
+        """Give the answer again that was paid for: held like any other call, so that whatever is off or full refuses it."""
+        self.call, _ = await self._open(plan, way, fallback_from=None)
+        await in_rows(partial(close_repeated, self.call, kept.call))
+        self._say(bytes(kept.body))
+
+    async def _ask(self, plan: Plan) -> Reply:
         failures: list[Failure] = []
         faults: list[ProviderFault] = []
         while step := next_step(failures, providers=[way.route.model.provider_id for way in plan.ways]):
@@ -130,7 +163,7 @@ class Exchange:
                     raise
                 await self._nap(_LOOK_S)
 
-    async def _attempt(self, call: Call, way: Way, place: Place) -> None:
+    async def _attempt(self, call: Call, way: Way, place: Place) -> Reply:
         if self._cut is not None:
             nothing_left = ProviderFault("stopped", is_free=True, words="cut before it left")
             await in_rows(partial(close_failed, call, nothing_left))
@@ -150,8 +183,9 @@ class Exchange:
         except asyncio.CancelledError:
             await self._settle_cut(call, hearing)
             raise (self._cut or Stopped()) from None
-        await in_rows(partial(close_answered, call, hearing.said()))
+        reply = await in_rows(partial(close_answered, call, hearing.said()))
         self._say(bytes(self._end))
+        return reply
 
     def _meter_of(self, call: Call) -> LengthMeter | None:
         """Return what ends an answer that is too long; None: this door's answers have no length."""
@@ -206,6 +240,8 @@ class Exchange:
     def _say(self, part: bytes) -> None:
         if part:
             self._has_spoken = True
+            if self._told is not None:
+                self._told.append(part)
             self._mail.put_nowait(part)
 
 

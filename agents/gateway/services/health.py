@@ -36,6 +36,7 @@ def read_health() -> Health:
     rows = (
         Call.objects.since(now - timedelta(seconds=WINDOW_S))
         .exclude(ended_at=None)
+        .filter(repeats_id=None)
         .order_by("-started_at")
         .values_list(
             "model__provider_id", "model__name", "ended_at", "fault", "first_token_ms", "retry_after_s"
@@ -64,7 +65,7 @@ def _used_up() -> dict[str, str]:
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     counts = (
         Call.objects.since(today)
-        .filter(model__in=limited)
+        .filter(model__in=limited, repeats_id=None)
         .values_list("model__provider_id", "model__name", "model__daily_requests")
         .annotate(n=Count("id"))
         .order_by()

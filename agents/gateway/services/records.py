@@ -115,6 +115,21 @@ def close_answered(call: Call, said: Said) -> Reply:
     )
 
 
+@transaction.atomic
+def close_repeated(call: Call, first: Call) -> None:
+    """Book that the answer of `first` was given again: it cost nothing."""
+    _close(
+        call,
+        status=Call.Status.ANSWERED,
+        cost=0,
+        usage=Usage(0, 0),
+        served_model=first.served_model,
+        stop=first.stop,
+        repeats_id=first.id,
+    )
+    _capture(call, 0, served=first.served_model)
+
+
 def _capture(call: Call, cost: int, *, served: str) -> Entry:
     if cost > call.bound_microusd:
         stop_provider(call.model.provider_id, because=f"the bill of call {call.id} was above its bound")
@@ -159,7 +174,7 @@ def settle_lost(call_id: UUID, *, cost_microusd: int) -> None:
 
 
 def _close(
-    call: Call, *, status: str, cost: int, usage: Usage | None = None, **said: str | float | None
+    call: Call, *, status: str, cost: int, usage: Usage | None = None, **said: str | float | UUID | None
 ) -> None:
     now = timezone.now()
     update_row(
