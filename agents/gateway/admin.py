@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from agents.gateway.models import Call, KeptAnswer, ModelEntry, Price, Provider, ProviderKey
+from agents.gateway.models import BatchJob, Call, KeptAnswer, ModelEntry, Price, Provider, ProviderKey
 from core.admin import ReadOnlyAdmin, in_usd
 
 
@@ -76,4 +76,13 @@ class KeptAnswerAdmin(ReadOnlyAdmin):
     """Which answers are given again."""
 
     list_display = ("call", "until")
+    list_select_related = ("call__model",)
+
+
+@admin.register(BatchJob)
+class BatchJobAdmin(ReadOnlyAdmin):
+    """What waits in batch lanes."""
+
+    list_display = ("call", "state", "batch_id", "next_look_at", "words")
+    list_filter = ("state",)
     list_select_related = ("call__model",)

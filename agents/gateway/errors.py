@@ -71,6 +71,13 @@ class LaneBusy(RateLimited):
     """This model takes no more calls at once, or this agent began too many within a minute, and it did not change in time."""
 
 
+class BatchPending(FactoryError):
+    """The answer comes within a day, for half the price; the work goes on then."""
+
+    code = "BATCH_PENDING"
+    http_status = 202
+
+
 class Stopped(FactoryError):
     """Everything is stopped, or this piece of work is: no model is called."""
 

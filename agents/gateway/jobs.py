@@ -1,6 +1,6 @@
 """What the gateway does from time to time."""
 
-from agents.gateway.services import repeats
+from agents.gateway.services import batches, repeats
 from core.registry import every
 
 
@@ -8,3 +8,15 @@ from core.registry import every
 def forget_answers() -> None:
     """Forget answers that are too old to be given again."""
     repeats.forget_answers()
+
+
+@every(15, name="gateway.move_batches")
+def move_batches() -> None:
+    """Hand in what waits for the batch lane and settle what ended there."""
+    batches.move_batches()
+
+
+@every(3_600, name="gateway.forget_batches")
+def forget_batches() -> None:
+    """Forget batches that are over for a week."""
+    batches.forget_batches()

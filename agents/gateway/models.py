@@ -211,6 +211,9 @@ class Call(models.Model):
     first_token_ms = models.PositiveIntegerField(null=True, help_text="Until the answer began.")
     retry_after_s = models.FloatField(null=True, help_text="How long the provider asked to wait.")
     prompt_sha256 = models.CharField(max_length=64)
+    is_batch = models.BooleanField(
+        default=False, db_default=False, help_text="In the batch lane, at its price."
+    )
     repeats_id = models.UUIDField(
         null=True,
         help_text="The call whose answer was given again, free of charge; None: this one was asked.",
@@ -282,3 +285,51 @@ class KeptAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"answer of call {self.call_id}"
+
+
+class BatchJob(models.Model):
+    """One request in a provider's batch lane: handed in once, answered within a day. Source: R-02.21."""
+
+    class State(models.TextChoices):
+        """How far it is."""
+
+        WRITTEN = "written", "to be handed in"
+        POSTING = "posting", "handed in, perhaps"
+        POSTED = "posted", "handed in"
+        ANSWERED = "answered"
+        FAILED = "failed", "not answered"
+
+    key = models.CharField(max_length=64, primary_key=True, help_text="Digest of who pays and of the step.")
+    call = models.OneToOneField(Call, on_delete=models.CASCADE, related_name="batch")
+    request = models.JSONField()
+    scopes = models.JSONField(help_text="Who pays, to ask whether they are switched off.")
+    state = models.CharField(max_length=10, choices=State, default=State.WRITTEN)
+    batch_id = models.CharField(max_length=120, blank=True, help_text="The provider's own name of it.")
+    answer = models.JSONField(null=True, help_text="As the provider told it.")
+    words = models.CharField(
+        max_length=300, blank=True, help_text="What the provider said last that was no answer."
+    )
+    posting_at = models.DateTimeField(null=True, help_text="Machine time it was handed in, perhaps.")
+    cancelled_at = models.DateTimeField(
+        null=True, help_text="Machine time the provider was asked to leave it."
+    )
+    next_look_at = models.DateTimeField(help_text="Machine time.")
+
+    class Meta:
+        """The lane asks only for what is not over."""
+
+        indexes = [
+            models.Index(
+                name="batch_open",
+                fields=["next_look_at"],
+                condition=Q(state__in=["written", "posting", "posted"]),
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="answered_batch_has_answer", condition=~Q(state="answered") | Q(answer__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"batch of call {self.call_id}: {self.state}"

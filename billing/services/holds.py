@@ -47,6 +47,7 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
     provider: str = "",
     model: str = "",
     tier: str = "",
+    owner: str = "",
 ) -> Hold:
     """Hold `bound_microusd` in every window of `scopes`, of who stands above them and of the factory, or in none.
 
@@ -61,6 +62,7 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
         provider: who will be called; a switch may stand against it.
         model: the provider's name of the model; the same holds for it.
         tier: the model's tier, whose day counts too; left out for work that keeps its tier whatever it costs.
+        owner: who settles it, where it outlives this process; empty: this process, and with it the hold is lost.
 
     Raises:
         BudgetBusy: it will fit once other calls are settled; nothing was held.
@@ -77,7 +79,7 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
         call_id=call_id,
         scopes=tuple(dict.fromkeys(scopes)),
         bound_microusd=bound_microusd,
-        owner=_owner(os.getpid()),
+        owner=owner or _owner(os.getpid()),
         correlation_id=correlation_id or correlation.get(),
         now=now,
         expires_at=now + timedelta(seconds=seconds),

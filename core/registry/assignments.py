@@ -106,6 +106,7 @@ class Outcome:
     Attributes:
         error_class: `transient`, `invalid_output`, `low_quality`, `stuck`, `crash`, `budget` or `permanent`. Source: R-01.16.
         misses: the service that did not answer; the task waits for it and loses no attempt.
+        waits_for: the batch without whose answer the next attempt cannot go on; only of a `stopped` one.
         children: the tasks that this one wants done, when it `wants_children`.
         waits_for_children: its next attempt begins with their results; else it is done with `result`, and they go on alone.
     """
@@ -116,6 +117,7 @@ class Outcome:
     error: str = ""
     error_class: str = ""
     misses: str = ""
+    waits_for: str = ""
     question: Question | None = None
     children: tuple[TaskSpec, ...] = ()
     waits_for_children: bool = True

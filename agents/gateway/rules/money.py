@@ -161,6 +161,11 @@ def bound_microusd(most: Most, tariff: Tariff) -> int:
     return -(-tokens // _MTOK) + most.searches * (tariff.search_microusd or 0)
 
 
+def in_batch(microusd: int, *, percent: int) -> int:
+    """Return what so much is in the batch lane at `percent` of the price, rounded up."""
+    return -(-microusd * percent // 100)
+
+
 def likely_microusd(prompt: int, completion: int, tariff: Tariff) -> int:
     """Return about what a call costs: to compare models, not for money."""
     rates = tariff.at(prompt) if tariff.steps else tariff

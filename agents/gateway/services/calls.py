@@ -20,6 +20,7 @@ from agents.gateway.errors import (
 from agents.gateway.models import Call
 from agents.gateway.ports import Ask, Keep, Patience, Reply, Said, Stop
 from agents.gateway.rules.retry import Failure, next_step
+from agents.gateway.services.batches import reply_later
 from agents.gateway.services.lengths import LengthMeter
 from agents.gateway.services.records import close_answered, close_failed, open_call
 from agents.gateway.services.routes import Choice, Route, routes_for
@@ -47,8 +48,11 @@ def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep 
         AllProvidersDown, RateLimited: who could be called did not answer.
         SwitchSet: something that this call needs is switched off.
         Stopped: `stop` is set, or everything is stopped.
+        BatchPending: it was handed in, and is answered later.
     """
     _check(ask)
+    if ask.intent.speed == "batch" and (reply := reply_later(ask, keep=keep)) is not None:
+        return reply
     choices = routes_for(ask)
     failures: list[Failure] = []
     words: list[str] = []

@@ -5,6 +5,7 @@ from dataclasses import replace
 from agents.gateway.errors import BadAsk, InvalidAnswer
 from agents.gateway.ports import Ask, Complete, Message, Patience, Reply, Stop
 from agents.gateway.rules.answers import read_answer
+from agents.gateway.rules.route import Speed
 from agents.gateway.services.calls import PATIENCE, complete
 from core.registry import Json
 
@@ -39,7 +40,10 @@ def fill(
 
 
 def _repaired(ask: Ask, reply: Reply, faults: tuple[str, ...], *, is_last: bool) -> Ask:
-    """Ask again with the complaint, with double room where the answer was cut, and one tier up for the last try."""
+    """Ask again with the complaint, with double room where the answer was cut, and one tier up for the last try.
+
+    A repair is asked at once: nobody waits another day for a comma.
+    """
     was_cut = reply.stop == "length"
     complaint = "was cut at the limit" if was_cut else f"is not valid: {'; '.join(faults)}"
     said = Message("assistant", reply.text[:_SHOWN_CHARS] or "(nothing)")
@@ -51,5 +55,9 @@ def _repaired(ask: Ask, reply: Reply, faults: tuple[str, ...], *, is_last: bool)
         ask,
         messages=(*ask.messages, said, asked),
         max_tokens=ask.max_tokens * (2 if was_cut else 1),
-        intent=replace(ask.intent, tier_steps=steps),
+        intent=replace(ask.intent, tier_steps=steps, speed=_at_once(ask.intent.speed)),
     )
+
+
+def _at_once(speed: Speed) -> Speed:
+    return "normal" if speed == "batch" else speed

@@ -36,7 +36,7 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
     """
     health = health_now()  # read before the transaction, which others may wait for
     check_minute(health, agent=ask.agent)
-    call = _row_of(ask, route, fallback_from=fallback_from)
+    call = row_of(ask, route, fallback_from=fallback_from)
     try:
         _write_and_hold(call, ask, crowd=health.parallel.get(call.model.provider_id))
     except Error as error:
@@ -46,7 +46,8 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
     return call
 
 
-def _row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
+def row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
+    """Return the row of a call that is about to leave; it is not written yet."""
     return Call(
         agent=ask.agent,
         assignment_id=ask.assignment_id,
@@ -102,12 +103,18 @@ def close_answered(call: Call, said: Said) -> Reply:
         )
     else:
         entry = _capture(call, cost, served=said.model)
+    call.cost_microusd = entry.amount_microusd
+    return reply_of(call, said, usage=usage)
+
+
+def reply_of(call: Call, said: Said, *, usage: Usage | None) -> Reply:
+    """Return the answer of a booked call; of one that was cut no tool is called."""
     return Reply(
         text=said.text,
         tool_calls=() if said.stop == "length" else said.tool_calls,
         stop=said.stop,
         usage=usage,
-        cost_microusd=entry.amount_microusd,
+        cost_microusd=call.cost_microusd or 0,
         provider=call.model.provider_id,
         model=said.model or call.model.name,
         tier=call.tier,
@@ -146,7 +153,7 @@ def _cost(call: Call, served: str, usage: Usage | None) -> int | None:
     """Return the cost at the price of who served, which may be a dated name of who was asked; None: unknown."""
     names = names_of(served or call.model.name)
     tariff = price_of(call.model.provider_id, names, mode=call.mode, day=business_now().date())
-    return cost_microusd(usage, tariff) if usage and tariff else None
+    return cost_microusd(usage, tariff, is_batch=call.is_batch) if usage and tariff else None
 
 
 @transaction.atomic

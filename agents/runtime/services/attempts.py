@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from agents.gateway.errors import Stopped
+from agents.gateway.errors import BatchPending, Stopped
 from agents.gateway.ports import Ask, Intent, Message
 from agents.gateway.rules.route import SENSITIVE_WORK
 from agents.roster.errors import AgentSwitchedOff
@@ -134,7 +134,8 @@ def _first_ask(session: Session, assignment: Assignment) -> Ask:
 def _intent(session: Session, assignment: Assignment) -> Intent:
     """What is wanted: set by code from the task and the agent's file, never by what a model wrote.
 
-    Arguments may make work sensitive; nothing makes it less so. Source: R-02.28.
+    Arguments may make work sensitive; nothing makes it less so. Source: R-02.28. Work by tools is never sent to the
+    batch lane: each of its turns would take up to a day.
     """
     said, definition = assignment.inputs.get("arguments", {}), session.agent_version.definition
     is_structured = assignment.answer_schema is not None
@@ -143,6 +144,7 @@ def _intent(session: Session, assignment: Assignment) -> Intent:
         quality=definition.quality,
         security_sensitive=assignment.type in SENSITIVE_WORK or bool(said.get("security_sensitive", False)),
         untrusted_input=bool(said.get("untrusted_input", False)),
+        speed="batch" if said.get("speed") == "batch" and assignment.workspace is None else "normal",
         tier_steps=session.tier_steps,
         prefer_provider=definition.preferred_provider,
         not_provider=str(said.get("not_provider", "")),
@@ -204,6 +206,8 @@ def _bundle_drafts(offer: Offer, *, branch: str) -> tuple[ArtifactDraft, ...]:
 
 
 def _failure(refusal: FactoryError) -> Outcome:
+    if isinstance(refusal, BatchPending):
+        return Outcome(kind="stopped", error=refusal.sentence, waits_for=str(refusal.facts["batch"]))
     if isinstance(refusal, Halted | Stopped | SwitchSet):
         return Outcome(kind="stopped", error=refusal.sentence)
     return Outcome(

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from agents.gateway.services.batches import open_batches
 from agents.roster.models import Agent
 from billing.models import Period, Scope, Switch
 from billing.rules import headroom
@@ -24,6 +25,7 @@ from portfolio.models import Product
 FROZEN: Final = "frozen"
 BUDGET: Final = "budget:"
 SWITCH: Final = "switch:"
+BATCH: Final = "batch:"
 
 
 def hold_back(refused: Refused) -> int:
@@ -52,7 +54,7 @@ def _paid_by(scope: Scope) -> Q:
 
 @transaction.atomic
 def readmit() -> int:
-    """Put back into the line what was held for a reason that is gone: money, a switch, a frozen product. Safe to run twice."""
+    """Put back into the line what was held for a reason that is gone: money, a switch, a frozen product, a batch. Safe to run twice."""
     off = {_held_by(one) for one in open_switches()}
     thawed = Task.objects.filter(held=FROZEN).exclude(dag__product__state=Product.State.FROZEN)
     back = _let_in(thawed)
@@ -63,7 +65,15 @@ def readmit() -> int:
     for held in list(budgets):
         if _left_in({UUID(held.removeprefix(BUDGET))}) >= rules.LEAST_MICROUSD:
             back += _let_in(Task.objects.filter(held=held))
-    return back
+    return back + _let_in_answered()
+
+
+def _let_in_answered() -> int:
+    """Put back what waited for a batch that is over, answered or not. Source: R-02.21."""
+    waiting = Task.objects.filter(held__startswith=BATCH)
+    keys = {held.removeprefix(BATCH) for held in waiting.values_list("held", flat=True).order_by()}
+    over = keys - open_batches(keys) if keys else ()
+    return _let_in(waiting.filter(held__in=[f"{BATCH}{key}" for key in over]))
 
 
 @transaction.atomic
@@ -127,7 +137,7 @@ class Admission:
             return f"the queue {task.queue} is paused"
         if task.queue in rules.NODE_QUEUES and not self.is_node_there:
             return "no GPU host is there"
-        if task.held.startswith(("question:", SWITCH)):
+        if task.held.startswith(("question:", SWITCH, BATCH)):
             return _why_held(task.held)
         if task.agent_id is None:
             return ""
@@ -146,6 +156,8 @@ class Admission:
 def _why_held(held: str) -> str:
     if held.startswith(SWITCH):
         return f"{held.rpartition(':')[2]} is switched off"
+    if held.startswith(BATCH):
+        return "its answer comes within a day, at the batch lane's price"
     return "the answer it waited for was taken back"
 
 
