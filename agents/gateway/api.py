@@ -75,7 +75,7 @@ class CallOut(Row[Call]):
         fields = (
             "id", "agent", "assignment_id", "correlation_id", "provider", "model", "served_model", "tier", "task_type", "reason",
             "fallback_from", "status", "fault", "words", "stop", "bound_microusd", "cost_microusd", "prompt_tokens",
-            "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "mode", "started_at", "ended_at",
+            "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "is_batch", "repeats_id", "mode", "started_at", "ended_at",
         )  # fmt: skip
 
 

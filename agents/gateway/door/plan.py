@@ -1,21 +1,34 @@
 """What a request becomes: whom it may reach, in which words, and what that costs at most."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from agents.gateway.adapters.transport import WIRES, Place, place_of
+from agents.gateway.door.choosing import chosen, intent_for, is_open
 from agents.gateway.door.protocols import COUNT_TOKENS, RESPONSES, Wanted
 from agents.gateway.door.speech import Native, Speech
 from agents.gateway.door.translating import translated
-from agents.gateway.errors import BadAsk, ModelForbidden, ModelUnknown, NotTranslatable, PriceUnknown, Stopped
+from agents.gateway.errors import (
+    BadAsk,
+    CostUnbounded,
+    ModelForbidden,
+    ModelUnknown,
+    NoCapableModel,
+    NotTranslatable,
+    PriceUnknown,
+    Stopped,
+)
 from agents.gateway.models import Call, ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent
+from agents.gateway.rules.retry import MAX_ATTEMPTS
 from agents.gateway.services.bounds import bound_of_body
 from agents.gateway.services.catalogue import Offer, offers
 from agents.gateway.services.records import open_call
-from agents.gateway.services.routes import Route
+from agents.gateway.services.routes import Route, one_tier_down
 from agents.gateway.services.sessions import Session, session_of
 from agents.roster.rules import EngineRights
+from billing.services.scopes import terms_of_call
 from core.models import Mode
 from core.registry import Json
 from core.services import business_now, current_mode, is_stopped
@@ -39,7 +52,7 @@ class Plan:
 
 
 def plan_of(secret: str, wanted: Wanted) -> Plan:
-    """Return whom this request may reach, the cheapest first.
+    """Return whom this request may reach: of a name, the cheapest first; where it names none, as the router chooses.
 
     Raises:
         TokenEnded: the token opens nothing.
@@ -50,10 +63,6 @@ def plan_of(secret: str, wanted: Wanted) -> Plan:
     """
     session = session_of(secret)
     max_tokens = _room(wanted, session.rights)
-    ways = [
-        _way(offer, wanted=wanted, max_tokens=max_tokens)
-        for offer in offers_for(session.rights, name=wanted.model)
-    ]
     ask = Ask(
         agent=session.agent,
         assignment_id=session.assignment_id,
@@ -64,7 +73,32 @@ def plan_of(secret: str, wanted: Wanted) -> Plan:
         intent=Intent(),
         correlation_id=session.rights.correlation_id,
     )
+    if is_open(wanted):
+        ask = replace(ask, intent=intent_for(wanted, agent=session.agent, room=max_tokens))
+        ask = one_tier_down(ask, terms_of_call(ask.scopes, moment=business_now()))
+        return Plan(session, ask, _chosen_ways(session, wanted, intent=ask.intent, max_tokens=max_tokens))
+    named = offers_for(session.rights, name=wanted.model)
+    ways = [_way(offer, wanted=wanted, max_tokens=max_tokens) for offer in named]
     return Plan(session, ask, sorted(ways, key=lambda way: way.route.bound_microusd))
+
+
+def _chosen_ways(session: Session, wanted: Wanted, *, intent: Intent, max_tokens: int) -> list[Way]:
+    """Return the first few that the router chooses and this can be said to.
+
+    Raises:
+        NoCapableModel: there is none.
+    """
+    found = offers_for(session.rights)
+    ways: list[Way] = []
+    for offer, reason in chosen(found, wanted, intent=intent, room=max_tokens):
+        with suppress(NotTranslatable, CostUnbounded):
+            way = _way(offer, wanted=wanted, max_tokens=max_tokens)
+            ways.append(replace(way, route=replace(way.route, reason=reason)))
+        if len(ways) == MAX_ATTEMPTS:
+            break
+    if not ways:
+        raise NoCapableModel(quality=intent.quality)
+    return ways
 
 
 def open_way(plan: Plan, way: Way, *, fallback_from: Call | None) -> tuple[Call, Place]:

@@ -84,7 +84,7 @@ def routes_for(ask: Ask) -> list[Choice]:
     """
     now = business_now()
     terms = terms_of_call(ask.scopes, moment=now)
-    ask = _one_tier_down(ask, terms)
+    ask = one_tier_down(ask, terms)
     size_bytes = size_of(ask)
     found = offers(mode=current_mode(), day=now.date())
     by_name = {(offer.model.provider_id, offer.model.name): offer for offer in found}
@@ -96,7 +96,7 @@ def routes_for(ask: Ask) -> list[Choice]:
     return _affordable(choices, terms.call_cap_microusd, size_bytes)
 
 
-def _one_tier_down(ask: Ask, terms: Terms) -> Ask:
+def one_tier_down(ask: Ask, terms: Terms) -> Ask:
     """Return the ask one tier lower when most of its agent's day is spent; what is sensitive keeps its tier. Source: R-02.16."""
     if ask.intent.security_sensitive or ask.intent.local_only or terms.day_share < _MOST_OF_A_DAY:
         return ask
