@@ -17,6 +17,7 @@ SDKS = {"openai", "anthropic", "litellm", "google", "groq", "mistralai", "cohere
 CLIENTS = {"httpx", "requests", "aiohttp", "urllib3", "http.client", "urllib.request", "httpcore"}
 ELSEWHERE = {
     "core/adapters/node_line.py": "a GPU host asks its factory for work",
+    "core/adapters/tls.py": "certificates for the others",
     "core/adapters/notices.py": "the owner's own address for alarms",
     "core/services/node.py": "errors of the line above",
     "core/tasks.py": "errors of the line above",
