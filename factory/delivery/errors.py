@@ -56,6 +56,12 @@ class TrialFailed(FactoryError):
     code = "TRIAL_FAILED"
 
 
+class TrialDisturbed(TrialFailed):
+    """The release, or what carries its answers, died while it was tried."""
+
+    code = "TRIAL_DISTURBED"
+
+
 class ReleaseChanged(FactoryError):
     """Somebody else moved this release first; read it again."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from core.adapters.disk import needing_room
 from core.errors import BlobDamaged
 from core.registry import Question, Stop
-from factory.delivery.errors import LaunchStopped, NotFit, NotServed, TrialFailed
+from factory.delivery.errors import LaunchStopped, NotFit, NotServed, TrialDisturbed, TrialFailed
 from factory.delivery.models import Release
 from factory.delivery.ports import Edge, EdgeState, LaunchState
 from factory.delivery.services.places import home_of, place_of, put_table, site_name, the_edge, unpacked
@@ -33,6 +33,10 @@ SWITCH_S = 30
 GONE_S = 10
 """How long we wait for a trial to end; whatever it leaves then, the next trial clears away."""
 LOOK_S = 0.05
+TRIALS = 3
+"""So often a release is tried when it, or what carries its answers, dies meanwhile: the last trial is believed."""
+NOTICED_S = 0.5
+"""Within this time the edge knows who died."""
 State = Release.State
 
 
@@ -98,7 +102,7 @@ def _bring(release: Release, *, edge: Edge, stop: Stop) -> None:
     with _tidied(release, edge=edge):
         try:
             if release.state in (State.APPROVED, State.TRYING):
-                _try_out(release, edge=edge, stop=stop)
+                _try_until_believed(release, edge=edge, stop=stop)
             if release.state == State.SWITCHING:
                 _switch(release, edge=edge, stop=stop)
         except (BlobDamaged, NotFit, TrialFailed) as fault:
@@ -123,6 +127,15 @@ def _cut_short(release: Release) -> None:
         move_release(release, to=State.APPROVED, why="its trial was cut short")
 
 
+def _try_until_believed(release: Release, *, edge: Edge, stop: Stop) -> None:
+    for _ in range(TRIALS - 1):
+        try:
+            return _try_out(release, edge=edge, stop=stop)
+        except TrialDisturbed:
+            continue
+    return _try_out(release, edge=edge, stop=stop)
+
+
 def _try_out(release: Release, *, edge: Edge, stop: Stop) -> None:
     """Drive every promise against the new release, beside the users and on a copy of their data."""
     check_release(release)
@@ -137,8 +150,33 @@ def _try_out(release: Release, *, edge: Edge, stop: Stop) -> None:
             begin_trial(release, may_fetch=site.address)
             put_table(edge)
             _wait_for_proof(release, edge=edge, stop=stop)
-            _drive(release, site=site, stop=stop)
+            with _undisturbed(release, edge=edge, stop=stop):
+                _drive(release, site=site, stop=stop)
         move_release(release, to=State.SWITCHING)
+
+
+@contextmanager
+def _undisturbed(release: Release, *, edge: Edge, stop: Stop) -> Iterator[None]:
+    """Tell what broke by itself from what broke since a process died.
+
+    Raises:
+        TrialDisturbed: one did; the block may be repeated.
+    """
+    before = _carriers(release, edge.state())
+    try:
+        yield
+    except TrialFailed as fault:
+        stop.wait(NOTICED_S)
+        if _carriers(release, edge.state()) == before:
+            raise
+        raise TrialDisturbed(**fault.facts) from fault
+
+
+def _carriers(release: Release, state: EdgeState) -> tuple[int | None, ...]:
+    """Return who carries the answers of the release that is tried, and how often it died so far."""
+    candidate = state.candidate_of(site_name(release.product))
+    own = (candidate.pid, candidate.crashes) if candidate else ()
+    return (state.keeper_pid, state.proxy_pid, *own)
 
 
 def _drive(release: Release, *, site: Site, stop: Stop) -> None:

@@ -27,7 +27,7 @@ HALF_AN_HOUR = timedelta(minutes=30)
 def carry(launch: Launch, edge: ScriptedEdge, *, post: int = 200, stop: Stop | None = None) -> Release:
     """Carry a release over a scripted edge; at the preview port a product answers."""
     place = place_of(launch.release.product)
-    with answering(place.preview_port, post=post):
+    with answering(place.preview_port, post=lambda: post):
         return carry_release(launch.release, task_id=launch.task.pk, stop=stop or Stop(), edge=edge)
 
 

@@ -35,6 +35,7 @@ class ScriptedEdge:
         late: digests of releases that had time enough.
         crashes: how often a release ended by itself, by digest.
         troubles: as the edge reports them.
+        proxy_pid: another one says that a proxy died.
         is_settled: whether what was asked for is in force.
         on_state: is called with every look at the state.
         dies_after: so many more tables are taken, then nothing answers.
@@ -46,6 +47,7 @@ class ScriptedEdge:
     late: set[str] = field(default_factory=set)
     crashes: dict[str, int] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    proxy_pid: int = 2
     is_settled: bool = True
     on_state: Callable[[], object] = bool
     dies_after: int = 1_000
@@ -92,7 +94,7 @@ class ScriptedEdge:
         }
         sites = {name: self._site(name, site) for name, site in self.products.items()}
         return EdgeState(
-            generation=self.generation, keeper_pid=1, proxy_pid=2, run_folder="", sites=sites, launches=launches,
+            generation=self.generation, keeper_pid=1, proxy_pid=self.proxy_pid, run_folder="", sites=sites, launches=launches,
             troubles=self.troubles,
         )  # fmt: skip
 
@@ -133,7 +135,7 @@ class ScriptedEdge:
 
 
 @contextmanager
-def answering(port: int, *, post: int = 200) -> Iterator[None]:
+def answering(port: int, *, post: Callable[[], int] = lambda: 200) -> Iterator[None]:
     """A product at a port: GET answers 200, POST answers `post`."""
 
     class Answers(BaseHTTPRequestHandler):
@@ -142,7 +144,7 @@ def answering(port: int, *, post: int = 200) -> Iterator[None]:
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self._say(post)
+            self._say(post())
 
         def _say(self, status: int) -> None:
             self.send_response(status)

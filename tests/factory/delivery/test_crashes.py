@@ -82,6 +82,25 @@ def test_an_edge_that_dies_during_the_trial_undoes_it_and_the_next_attempt_ends_
     assert carry(launch, edge).state == State.LIVE
 
 
+@pytest.mark.parametrize(("deaths", "ends"), [(2, State.LIVE), (3, State.REFUSED)])
+def test_a_trial_in_which_somebody_died_is_repeated_and_the_third_is_believed(deaths: int, ends: str) -> None:
+    venture, edge = Venture(), ScriptedEdge()
+    launch = venture.approved(a_small_release("1"))
+    statuses = iter([500] * deaths + [200])
+
+    def die_and_answer() -> int:
+        status = next(statuses)
+        edge.proxy_pid += status == 500
+        return status
+
+    with answering(place_of(venture.product).preview_port, post=die_and_answer):
+        carried = carry_release(launch.release, task_id=launch.task.pk, stop=Stop(), edge=edge)
+
+    assert carried.state == ends
+    assert moves_of(launch).count("trying") == 3
+    assert ("died while it was tried" in carried.why) == (ends == State.REFUSED)
+
+
 def test_a_launch_is_not_done_before_users_meet_the_release() -> None:
     venture, edge, stop = Venture(), ScriptedEdge(is_settled=False), Stop()
     launch = venture.approved(a_small_release("1"))
