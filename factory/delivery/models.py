@@ -45,6 +45,10 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
         """Return what users meet."""
         return self.filter(state=Release.State.LIVE)
 
+    def down(self) -> "ReleaseQuerySet":
+        """Return what users should meet and do not."""
+        return self.live().filter(red_probes__gte=rules.RED_PROBES)
+
     def coming(self) -> "ReleaseQuerySet":
         """Return what is being tried or switched to."""
         return self.filter(state__in=rules.COMING)

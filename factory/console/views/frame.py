@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Exists, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -18,8 +19,9 @@ from django.utils.functional import SimpleLazyObject
 from approvals.models import Request
 from billing.models import Entry
 from core.clock import end_of_day
-from core.models import Installation, Mode, User
-from core.services import setting
+from core.models import Installation, Mode, SettingValue, User
+from core.registry import find_setting
+from factory.delivery.models import Release
 from factory.insight.services import Alert, alerts_now
 
 Page = dict[str, Any]
@@ -62,7 +64,8 @@ class Frame:
 
     Attributes:
         ground: how the factory stands: `state`, `since`, `by`, `drain_until`.
-        alerts: the most serious first.
+        is_incident: customers are harmed at this moment; every page says so.
+        alerts: the most serious first; computed only when a page asks for them.
         tabs: the four pages the bar of a phone holds; `more` is the rest.
     """
 
@@ -72,6 +75,7 @@ class Frame:
     zone: str
     now: datetime
     waiting: int
+    is_incident: bool
     alerts: tuple[Alert, ...]
     last_entry_at: datetime | None
     theme: str = "system"
@@ -89,15 +93,22 @@ class Frame:
         """What every page says at its top."""
         return next((one for one in self.alerts if one.is_harm), None)
 
-    @property
-    def is_incident(self) -> bool:
-        """Whether customers are harmed at this moment; every page says so."""
-        return any(one.kind == "down" for one in self.alerts)
+
+_GROUND: Final = Installation.objects.annotate(
+    waiting=Subquery(
+        Request.objects.waiting().order_by().values("state").annotate(n=Count("pk")).values("n")
+    ),
+    is_incident=Exists(Release.objects.down()),
+    last_entry_at=Subquery(Entry.objects.order_by("-at").values("at")[:1]),
+    theme=Subquery(SettingValue.objects.in_force().filter(key="theme").values("value")),
+)
+"""All that stands around every page, in one question to the database."""
 
 
 def frame_now() -> Frame:
     """Return the frame as it stands; business time is the time of the pages."""
-    here = Installation.objects.first() or Installation(mode=Mode.REHEARSAL)
+    here = _GROUND.first() or Installation(mode=Mode.REHEARSAL)
+    said = vars(here)
     now = timezone.now() + timedelta(milliseconds=here.clock_offset_ms)
     return Frame(
         is_rehearsal=here.mode == Mode.REHEARSAL,
@@ -105,10 +116,11 @@ def frame_now() -> Frame:
         ground=here,
         zone=here.time_zone,
         now=now,
-        waiting=Request.objects.waiting().count(),
-        alerts=alerts_now(now),
-        last_entry_at=Entry.objects.order_by("-at").values_list("at", flat=True).first(),
-        theme=str(setting("theme")),
+        waiting=said.get("waiting") or 0,
+        is_incident=said.get("is_incident", False),
+        alerts=later(lambda: alerts_now(now)),
+        last_entry_at=said.get("last_entry_at"),
+        theme=said.get("theme") or str(find_setting("theme").default),
     )
 
 

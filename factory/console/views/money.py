@@ -3,16 +3,16 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from agents.gateway.models import Provider
+from agents.gateway.models import ModelEntry, Provider
 from billing.models import Limit, Period, RevenueEvent, Scope, Switch
 from billing.services import change_limit
 from core.errors import FactoryError
@@ -107,10 +107,18 @@ def _venture(product: Product, costs: Costs) -> Turn:
     return turn
 
 
+_MODELS: Final = ModelEntry.objects.only("provider", "name", "tier").order_by("name")
+_MAKERS: Final = (
+    Provider.objects.only("name", "is_enabled", "stopped_because")
+    .order_by("name")
+    .prefetch_related(Prefetch("entries", _MODELS))
+)
+
+
 def _makers(costs: Costs) -> tuple[list[Turn], list[Turn]]:
     """Return every model maker, and their models; a maker that was stopped by other hands is off too."""
     makers, models = [], []
-    for one in Provider.objects.prefetch_related("entries").order_by("name"):
+    for one in _MAKERS.all():
         turn = _turn("provider", one.name, maker(one.name), costs=costs, words="May be asked")
         if not one.is_enabled and turn.off is None:
             turn = replace(
@@ -119,17 +127,23 @@ def _makers(costs: Costs) -> tuple[list[Turn], list[Turn]]:
         makers.append(turn)
         models += [
             _turn("model", f"{one.name}/{entry.name}", entry.name, costs=costs, words=entry.tier)
-            for entry in sorted(one.entries.all(), key=lambda entry: entry.name)
+            for entry in one.entries.all()
         ]
     return makers, models
 
 
+_SPENDERS: Final = Scope.objects.filter(kind__in=SPENDERS).values_list("pk", flat=True)
+_CHANGEABLE: Final = (
+    Limit.objects.exclude(period=Period.CALL)
+    .select_related("scope")
+    .order_by("-scope__kind", "scope__label", "period")
+)
+
+
 def _limits(costs: Costs) -> QuerySet[Limit]:
     """Return what may be changed here: the factory, teams, agents, tiers, and the ventures that are shown."""
-    scopes = list(Scope.objects.filter(kind__in=SPENDERS).values_list("pk", flat=True))
-    shown = [*scopes, *(one.product.scope_id for one in costs.ventures)]
-    limits = Limit.objects.filter(scope__in=shown).exclude(period=Period.CALL).select_related("scope")
-    return limits.order_by("-scope__kind", "scope__label", "period")
+    shown = [*_SPENDERS.all(), *(one.product.scope_id for one in costs.ventures)]
+    return _CHANGEABLE.filter(scope__in=shown)
 
 
 def _plots(costs: Costs) -> list[Plot]:

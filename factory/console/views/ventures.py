@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
@@ -41,6 +41,9 @@ from portfolio.services import freeze_product, thaw_product
 VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 5, 12, 12, 20
 MOST_GRAPHS, GRAPHS_BEFORE = 3, 10
 ROWS_SHOWN = 60
+
+
+_ONE: Final = Product.objects.select_related("scope", "opportunity__scan")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Book:
 @require_http_methods(["GET", "HEAD", "POST"])
 def venture(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one venture whole, or park it, or let it go on. Source: R-20.11."""
-    product = Product.objects.select_related("scope", "opportunity__scan").filter(slug=slug).first()
+    product = _ONE.filter(slug=slug).first()
     if product is None:
         raise Http404
     return _change(request, product) if request.method == "POST" else _show_venture(request, product)
@@ -143,23 +146,30 @@ def _under_way(product: Product) -> tuple[Graph, ...]:
     return graphs_of(open_graphs(product, at_most=MOST_GRAPHS))
 
 
+_MADE: Final = (
+    Artifact.objects.accepted()
+    .reverse()
+    .select_related("attempt__agent", "attempt__task", "blob")
+    .only("kind", "blob__size_bytes", "attempt__agent__name", "attempt__task__title")
+)
+_ASKED: Final = Request.objects.for_lists().select_related("decision").order_by("-asked_at", "-pk")
+_JUDGED: Final = (
+    Verdict.objects.order_by("-at", "-id")
+    .select_related("reviewer", "author")
+    .prefetch_related("results", Prefetch("findings", Finding.objects.order_by("is_fixed", "severity", "id")))
+)
+
+
 def _artifacts(product: Product) -> list[Artifact]:
-    made = Artifact.objects.accepted().filter(attempt__task__dag__product=product)
-    made = made.select_related("attempt__agent", "attempt__task", "blob").only(
-        "kind", "blob__size_bytes", "attempt__agent__name", "attempt__task__title"
-    )
-    return list(made.reverse()[:RESULTS_SHOWN])
+    return list(_MADE.filter(attempt__task__dag__product=product.pk)[:RESULTS_SHOWN])
 
 
 def _decisions(product: Product) -> list[Answered]:
-    asked = Request.objects.for_lists().filter(correlation_id=product.correlation_id)
-    return answered_of(asked.select_related("decision").order_by("-asked_at", "-pk")[:DECISIONS_SHOWN])
+    return answered_of(_ASKED.filter(correlation_id=product.correlation_id)[:DECISIONS_SHOWN])
 
 
 def _verdicts(product: Product) -> list[Verdict]:
-    findings = Prefetch("findings", Finding.objects.order_by("is_fixed", "severity", "id"))
-    found = Verdict.objects.of(product).select_related("reviewer", "author")
-    return list(found.prefetch_related("results", findings)[:VERDICTS_SHOWN])
+    return list(_JUDGED.filter(product=product.pk)[:VERDICTS_SHOWN])
 
 
 @dataclass(frozen=True)

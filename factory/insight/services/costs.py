@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from agents.gateway.models import ModelEntry
 from agents.roster.models import Agent
 from billing.adapters.alerts import alert_table
 from billing.adapters.limits import table_row
-from billing.models import CostHour, CostHourQuerySet, Entry, Limit, Period, Scope, Switch, Window
+from billing.models import CostHour, Entry, Limit, Period, Scope, Switch, Window
 from billing.services import PaceLines, open_switches, pace_lines, pace_microusd
 from core.clock import start_of_month
 from core.money import to_microusd
@@ -129,17 +129,19 @@ class Costs:
 
 def costs_now(now: datetime) -> Costs:
     """Return the costs as of business time `now`, from the sums of the last eight days and today's windows."""
-    today = now.astimezone(UTC).date()
     meant = alert_table().product_built
-    agents, hours, models = _agents(now), _hours(now), _models(CostHour.objects.between(today, today))
+    staff, scopes = list(_STAFF.all()), _scopes()
+    spenders = [*(one.scope_id for one in staff), *scopes.values()]
+    purses = purses_of(spenders, period=Period.DAY, now=now)
+    agents, hours, (models, week) = _agents(staff, purses, now=now), _hours(now), _models(now)
     return Costs(
         hours=hours,
         agents=agents,
         models=models,
-        bands=_with_today(bands_of_week(now), models, now=now),
+        bands=_with_today(_bands(week), models, caps=_caps_of_tiers(scopes, purses), now=now),
         ventures=_ventures(now),
         kinds=_kinds(now),
-        teams=_teams(agents, now=now),
+        teams=_teams(agents, scopes, purses),
         pace=_pace(agents, hours, now=now),
         off={(one.kind, one.ref): one for one in open_switches()},
         build_from_microusd=to_microusd(meant.least),
@@ -147,24 +149,44 @@ def costs_now(now: datetime) -> Costs:
     )
 
 
+_STAFF: Final = Agent.objects.select_related("version").order_by("name")
+_GROUPS: Final = Scope.objects.filter(kind__in=[Scope.Kind.TEAM, Scope.Kind.TIER])
+
+
+def _scopes() -> dict[tuple[str, str], UUID]:
+    """Return the scope of each team and tier."""
+    return {(kind, ref): pk for kind, ref, pk in _GROUPS.values_list("kind", "ref", "pk")}
+
+
 def bands_of_week(now: datetime) -> tuple[Band, ...]:
     """Return what each price band did in seven days, today included."""
-    today = now.astimezone(UTC).date()
-    return _bands(_models(CostHour.objects.between(today - timedelta(days=USUAL_DAYS - 1), today)))
+    return _bands(_models(now)[1])
 
 
-def _with_today(bands: Iterable[Band], models: Iterable[ModelCost], *, now: datetime) -> tuple[Band, ...]:
+def _caps_of_tiers(
+    scopes: Mapping[tuple[str, str], UUID], purses: Mapping[UUID, Purse]
+) -> dict[str, list[int]]:
+    """Return what the tiers of each band may spend; a tier that was never asked has the limit of the table."""
+    caps: dict[str, list[int]] = {name: [] for name in BANDS}
+    for tier, cap in table_row("tier").items():
+        pk = scopes.get((Scope.Kind.TIER, tier))
+        own = purses[pk].cap_microusd if pk else None
+        caps[BAND_OF_TIER[tier]].append(cap if own is None else own)
+    return caps
+
+
+def _with_today(
+    bands: Iterable[Band],
+    models: Iterable[ModelCost],
+    *,
+    caps: Mapping[str, Sequence[int]],
+    now: datetime,
+) -> tuple[Band, ...]:
     """Add what each band did today, and what its tiers may spend."""
-    scopes = dict(Scope.objects.filter(kind=Scope.Kind.TIER).values_list("ref", "pk"))
-    purses = purses_of(scopes.values(), period=Period.DAY, now=now)
     calls, costs = Counter[str](), Counter[str]()
     for one in models:
         calls[one.band] += one.calls
         costs[one.band] += one.cost_microusd
-    caps: dict[str, list[int]] = {name: [] for name in BANDS}
-    for tier, cap in table_row("tier").items():  # a tier that was never asked has the limit of the table
-        own = purses[scopes[tier]].cap_microusd if tier in scopes else None
-        caps[BAND_OF_TIER[tier]].append(cap if own is None else own)
     return tuple(
         replace(
             one, calls_today=calls[one.name],
@@ -174,14 +196,15 @@ def _with_today(bands: Iterable[Band], models: Iterable[ModelCost], *, now: date
     )  # fmt: skip
 
 
-def _teams(agents: Iterable[AgentCost], *, now: datetime) -> tuple[TeamCost, ...]:
+def _teams(
+    agents: Iterable[AgentCost], scopes: Mapping[tuple[str, str], UUID], purses: Mapping[UUID, Purse]
+) -> tuple[TeamCost, ...]:
     """Return every team, the nearest to its limit first."""
-    scopes = dict(Scope.objects.filter(kind=Scope.Kind.TEAM).values_list("pk", "ref"))
-    purses = purses_of(scopes, period=Period.DAY, now=now)
-    members: dict[str, list[str]] = {name: [] for name in scopes.values()}
+    teams = {ref: pk for (kind, ref), pk in scopes.items() if kind == Scope.Kind.TEAM}
+    members: dict[str, list[str]] = {name: [] for name in teams}
     for one in agents:
         members.setdefault(one.agent.definition.team, []).append(one.agent.name)
-    found = [TeamCost(name, tuple(members[name]), purses[pk]) for pk, name in scopes.items()]
+    found = [TeamCost(name, tuple(members[name]), purses[pk]) for name, pk in teams.items()]
     return tuple(sorted(found, key=lambda one: (-_share(one.purse), one.name)))
 
 
@@ -213,47 +236,61 @@ def _hours(now: datetime) -> tuple[tuple[datetime, int], ...]:
     return tuple((hour, sums.get(hour, 0)) for hour in shown)
 
 
-def _agents(now: datetime) -> tuple[AgentCost, ...]:
+def _agents(staff: Sequence[Agent], purses: Mapping[UUID, Purse], *, now: datetime) -> tuple[AgentCost, ...]:
     today = now.astimezone(UTC).date()
-    rows = CostHour.objects.order_by()
-    calls = rows.between(today, today).filter(kind=Entry.Kind.MODEL_CALL).values_list("agent")
-    called = dict(calls.annotate(total=Sum("entries")))
-    before = rows.between(today - timedelta(days=USUAL_DAYS), today - timedelta(days=1)).values_list("agent")
-    usual = dict(before.annotate(total=Sum("amount_microusd")))
-    agents = list(Agent.objects.select_related("version").order_by("name"))
-    purses = purses_of([agent.scope_id for agent in agents], period=Period.DAY, now=now)
+    called = Sum("entries", filter=Q(day=today, kind=Entry.Kind.MODEL_CALL), default=0)
+    before = Sum("amount_microusd", filter=Q(day__lt=today), default=0)
+    rows = CostHour.objects.between(today - timedelta(days=USUAL_DAYS), today).order_by()
+    sums = {name: more for name, *more in rows.values_list("agent").annotate(called=called, before=before)}
     found = [
-        AgentCost(
-            agent, purses[agent.scope_id], usual.get(agent.name, 0) // USUAL_DAYS, called.get(agent.name, 0)
-        )
-        for agent in agents
+        AgentCost(one, purses[one.scope_id], usual_microusd=usual // USUAL_DAYS, calls=calls)
+        for one in staff
+        for calls, usual in [sums.get(one.name, (0, 0))]
     ]
     return tuple(sorted(found, key=lambda one: (-one.purse.spent_microusd, one.agent.name)))
+
+
+_LIMITS: Final = Limit.objects.values_list("scope_id", "cap_microusd")
 
 
 def purses_of(scopes: Iterable[UUID], *, period: str, now: datetime) -> dict[UUID, Purse]:
     """Return what each scope may spend in this period and did; one that was never asked has its limit alone."""
     scopes = list(scopes)
-    limits = Limit.objects.filter(scope__in=scopes, period=period).values_list("scope_id", "cap_microusd")
-    caps = dict(limits)
+    caps = dict(_LIMITS.filter(scope__in=scopes, period=period))
     purses = {scope: Purse(0, 0, caps.get(scope), now) for scope in scopes}
     windows = Window.objects.at(now).filter(scope__in=scopes, period=period)
-    for one in windows:
-        purses[one.scope_id] = Purse(
-            one.spent_microusd, one.held_microusd, one.cap_microusd, one.ends_at or now
-        )
-    return purses  # fmt: skip
+    columns = ("scope_id", "spent_microusd", "held_microusd", "cap_microusd", "ends_at")
+    for scope, spent, held, cap, ends_at in windows.values_list(*columns):
+        purses[scope] = Purse(spent, held, cap, ends_at or now)
+    return purses
 
 
-def _models(hours: CostHourQuerySet) -> tuple[ModelCost, ...]:
+_TIERS: Final = ModelEntry.objects.values_list("name", "tier")
+
+
+def _models(now: datetime) -> tuple[tuple[ModelCost, ...], tuple[ModelCost, ...]]:
+    """Return what each model did today, and in seven days, today included; the dearest first."""
+    today = now.astimezone(UTC).date()
+    hours = CostHour.objects.between(today - timedelta(days=USUAL_DAYS - 1), today)
     rows = hours.filter(kind=Entry.Kind.MODEL_CALL).order_by().values_list("item")
-    sums = list(rows.annotate(calls=Sum("entries"), cost=Sum("amount_microusd")))
-    names = [name for name, _, _ in sums]
-    tiers = dict(ModelEntry.objects.filter(name__in=names).values_list("name", "tier"))
-    found = [
-        ModelCost(name, BAND_OF_TIER.get(tiers.get(name, ""), ""), calls, cost) for name, calls, cost in sums
-    ]
-    return tuple(sorted(found, key=lambda one: (-one.cost_microusd, one.model)))
+    only = Q(day=today)
+    sums = list(
+        rows.annotate(
+            calls=Sum("entries"),
+            cost=Sum("amount_microusd"),
+            calls_today=Sum("entries", filter=only, default=0),
+            cost_today=Sum("amount_microusd", filter=only, default=0),
+        )
+    )
+    tiers = dict(_TIERS.filter(name__in=[row[0] for row in sums]))
+    bands = {row[0]: BAND_OF_TIER.get(tiers.get(row[0], ""), "") for row in sums}
+    of_today = [ModelCost(name, bands[name], n, cost) for name, _, _, n, cost in sums if n]
+    of_week = [ModelCost(name, bands[name], n, cost) for name, n, cost, _, _ in sums]
+    return _dearest_first(of_today), _dearest_first(of_week)
+
+
+def _dearest_first(models: Iterable[ModelCost]) -> tuple[ModelCost, ...]:
+    return tuple(sorted(models, key=lambda one: (-one.cost_microusd, one.model)))
 
 
 def _bands(models: Iterable[ModelCost]) -> tuple[Band, ...]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
@@ -88,29 +89,30 @@ def _named(requests: list[Request], name: str) -> set[str]:
     return {one.arguments[name] for one in requests if one.arguments.get(name)}
 
 
+_LAST_ERROR: Final = (
+    Attempt.objects.filter(task=OuterRef("pk")).exclude(error="").order_by("-n").values("error")[:1]
+)
+_TASKS: Final = Task.objects.annotate(died_of=Subquery(_LAST_ERROR)).values_list("pk", "state", "died_of")
+_RELEASES: Final = Release.objects.values_list("pk", "state", "why")
+
+
 def _releases(ids: set[str]) -> dict[str, tuple[str, str]]:
     """Return state and reason of each release."""
-    rows = Release.objects.filter(pk__in=ids).values_list("pk", "state", "why") if ids else ()
+    rows = _RELEASES.filter(pk__in=ids) if ids else ()
     return {str(pk): (state, why) for pk, state, why in rows}
 
 
 def _tasks(ids: set[str]) -> dict[str, tuple[str, str]]:
     """Return state of each task, and of what its last failed attempt died, when the task failed."""
-    last = Attempt.objects.filter(task=OuterRef("pk")).exclude(error="").order_by("-n").values("error")[:1]
-    rows = (
-        Task.objects.annotate(died_of=Subquery(last)).filter(pk__in=ids).values_list("pk", "state", "died_of")
-    )
+    rows = _TASKS.filter(pk__in=ids) if ids else ()
     has_failed = {state for state, step in _TASK_STEPS.items() if step == "failed"}
-    return {
-        str(pk): (state, (error or "") if state in has_failed else "")
-        for pk, state, error in (rows if ids else ())
-    }
+    return {str(pk): (state, (error or "") if state in has_failed else "") for pk, state, error in rows}
 
 
 def _deeds(approved: list[Request]) -> dict[UUID | None, Effect]:
     """Return what was written down to be done outside because of each request: of several, the one that stands worst."""
     found: dict[UUID | None, list[Effect]] = defaultdict(list)
-    for deed in Deed.objects.filter(request__in=approved):
+    for deed in Deed.objects.filter(request__in=[one.pk for one in approved]):
         words = deed.words or (deed.get_state_display() if deed.state == Deed.State.UNKNOWN else deed.title)
         found[deed.request_id].append(Effect(_DEED_STEPS[Deed.State(deed.state)], words))
     return {pk: min(each, key=lambda one: _WORST_FIRST.index(one.step)) for pk, each in found.items()}

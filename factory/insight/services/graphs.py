@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from agents.gateway.models import Call
@@ -122,12 +122,23 @@ class GraphLine:
     cost_microusd: int
 
 
+_STEPS: Final = Task.objects.select_related("agent").defer(*_LARGE).order_by("-behind", "created_at", "pk")
+_EDGES: Final = Dependency.objects.order_by("pk").values_list("task_id", "depends_on_id")
+_CALLS: Final = Call.objects.filter(assignment_id=OuterRef("pk")).order_by()
+_PAID: Final = Subquery(_CALLS.values("assignment_id").annotate(total=Sum("cost_microusd")).values("total"))
+_TRIES: Final = (
+    Attempt.objects.select_related("agent")
+    .defer("result")
+    .order_by("n")
+    .annotate(paid=_PAID, asked=Subquery(_CALLS.order_by("-started_at").values("model__name")[:1]))
+)
+
+
 def graphs_of(dags: Iterable[Dag]) -> tuple[Graph, ...]:
-    """Return these graphs with their steps, in the order given; five queries, however many there are."""
+    """Return these graphs with their steps, in the order given; three queries, however many there are."""
     dags = list(dags)
     by_dag: dict[UUID, list[Task]] = defaultdict(list)
-    tasks = Task.objects.filter(dag__in=dags).select_related("agent").order_by("-behind", "created_at", "pk")
-    for task in tasks.defer(*_LARGE):
+    for task in _STEPS.filter(dag__in=[dag.pk for dag in dags]):
         by_dag[task.dag_id].append(task)
     shown = {task.pk: task for found in by_dag.values() for task in found[:MOST_STEPS]}
     needs = _needs(dags)
@@ -137,22 +148,15 @@ def graphs_of(dags: Iterable[Dag]) -> tuple[Graph, ...]:
 
 def _needs(dags: list[Dag]) -> dict[UUID, list[UUID]]:
     needs: dict[UUID, list[UUID]] = defaultdict(list)
-    edges = (
-        Dependency.objects.filter(task__dag__in=dags).order_by("pk").values_list("task_id", "depends_on_id")
-    )
-    for task_id, before in edges:
+    for task_id, before in _EDGES.filter(task__dag__in=[dag.pk for dag in dags]):
         needs[task_id].append(before)
     return needs
 
 
 def tries_of(tasks: Iterable[UUID]) -> dict[UUID, list[Try]]:
     """Return the attempts at each of these tasks in order, without what they returned."""
-    calls = Call.objects.filter(assignment_id=OuterRef("pk")).order_by()
-    total = calls.values("assignment_id").annotate(total=Sum("cost_microusd")).values("total")
-    last = calls.order_by("-started_at").values("model__name")[:1]
-    found = Attempt.objects.filter(task__in=list(tasks)).select_related("agent").defer("result").order_by("n")
     tries: dict[UUID, list[Try]] = defaultdict(list)
-    for attempt in found.annotate(paid=Subquery(total), asked=Subquery(last)):
+    for attempt in _TRIES.filter(task__in=list(tasks)):
         more = vars(attempt)
         tries[attempt.task_id].append(Try(attempt, more["paid"], more["asked"] or ""))
     return tries
@@ -198,43 +202,46 @@ def _graph(
     return Graph(dag, steps, hidden=max(0, len(tasks) - MOST_STEPS))
 
 
+_COUNTS: Final = (
+    Task.objects.order_by()
+    .values_list("dag")
+    .annotate(steps=Count("pk"), done=Count("pk", filter=Q(state=Task.State.COMPLETED)))
+)
+_COSTS: Final = (
+    Attempt.objects.order_by()
+    .annotate(cost=Coalesce(_PAID, 0))
+    .values_list("task__dag")
+    .annotate(total=Sum("cost"))
+)
+_NEWEST: Final = Dag.objects.order_by("-created_at", "-pk")
+_OF_ALL: Final = _NEWEST.select_related("product").defer("product__blueprint")
+
+
 def graph_lines(dags: Iterable[Dag]) -> tuple[GraphLine, ...]:
-    """Return these graphs for a list, in the order given; three queries, however many there are."""
+    """Return these graphs for a list, in the order given; two queries, however many there are."""
     dags = list(dags)
-    counts = Task.objects.filter(dag__in=dags).order_by().values_list("dag").annotate(
-        steps=Count("pk"), done=Count("pk", filter=Q(state=Task.State.COMPLETED))
-    )  # fmt: skip
-    steps = {dag: (number, done) for dag, number, done in counts}
-    costs = _costs(dags)
+    ids = [dag.pk for dag in dags]
+    steps = {dag: (number, done) for dag, number, done in _COUNTS.filter(dag__in=ids)}
+    costs = dict(_COSTS.filter(task__dag__in=ids))
     return tuple(GraphLine(dag, *steps.get(dag.pk, (0, 0)), costs.get(dag.pk, 0)) for dag in dags)
-
-
-def _costs(dags: list[Dag]) -> dict[UUID, int]:
-    """Return what each graph cost, by the calls of its attempts."""
-    of_attempt = Call.objects.filter(assignment_id=OuterRef("pk")).order_by().values("assignment_id")
-    total = of_attempt.annotate(total=Sum("cost_microusd")).values("total")
-    attempts = Attempt.objects.filter(task__dag__in=dags).order_by()
-    paid = attempts.annotate(cost=Coalesce(Subquery(total), 0)).values_list("task__dag")
-    return dict(paid.annotate(total=Sum("cost")))
 
 
 def open_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
     """Return the graphs in which something is to be done, the newest first; of one product, or of all."""
-    return _newest(Dag.objects.filter(closed_at=None), of=product, at_most=at_most)
+    return _newest(product, is_open=True, at_most=at_most)
 
 
 def closed_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
     """Return the graphs that are over, the newest first; of one product, or of all."""
-    return _newest(Dag.objects.filter(closed_at__isnull=False), of=product, at_most=at_most)
+    return _newest(product, is_open=False, at_most=at_most)
 
 
-def _newest(dags: QuerySet[Dag], *, of: Product | None, at_most: int) -> list[Dag]:
-    dags = dags.order_by("-created_at", "-pk")
-    if of is None:
-        return list(dags.select_related("product").defer("product__blueprint")[:at_most])
-    found = list(dags.filter(product=of)[:at_most])
+def _newest(product: Product | None, *, is_open: bool, at_most: int) -> list[Dag]:
+    if product is None:
+        return list(_OF_ALL.filter(closed_at__isnull=is_open)[:at_most])
+    found = list(_NEWEST.filter(closed_at__isnull=is_open, product=product.pk)[:at_most])
     for dag in found:
-        dag.product = of
+        dag.product = product
     return found
 
 

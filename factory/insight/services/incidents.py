@@ -10,7 +10,6 @@ from billing.models import RevenueEvent
 from core.models import Event
 from core.services import business_now
 from factory.delivery.models import Release
-from factory.delivery.rules import RED_PROBES
 
 AT_MOST: Final = 5
 MONTH: Final = timedelta(days=30)
@@ -38,8 +37,8 @@ class Incident:
 
 def incidents_now() -> tuple[Incident, ...]:
     """Return what is down, the longest first; one question when all is well."""
-    down = Release.objects.live().filter(red_probes__gte=RED_PROBES).select_related("product")
-    releases = list(down.order_by("-red_probes")[:AT_MOST])
+    down = Release.objects.down().select_related("product").order_by("-red_probes")
+    releases = list(down[:AT_MOST])
     if not releases:
         return ()
     turned = _turned_red(releases)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
@@ -45,6 +46,16 @@ class MoneyNow:
         return self.revenue_microusd - self.cost_microusd
 
 
+_OF_ALL: Final = Window.objects.filter(scope__kind=Scope.Kind.FACTORY)
+_BY_DAY: Final = CostHour.objects.values_list("day").order_by("day").annotate(total=Sum("amount_microusd"))
+_EARNED: Final = (
+    RevenueEvent.objects.annotate(day=TruncDate("at", tzinfo=UTC))
+    .values_list("day")
+    .annotate(total=Sum("amount_microusd"))
+    .order_by("day")
+)
+
+
 def money_now(now: datetime) -> MoneyNow:
     """Return the factory's money as of business time `now`."""
     last, month = now.astimezone(UTC).date(), start_of_month(now)
@@ -53,7 +64,7 @@ def money_now(now: datetime) -> MoneyNow:
     earned = _revenue_by_day(first, end_of_month(now))
     spent_by_day = rules.amounts_by_day(spent, last=last)
     revenue_by_day = rules.amounts_by_day(earned, last=last)
-    windows = {one.period: one for one in Window.objects.at(now).filter(scope__kind=Scope.Kind.FACTORY)}
+    windows = {one.period: one for one in _OF_ALL.at(now)}
     return MoneyNow(
         today=_purse(Period.DAY, now=now, window=windows.get(Period.DAY)),
         month=replace(
@@ -82,10 +93,8 @@ def _purse(period: str, *, now: datetime, window: Window | None) -> Purse:
 
 
 def _costs_by_day(first: date, last: date) -> dict[date, int]:
-    days = CostHour.objects.between(first, last).values_list("day").order_by("day")
-    return dict(days.annotate(total=Sum("amount_microusd")))
+    return dict(_BY_DAY.filter(day__gte=first, day__lte=last))
 
 
 def _revenue_by_day(first: datetime, end: datetime) -> dict[date, int]:
-    days = RevenueEvent.objects.between(first, end).annotate(day=TruncDate("at", tzinfo=UTC)).values("day")
-    return {row["day"]: row["total"] for row in days.annotate(total=Sum("amount_microusd")).order_by("day")}
+    return dict(_EARNED.filter(at__gte=first, at__lt=end))

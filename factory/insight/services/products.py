@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Case, Max, Min, OuterRef, Q, Subquery, Sum, When
@@ -37,12 +38,15 @@ class OwnSum:
     entries: int
 
 
+_OF_HOUR: Final = Case(When(kind=Entry.Kind.MODEL_CALL, then=None), default="hour")
+"""Calls of models are told apart by day alone."""
+
+
 def own_sums(product: Product) -> tuple[OwnSum, ...]:
     """Return what the product cost by itself, by day and kind; their sum is all of it."""
     of_story = Q(correlation_id=product.correlation_id)
     hours = CostHour.objects.filter(Q(scope=product.scope_id) | of_story).order_by("day", "kind")
-    told_apart = Case(When(kind=Entry.Kind.MODEL_CALL, then=None), default="hour")
-    rows = hours.annotate(is_of_story=of_story, of_hour=told_apart)
+    rows = hours.annotate(is_of_story=of_story, of_hour=_OF_HOUR)
     return tuple(
         OwnSum(day, hour, kind, bool(is_of_story), total, entries)
         for day, hour, kind, is_of_story, total, entries in rows.values_list(

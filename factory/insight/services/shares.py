@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from django.db.models import CharField, Max, Sum
+from django.db.models import CharField, Max, Subquery, Sum, Value
 from django.db.models.functions import Cast, Substr
 
 from billing.models import CostHour
@@ -18,6 +18,13 @@ from portfolio.models import Product
 
 MONTH: Final = Substr(Cast("day", CharField()), 1, 7)
 """The month of an hour, as `2026-11`: text, so that both databases compute it by themselves."""
+
+
+_ALL_ENTRIES: Final = CostHour.objects.order_by().annotate(one=Value(1)).values("one")
+_OPENED: Final = Product.objects.order_by("opened_at", "pk").values_list(
+    "pk", "opened_at", Subquery(_ALL_ENTRIES.annotate(all=Sum("entries")).values("all"))
+)
+"""Every product and when it was opened, each beside the number of all entries."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,12 @@ class MonthCosts:
 
 def shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
     """Give, for each month, the product's share of what no product caused, on the last day on which there was such a cost."""
-    products = list(Product.objects.order_by("opened_at", "pk").only("opened_at"))
-    entries = CostHour.objects.aggregate(all=Sum("entries"))["all"] or 0
-    for month in _months(entries, tuple(one.pk for one in products)):
+    rows = list(_OPENED.all())
+    opened = {pk: opened_at for pk, opened_at, _ in rows}
+    entries = rows[0][2] or 0 if rows else 0
+    for month in _months(entries, tuple(opened)):
         ends = end_of_month(datetime(month.last.year, month.last.month, 1, tzinfo=UTC))
-        direct = {one.pk: month.direct.get(one.pk, 0) for one in products if one.opened_at < ends}
+        direct = {pk: month.direct.get(pk, 0) for pk, opened_at in opened.items() if opened_at < ends}
         if month.shared_microusd:
             shares = rules.split_shared(month.shared_microusd, direct=direct)
             yield month.last, rules.SHARED, -shares.get(product.pk, 0)

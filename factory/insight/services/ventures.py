@@ -1,11 +1,12 @@
 """Products in the line of stages, each with what matters now."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Max, Sum
+from django.db.models import Count, Exists, OuterRef, Subquery, Sum
 
 from approvals.models import Request
 from billing.models import CostHour, Limit, Period, RevenueEvent
@@ -39,64 +40,67 @@ class Venture:
     revenue_microusd: int
 
 
+def _newest(state: str) -> Subquery:
+    """Return the newest version of a product in this state."""
+    found = Release.objects.filter(product=OuterRef("pk"), state=state).order_by("-version")
+    return Subquery(found.values("version")[:1])
+
+
+_ASKED: Final = Request.objects.waiting().filter(correlation_id=OuterRef("correlation_id")).order_by()
+_EARNED: Final = RevenueEvent.objects.filter(scope=OuterRef("scope")).order_by().values("scope")
+_CAP: Final = Limit.objects.filter(scope=OuterRef("scope"), period=Period.LIFE)
+_SHOWN: Final = Product.objects.defer("blueprint").annotate(
+    asked=Subquery(_ASKED.values("correlation_id").annotate(n=Count("pk")).values("n")),
+    is_stalled=Exists(Dag.objects.filter(product=OuterRef("pk"), state=Dag.State.STALLED)),
+    live=_newest(Release.State.LIVE),
+    back=_newest(Release.State.ROLLED_BACK),
+    cap=Subquery(_CAP.values("cap_microusd")[:1]),
+    earned=Subquery(_EARNED.annotate(total=Sum("amount_microusd")).values("total")),
+)
+"""Products with all that lists show of them but costs and workers, in one question."""
+
+
 def ventures(at_work: Sequence[AtWork] | None = None) -> tuple[Venture, ...]:
     """Return all products, the newest first; `at_work` is who works now, where that is at hand."""
-    products = list(Product.objects.defer("blueprint").order_by("-opened_at", "-pk"))
+    products = list(_SHOWN.order_by("-opened_at", "-pk"))
     rows = [(one.slug, one.agent) for one in at_work] if at_work is not None else _at_work()
-    return _shown(products, costs=_costs(products), at_work=rows)
+    workers, costs = _by_product(rows), _costs(products)
+    return tuple(_venture(one, workers=workers[one.slug], cost=costs[one.pk]) for one in products)
 
 
 def venture_of(product: Product, *, own: Sequence[OwnSum] | None = None) -> Venture:
     """Return one product as the line shows it, with the cost of `own` if it is at hand."""
     spent = own_sums(product) if own is None else own
-    costs = {product.pk: sum(one.amount_microusd for one in spent)}
-    return _shown([product], costs=costs, at_work=_at_work())[0]
+    workers, cost = _by_product(_at_work()), sum(one.amount_microusd for one in spent)
+    return _venture(_SHOWN.get(pk=product.pk), workers=workers[product.slug], cost=cost)
 
 
-def _shown(
-    products: list[Product], *, costs: Mapping[UUID, int], at_work: Sequence[tuple[str, str]]
-) -> tuple[Venture, ...]:
-    scopes = [one.scope_id for one in products]
-    stories = [one.correlation_id for one in products]
-    asked = Request.objects.waiting().filter(correlation_id__in=stories).order_by()
-    questions = Counter(asked.values_list("correlation_id", flat=True))
+def _by_product(at_work: Sequence[tuple[str, str]]) -> Mapping[str, dict[str, None]]:
+    """Return who works on what, each once, who began first comes first."""
     workers: dict[str, dict[str, None]] = defaultdict(dict)
     for slug, agent in at_work:
         workers[slug] |= {agent: None} if agent else {}
-    stalled = set(Dag.objects.filter(state=Dag.State.STALLED).values_list("product_id", flat=True))
-    releases = _releases(products)
-    limits = Limit.objects.filter(scope__in=scopes, period=Period.LIFE)
-    caps = dict(limits.values_list("scope_id", "cap_microusd"))
-    earned = RevenueEvent.objects.filter(scope__in=scopes).order_by().values_list("scope_id")
-    revenue = dict(earned.annotate(total=Sum("amount_microusd")))
-    return tuple(
-        Venture(
-            product=product,
-            questions=questions[product.correlation_id],
-            workers=tuple(workers[product.slug]),
-            is_stalled=product.pk in stalled,
-            version=(live := releases[product.pk].get(Release.State.LIVE)),
-            taken_back=_newer(releases[product.pk].get(Release.State.ROLLED_BACK), than=live),
-            cost_microusd=costs[product.pk],
-            cap_microusd=caps.get(product.scope_id),
-            revenue_microusd=revenue.get(product.scope_id, 0),
-        )
-        for product in products
+    return workers
+
+
+def _venture(product: Product, *, workers: Iterable[str], cost: int) -> Venture:
+    said = vars(product)
+    return Venture(
+        product=product,
+        questions=said["asked"] or 0,
+        workers=tuple(workers),
+        is_stalled=said["is_stalled"],
+        version=said["live"],
+        taken_back=_newer(said["back"], than=said["live"]),
+        cost_microusd=cost,
+        cap_microusd=said["cap"],
+        revenue_microusd=said["earned"] or 0,
     )
 
 
 def _at_work() -> list[tuple[str, str]]:
     """Return slug and agent of all that runs, who began first comes first."""
     return list(Attempt.objects.at_work().values_list("task__dag__product__slug", "agent__name"))
-
-
-def _releases(products: list[Product]) -> dict[UUID, dict[str, int]]:
-    """Return the newest version in each state, by product."""
-    newest: dict[UUID, dict[str, int]] = defaultdict(dict)
-    rows = Release.objects.filter(product__in=[one.pk for one in products]).order_by()
-    for product, state, version in rows.values_list("product_id", "state").annotate(last=Max("version")):
-        newest[product][state] = version
-    return newest
 
 
 def _newer(version: int | None, *, than: int | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.utils import timezone
@@ -13,6 +14,11 @@ from factory.work.models import Attempt
 from portfolio.models import Product
 
 AT_MOST = 50
+_RARE: Final = (
+    Call.objects.filter(status__in=[Call.Status.OPEN, Call.Status.LOST])
+    .order_by()
+    .values_list("status", "correlation_id", "cost_microusd")
+)
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,7 @@ class StoryUse:
 def story_use(product: Product, *, own: Sequence[OwnSum] | None = None) -> StoryUse:
     """Return what the product's story used so far, of `own` if it is at hand; open and lost calls are few, so all are read."""
     booked = [one for one in (own_sums(product) if own is None else own) if one.is_of_story]
-    rare = Call.objects.filter(status__in=[Call.Status.OPEN, Call.Status.LOST]).order_by()
-    mine = [
-        (status, cost or 0)
-        for status, story, cost in rare.values_list("status", "correlation_id", "cost_microusd")
-        if story == product.correlation_id
-    ]
+    mine = [(status, cost or 0) for status, story, cost in _RARE.all() if story == product.correlation_id]
     return StoryUse(
         calls=sum(one.entries for one in booked if one.kind == Entry.Kind.MODEL_CALL),
         open_calls=sum(status == Call.Status.OPEN for status, _ in mine),
