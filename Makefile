@@ -59,8 +59,8 @@ chaos-money: install-dev ## N random calls on each database, with kills, lies an
 bench-gateway: install-dev ## what a model call costs whoever makes it: httpx, the SDKs, ours in process and over HTTP
 	@$(PY) bench/gateway.py
 
-bench-web: install-dev ## server time of every page with a long past behind it
-	@$(PY) bench/web.py
+bench-web: install-dev ## server time of every page with a long past behind it, on both databases
+	@scripts/services up && eval "$$(scripts/services env web)" && $(PY) bench/web.py
 
 check: install-dev ## style, types, the order of the house, deployment settings, migrations
 	@.venv/bin/ruff check .

@@ -14,7 +14,7 @@ POOL_S = 10
 IDLE_IN_TRANSACTION_MS = 60_000
 """A process that freezes inside a transaction loses it, so that its row locks hold up nobody for longer."""
 SESSION = (
-    "-c jit=off -c plan_cache_mode=force_generic_plan"
+    "-c jit=off -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1"
     f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
 )
 """Compiling a claim costs fifteen times what it saves, planning it anew each time six times what running it costs."""

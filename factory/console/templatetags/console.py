@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -90,6 +91,7 @@ def moment(context: RequestContext, value: datetime | None) -> str:
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def icon(name: str, tone: str = "") -> SafeString:
     """Draw one shape of the sprite; the words beside it say the same."""
     return format_html(

@@ -88,11 +88,6 @@ class Frame:
         """When a new day of money begins."""
         return end_of_day(self.now)
 
-    @property
-    def harm(self) -> Alert | None:
-        """What every page says at its top."""
-        return next((one for one in self.alerts if one.is_harm), None)
-
 
 _GROUND: Final = Installation.objects.annotate(
     waiting=Subquery(

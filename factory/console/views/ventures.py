@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
@@ -146,11 +147,21 @@ def _under_way(product: Product) -> tuple[Graph, ...]:
     return graphs_of(open_graphs(product, at_most=MOST_GRAPHS))
 
 
+@dataclass(frozen=True)
+class Made:
+    """One accepted result; `agent` is empty for the platform's own work, `size_bytes` None: it is no file."""
+
+    id: UUID
+    kind: str
+    title: str
+    agent: str
+    size_bytes: int | None
+
+
 _MADE: Final = (
     Artifact.objects.accepted()
     .reverse()
-    .select_related("attempt__agent", "attempt__task", "blob")
-    .only("kind", "blob__size_bytes", "attempt__agent__name", "attempt__task__title")
+    .values_list("pk", "kind", "attempt__task__title", "attempt__agent__name", "blob__size_bytes")
 )
 _ASKED: Final = Request.objects.for_lists().select_related("decision").order_by("-asked_at", "-pk")
 _JUDGED: Final = (
@@ -160,8 +171,9 @@ _JUDGED: Final = (
 )
 
 
-def _artifacts(product: Product) -> list[Artifact]:
-    return list(_MADE.filter(attempt__task__dag__product=product.pk)[:RESULTS_SHOWN])
+def _artifacts(product: Product) -> list[Made]:
+    rows = _MADE.filter(attempt__task__dag__product=product.pk)[:RESULTS_SHOWN]
+    return [Made(pk, kind, title, agent or "", size) for pk, kind, title, agent, size in rows]
 
 
 def _decisions(product: Product) -> list[Answered]:

@@ -112,7 +112,7 @@ def _tasks(ids: set[str]) -> dict[str, tuple[str, str]]:
 def _deeds(approved: list[Request]) -> dict[UUID | None, Effect]:
     """Return what was written down to be done outside because of each request: of several, the one that stands worst."""
     found: dict[UUID | None, list[Effect]] = defaultdict(list)
-    for deed in Deed.objects.filter(request__in=[one.pk for one in approved]):
+    for deed in Deed.objects.filter(request__in=[one.pk for one in approved]) if approved else ():
         words = deed.words or (deed.get_state_display() if deed.state == Deed.State.UNKNOWN else deed.title)
         found[deed.request_id].append(Effect(_DEED_STEPS[Deed.State(deed.state)], words))
     return {pk: min(each, key=lambda one: _WORST_FIRST.index(one.step)) for pk, each in found.items()}

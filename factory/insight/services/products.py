@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Case, Max, Min, OuterRef, Q, Subquery, Sum, When
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models import Case, Count, Max, Min, OuterRef, Q, Subquery, Sum, When
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from agents.gateway.models import Call, CallQuerySet
@@ -38,20 +38,21 @@ class OwnSum:
     entries: int
 
 
-_OF_HOUR: Final = Case(When(kind=Entry.Kind.MODEL_CALL, then=None), default="hour")
-"""Calls of models are told apart by day alone."""
+_TOLD_APART: Final = ("day", "of_hour", "kind", "correlation_id")
+_SUMS: Final = (
+    CostHour.objects.annotate(of_hour=Case(When(kind=Entry.Kind.MODEL_CALL, then=None), default="hour"))
+    .values_list(*_TOLD_APART)
+    .annotate(total=Sum("amount_microusd"), entries_in_all=Sum("entries"))
+    .order_by("day", "kind")
+)
 
 
 def own_sums(product: Product) -> tuple[OwnSum, ...]:
     """Return what the product cost by itself, by day and kind; their sum is all of it."""
-    of_story = Q(correlation_id=product.correlation_id)
-    hours = CostHour.objects.filter(Q(scope=product.scope_id) | of_story).order_by("day", "kind")
-    rows = hours.annotate(is_of_story=of_story, of_hour=_OF_HOUR)
+    story = product.correlation_id
+    rows = _SUMS.filter(Q(scope=product.scope_id) | Q(correlation_id=story))
     return tuple(
-        OwnSum(day, hour, kind, bool(is_of_story), total, entries)
-        for day, hour, kind, is_of_story, total, entries in rows.values_list(
-            "day", "of_hour", "kind", "is_of_story"
-        ).annotate(total=Sum("amount_microusd"), entries_in_all=Sum("entries"))
+        OwnSum(day, hour, kind, of == story, total, entries) for day, hour, kind, of, total, entries in rows
     )
 
 
@@ -110,15 +111,22 @@ def stage_costs(product: Product, *, own: Sequence[OwnSum] | None = None) -> tup
     )
 
 
+_SPANS: Final = (
+    Attempt.objects.filter(started_at__isnull=False)
+    .order_by()
+    .values_list("task__arguments__stage")
+    .annotate(began=Min("started_at"), ended=Max("ended_at"), n=Count("pk", filter=Q(ended_at=None)))
+)
+
+
 def _spans(product: Product) -> dict[str, float]:
     """How long each stage's attempts took, from the first start to the last end, or to now while one is open."""
-    attempts = Attempt.objects.filter(
-        task__dag__correlation_id=product.correlation_id, started_at__isnull=False
-    )
-    rows = attempts.order_by().values_list("task__arguments__stage").annotate(
-        began=Min("started_at"), ended=Max(Coalesce("ended_at", timezone.now()))
-    )  # fmt: skip
-    return {str(stage).lower(): (ended - began).total_seconds() for stage, began, ended in rows}
+    now = timezone.now()
+    rows = _SPANS.filter(task__dag__correlation_id=product.correlation_id)
+    return {
+        str(stage).lower(): ((now if is_open else ended) - began).total_seconds()
+        for stage, began, ended, is_open in rows
+    }
 
 
 def _scan_s(product: Product) -> float | None:

@@ -1,9 +1,14 @@
 """The red frame: only while a live product does not answer and cannot go back, and gone when it does."""
 
+import re
+from html import unescape
+
 import pytest
 from django.test import Client
 
-from core.services import business_now
+from approvals.models import Request
+from core.models import Installation
+from core.services import business_now, change_setting
 from factory.delivery.models import Release
 from factory.delivery.services.releases import note_probe
 from factory.insight.services import alerts_now, incidents_now
@@ -64,3 +69,51 @@ def test_one_failed_check_is_no_incident(owner: Client, db: None) -> None:
 
     assert FRAME not in owner.get("/").content.decode()
     assert incidents_now() == ()
+
+
+def banner_of(page: str) -> tuple[str, str]:
+    """Return the look and the first words of what stands at the top of home; nothing: two empty texts."""
+    found = re.search(r'<section class="(banner[^"]*)" aria-label="Most serious alert">.*?<b>(.*?)</b>', page)
+    return (found[1], found[2]) if found else ("", "")
+
+
+def test_what_harmed_customers_stands_in_red_at_the_top_of_home(owner: Client, db: None) -> None:
+    a_story()
+
+    look, words = banner_of(owner.get("/").content.decode())
+
+    assert (look, words) == ("banner", "Version 2 of Nightwatch was rolled back.")
+
+
+def test_when_nothing_was_harmed_the_first_that_needs_a_look_stands_there_in_amber(
+    owner: Client, db: None
+) -> None:
+    a_story()
+    Release.objects.filter(state=Release.State.ROLLED_BACK).update(state=Release.State.RETIRED)
+
+    look, words = banner_of(owner.get("/").content.decode())
+
+    first = alerts_now(business_now())[0]
+    assert (look, first.is_harm) == ("banner need", False)
+    assert first.name in unescape(words)
+
+
+def test_a_quiet_day_has_no_banner(owner: Client, db: None) -> None:
+    assert alerts_now(business_now()) == ()
+    assert banner_of(owner.get("/").content.decode()) == ("", "")
+
+
+def test_what_stands_around_every_page_is_never_older_than_its_load(owner: Client, db: None) -> None:
+    story = a_story()
+    before = owner.get("/work/").content.decode()
+
+    Request.objects.filter(pk=story.waiting[0].pk).update(state=Request.State.WITHDRAWN)
+    Installation.objects.update(time_zone="Pacific/Auckland")
+    change_setting("theme", "dark", by="owner:ada")
+    for _ in range(3):
+        note_probe(live_one(), is_red=True, why="No space left on disk")
+    after = owner.get("/work/").content.decode()
+
+    said = ('data-theme="dark"', "Incident · ", "Times in Pacific/Auckland", f">{len(story.waiting) - 1}<")
+    assert [words in before for words in said] == [False] * 4
+    assert [words in after for words in said] == [True] * 4
