@@ -114,6 +114,7 @@ def test_what_stands_around_every_page_is_never_older_than_its_load(owner: Clien
         note_probe(live_one(), is_red=True, why="No space left on disk")
     after = owner.get("/work/").content.decode()
 
-    said = ('data-theme="dark"', "Incident · ", "Times in Pacific/Auckland", f">{len(story.waiting) - 1}<")
+    count = f'id="f-count">{len(story.waiting) - 1}</b>'
+    said = ('data-theme="dark"', "Incident · ", "Times in Pacific/Auckland", count)
     assert [words in before for words in said] == [False] * 4
     assert [words in after for words in said] == [True] * 4
