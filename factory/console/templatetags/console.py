@@ -1,6 +1,6 @@
 """Money, time, states and drawings in templates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -9,7 +9,7 @@ from typing import Any
 from django import template
 from django.template.context import RequestContext
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from approvals.models import Request
@@ -19,6 +19,7 @@ from factory.console import rules
 from factory.console.rules import Promise
 from factory.console.rules.decisions import CHANNEL_WORDS, ask_in_words
 from factory.console.rules.money import money_alert_words
+from factory.console.rules.pnl import Mark
 from factory.insight.services import Alert
 from portfolio.models import Opportunity
 from portfolio.rules.opportunity import PASSING_POINTS
@@ -279,6 +280,13 @@ def alert_words(alert: Alert) -> str:
     if alert.kind == "at_limit":
         return f"{alert.name} reached its limit: {used} of {cap} {alert.words}"
     return f"{alert.name} has used {used} of {cap} {alert.words}"
+
+
+@register.simple_tag
+def boxes(marks: Iterable[Mark]) -> SafeString:
+    """Draw upright boxes."""
+    rows = ((one.kind, one.x, one.y, one.width, one.height) for one in marks)
+    return format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>', rows)
 
 
 @register.filter
