@@ -9,12 +9,13 @@ from agents.gateway.adapters.transport import WIRES, line_to
 from agents.gateway.errors import CostUnbounded, PriceUnknown
 from agents.gateway.models import ModelEntry
 from agents.gateway.rules.money import Most, Tariff, bound_microusd
-from agents.gateway.rules.reading import Reading, Unbounded, most_of, read_request
+from agents.gateway.rules.reading import Reading, Unbounded, Way, most_of, read_request
 from agents.gateway.services.catalogue import tariffs_on
 from core.models import Mode
 from core.registry import Json
 from core.services import business_now, current_mode
 
+GEMINI = "gemini"
 _WORTH = (10, 9)
 """A provider is asked to count only where counting could lower the bound by more than a tenth."""
 _BYTES_PER_TOKEN = 8
@@ -30,12 +31,12 @@ class _Request:
     size_bytes: int
     reading: Reading
 
-    def most(self, counted: int, way: str) -> Most:
+    def most(self, counted: int, way: Way) -> Most:
         """Return the most it can use, if this is what was counted."""
         return most_of(
             self.reading,
             counted=counted,
-            way=way,  # type: ignore[arg-type]
+            way=way,
             window_tokens=self.entry.window_tokens,
             model=self.entry.name,
         )
@@ -73,17 +74,24 @@ def bound_of_body(
 
 
 def _bound(request: _Request, tariff: Tariff, line: Line | None) -> int:
-    mode = current_mode()
-    if vocabulary := tokens.vocabulary_of(request.entry.name) if mode == Mode.REAL else None:
-        counted = tokens.count_texts(request.reading.texts, vocabulary=vocabulary)
-        return bound_microusd(request.most(counted, "vocabulary"), tariff)
-    wire = WIRES[request.entry.provider.protocol]
-    if wire.count_path and _is_worth_asking(request, tariff):
-        line = line or line_to(request.entry.provider, mode=mode)
-        counted_there = tokens.ask_count(wire, line, request.data)
-        if counted_there is not None:
-            return bound_microusd(request.most(counted_there, "asked"), tariff)
-    return bound_microusd(request.most(request.size_bytes, "bytes"), tariff)
+    counted, way = _counted(request, tariff, line) or (request.size_bytes, "bytes")
+    return bound_microusd(request.most(counted, way), tariff)
+
+
+def _counted(request: _Request, tariff: Tariff, line: Line | None) -> tuple[int, Way] | None:
+    """Return how many tokens it has, and who says so; None: nobody can, so a byte is a token."""
+    entry, mode = request.entry, current_mode()
+    if vocabulary := tokens.vocabulary_of(entry.name) if mode == Mode.REAL else None:
+        return tokens.count_texts(request.reading.texts, vocabulary=vocabulary), "vocabulary"
+    wire, is_gemini = WIRES[entry.provider.protocol], entry.provider_id == GEMINI and mode == Mode.REAL
+    if not (wire.count_path or is_gemini) or not _is_worth_asking(request, tariff):
+        return None
+    line = line or line_to(entry.provider, mode=mode)
+    if is_gemini:
+        texts = tokens.ask_gemini(line, entry.name, request.reading.texts)
+        return None if texts is None else (texts, "vocabulary")
+    whole = tokens.ask_count(wire, line, request.data)
+    return None if whole is None else (whole, "asked")
 
 
 def _is_worth_asking(request: _Request, tariff: Tariff) -> bool:

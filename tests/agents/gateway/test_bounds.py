@@ -1,8 +1,11 @@
 """The bound of a real request against the provider's own bill: never below it, and close to it."""
 
+import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +134,65 @@ def test_only_who_is_known_by_name_is_counted_with_a_vocabulary(model: str, voca
 
 def test_strange_text_is_counted_as_text() -> None:
     assert tokens.count_texts(["<|endoftext|>", "\ud800", ""], vocabulary="o200k_base") > 3
+
+
+@contextmanager
+def a_gemini(answer: bytes) -> Iterator[tuple[str, list[tuple[str, str, Any]]]]:
+    """Count as Gemini does, with this answer; give its OpenAI-shaped address and what was asked."""
+    asked: list[tuple[str, str, Any]] = []
+
+    class Door(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+        def do_POST(self) -> None:
+            """Keep what came, and answer."""
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            asked.append((self.path, self.headers["x-goog-api-key"], body))
+            self.send_response(200)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1beta/openai", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        hang_up()
+
+
+@pytest.mark.parametrize(
+    ("answer", "least", "most"),
+    [
+        (b'{"totalTokens": 2500}', 2_500, 3_125),
+        (b'{"totalTokens": -1}', 10_000, 12_500),
+        (b"<html>", 10_000, 12_500),
+    ],
+)
+def test_gemini_counts_beside_its_openai_shaped_address_and_only_what_it_says_is_believed(
+    settings: Any, answer: bytes, least: int, most: int
+) -> None:
+    settings.MODEL_KEYS = {"gemini": "AIza-test-1234567890"}
+    found_installation("real")
+    sync_prices()
+    data = {
+        "model": "gemini-2.5-pro",
+        "max_tokens": 10,
+        "messages": [{"role": "user", "content": PROSE * 100}],
+    }
+
+    with a_gemini(answer) as (address, asked):
+        models.Provider.objects.filter(name="gemini").update(base_url=address)
+        entry = ModelEntry.objects.select_related("provider").get(name="gemini-2.5-pro")
+        bound = bound_of_body(entry, data=data, size_bytes=10_000)
+    price = tariffs_on(business_now().date())[entry.pk]
+
+    assert least * price.input < bound * 10**6 <= most * price.input
+    path, key, body = asked[0]
+    assert (path, key) == ("/v1beta/models/gemini-2.5-pro:countTokens", "AIza-test-1234567890")
+    assert "".join(part["text"] for part in body["contents"][0]["parts"]) == PROSE * 100
