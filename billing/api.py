@@ -15,10 +15,9 @@ from billing.models import (
     Period,
     RevenueEvent,
     Scope,
-    Switch,
     Window,
 )
-from billing.services import change_limit, clear_switch, set_switch
+from billing.services import change_limit
 from core.api.callers import KEEPERS, OWNERS, Caller
 from core.api.reading import Said
 from core.api.routes import Doors
@@ -187,67 +186,6 @@ class MoneyAlertDoor(Rows):
     filterset_fields = ("scope", "rule", "level")
 
 
-class SwitchOut(Row[Switch]):
-    """One switch that was set: open while it is neither cleared nor over."""
-
-    class Meta:
-        """What is shown."""
-
-        model = Switch
-        fields = (
-            "id",
-            "kind",
-            "ref",
-            "by",
-            "reason",
-            "is_auto",
-            "set_at",
-            "until",
-            "cleared_at",
-            "cleared_by",
-        )
-
-
-class SwitchIn(Said):
-    """What is switched off, and why; at `until` it ends by itself, null: by hand."""
-
-    kind = serializers.ChoiceField(choices=Switch.Kind.choices)
-    ref = serializers.CharField(max_length=130, help_text="`factory`, a team, an agent, `provider/model`.")
-    reason = serializers.CharField(max_length=300)
-    until = serializers.DateTimeField(default=None, allow_null=True)
-
-
-class SwitchBack(Said):
-    """What is switched on again."""
-
-    kind = serializers.ChoiceField(choices=Switch.Kind.choices)
-    ref = serializers.CharField(max_length=130)
-
-
-class WasOff(serializers.Serializer[Any]):
-    """Whether it was off."""
-
-    was_off = serializers.BooleanField()
-
-
-class SwitchDoor(Rows):
-    """What is and was switched off; acts on the next call."""
-
-    serializer_class = SwitchOut
-    queryset = Switch.objects.all()
-    filterset_fields = ("kind", "ref")
-
-    @verb(may=KEEPERS, takes=SwitchIn, gives=SwitchOut, is_one=False)
-    def off(self, caller: Caller, said: Mapping[str, Any]) -> Switch:
-        """Switch something off for new calls and open streams. Source: R-08.17."""
-        return set_switch(**said, by=caller.name)
-
-    @verb(may=OWNERS, takes=SwitchBack, gives=WasOff, is_one=False)
-    def on(self, caller: Caller, said: Mapping[str, Any]) -> Mapping[str, bool]:
-        """Switch it on again."""
-        return {"was_off": clear_switch(**said, by=caller.name)}
-
-
 class RevenueOut(Row[RevenueEvent]):
     """One thing a payment processor told."""
 
@@ -277,6 +215,5 @@ DOORS: Doors = {
     "ledger": LedgerDoor,
     "overages": OverageDoor,
     "money-alerts": MoneyAlertDoor,
-    "switches": SwitchDoor,
     "revenue": RevenueDoor,
 }

@@ -9,6 +9,7 @@ import agents.runtime.api
 import approvals.api
 import billing.api
 import core.api.doors
+import factory.console.api
 import factory.delivery.api
 import factory.insight.api
 import factory.pipeline.api
@@ -35,6 +36,7 @@ API = (
     factory.delivery.api.DOORS,
     factory.insight.api.DOORS,
     factory.pipeline.api.DOORS,
+    factory.console.api.DOORS,
 )
 
 urlpatterns = [

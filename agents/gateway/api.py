@@ -1,14 +1,27 @@
-"""REST doors of models: who can be asked, at what price, and every call."""
+"""REST doors of models: who can be asked, at what price, what an agent may still spend, and every call."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from agents.gateway.models import Call, ModelEntry, Price
+from agents.gateway.rules.route import TIERS
+from agents.gateway.services.makers import DEAREST_USD, enter_price
+from agents.roster.services import find_agent
+from billing.models import Period
+from billing.services.purses import purses_of
+from billing.services.switches import switch_against
+from core.api.callers import OWNERS, Caller
+from core.api.reading import Said
 from core.api.routes import Doors
-from core.api.rows import Row, Rows
+from core.api.rows import Door, Row, Rows, verb
+from core.money import to_microusd, to_usd
+from core.services import business_now
 
 
 class PriceOut(Row[Price]):
@@ -62,6 +75,89 @@ class ModelDoor(Rows):
     lookup_value_converter = "int"
 
 
+class DatedPriceOut(PriceOut):
+    """What one model costs from one day on, in micro-dollars per million tokens."""
+
+    maker = serializers.CharField(source="model.provider_id")
+    name = serializers.CharField(source="model.name")
+
+    class Meta(PriceOut.Meta):
+        """What is shown."""
+
+        fields = ("id", "model", "maker", "name", *PriceOut.Meta.fields)
+
+
+class PriceIn(Said):
+    """What a model costs for a million tokens read and written, in micro-dollars."""
+
+    maker = serializers.CharField(max_length=40)
+    model = serializers.CharField(max_length=80)
+    input_microusd = serializers.IntegerField(min_value=0, max_value=to_microusd(DEAREST_USD))
+    output_microusd = serializers.IntegerField(min_value=0, max_value=to_microusd(DEAREST_USD))
+    tier = serializers.ChoiceField(choices=TIERS, default="mid")
+
+
+class PriceDoor(Rows):
+    """The price table: what landed never changes."""
+
+    serializer_class = DatedPriceOut
+    queryset = Price.objects.select_related("model")
+    filterset_fields = ("model", "model__provider", "model__name")
+    lookup_value_converter = "int"
+
+    @verb(may=OWNERS, takes=PriceIn, gives=DatedPriceOut, status=201)
+    def create(self, caller: Caller, said: Mapping[str, Any]) -> Price:
+        """Say what a model without a price costs, from today on; only then is it called."""
+        told = dict(said)
+        usd = {f"{way}_usd": to_usd(told.pop(f"{way}_microusd")) for way in ("input", "output")}
+        return enter_price(told.pop("maker"), told.pop("model"), **usd, **told, by=caller.name)
+
+
+class BudgetLimitOut(serializers.Serializer[Any]):
+    """One limit an agent's calls count in, in the period that runs."""
+
+    scope = serializers.UUIDField()
+    label = serializers.CharField()
+    period = serializers.ChoiceField(choices=Period.choices)
+    cap_microusd = serializers.IntegerField()
+    spent_microusd = serializers.IntegerField()
+    held_microusd = serializers.IntegerField()
+    left_microusd = serializers.IntegerField()
+    ends_at = serializers.DateTimeField(allow_null=True, help_text="Business time; null: never.")
+
+
+class BudgetOut(serializers.Serializer[Any]):
+    """What an agent may still spend: the least that is left counts."""
+
+    name = serializers.CharField()
+    is_off = serializers.BooleanField(help_text="Its next call would be refused by a switch.")
+    off_because = serializers.CharField(allow_blank=True)
+    limits = BudgetLimitOut(many=True)
+
+
+class BudgetDoor(Door):
+    """What each agent may still spend."""
+
+    serializer_class = BudgetOut
+    pagination_class = None
+    filter_backends = ()
+    lookup_url_kwarg = "name"
+    lookup_value_converter = "slug"
+
+    @extend_schema(responses=BudgetOut)
+    def retrieve(self, request: Request, name: str) -> Response:
+        """Give every limit the agent's calls count in, its team's and the factory's too, the fullest first."""
+        agent = find_agent(name)
+        off = switch_against(scopes=[agent.scope_id])
+        told = {
+            "name": agent.name,
+            "is_off": off is not None or not agent.is_enabled,
+            "off_because": off.reason if off else "",
+            "limits": purses_of([agent.scope_id], moment=business_now()),
+        }
+        return Response(BudgetOut(told).data)
+
+
 class CallOut(Row[Call]):
     """One attempt of one model call; failures too."""
 
@@ -87,4 +183,4 @@ class CallDoor(Rows):
     filterset_fields = ("agent", "assignment_id", "correlation_id", "status", "tier")
 
 
-DOORS: Doors = {"models": ModelDoor, "calls": CallDoor}
+DOORS: Doors = {"models": ModelDoor, "prices": PriceDoor, "budget": BudgetDoor, "calls": CallDoor}

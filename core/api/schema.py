@@ -24,6 +24,7 @@ CHANGING = READING | {
     "409": "Its state does not allow it, or it was changed meanwhile.",
     "413": "Too large.",
     "415": "Only JSON is understood here.",
+    "422": "It was understood, but what it says cannot be: a key that does not work, a limit above the ceiling.",
 }
 SCHEMES = {
     "token": {"type": "http", "scheme": "bearer"},

@@ -40,6 +40,18 @@ def keys_shown() -> list[KeyShown]:
     return [_shown(one) for one in Provider.objects.select_related("stored_key").order_by("name")]
 
 
+def key_shown(provider: str) -> KeyShown:
+    """Return what may be said about the key of one provider.
+
+    Raises:
+        NotFound: no such provider.
+    """
+    one = Provider.objects.select_related("stored_key").filter(name=provider).first()
+    if one is None:
+        raise NotFound(provider=provider)
+    return _shown(one)
+
+
 def _shown(provider: Provider) -> KeyShown:
     cap = provider.own_cap_microusd
     if given := settings.MODEL_KEYS.get(provider.name):
@@ -70,7 +82,7 @@ def set_key(provider: str, key: str, *, by: str) -> KeyShown:
     _, is_new = ProviderKey.objects.update_or_create(provider=one, defaults=told)
     audit(actor=by, verb="gateway.set_key", subject=provider, replaced=not is_new)
     publish("gateway.key_changed", provider=provider)
-    return _shown(Provider.objects.select_related("stored_key").get(name=provider))
+    return key_shown(provider)
 
 
 @transaction.atomic

@@ -181,8 +181,12 @@ def stop_provider(name: str, *, because: str, by: str = "system") -> None:
 
 
 @transaction.atomic
-def start_provider(name: str, *, by: str) -> None:
-    """Let this provider be called again. Safe to run twice."""
-    if Provider.objects.filter(name=name, is_enabled=False).update(is_enabled=True, stopped_because=""):
+def start_provider(name: str, *, by: str) -> bool:
+    """Let this provider be called again and say whether it was stopped. Safe to run twice."""
+    was_off = bool(
+        Provider.objects.filter(name=name, is_enabled=False).update(is_enabled=True, stopped_because="")
+    )
+    if was_off:
         audit(actor=by, verb="gateway.start_provider", subject=name)
         publish("gateway.provider_started", provider=name)
+    return was_off

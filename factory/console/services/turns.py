@@ -1,4 +1,6 @@
-"""Turn what people name on a page or on the command line off and on again: each kind at the one place where it binds."""
+"""Turn what people name on a page, over REST or on the command line off and on again: each kind at the one place where it binds."""
+
+from datetime import datetime
 
 from django.db import transaction
 
@@ -8,40 +10,47 @@ from agents.roster.models import Agent
 from billing.errors import SwitchUnknown
 from billing.models import Scope, Switch
 from billing.services import clear_switch, set_switch
+from core.errors import BadArguments
 from portfolio.models import Product
 from portfolio.services import freeze_product, thaw_product
 
 
 @transaction.atomic
-def turn_off(kind: str, ref: str, *, by: str, reason: str) -> None:
+def turn_off(kind: str, ref: str, *, by: str, reason: str, until: datetime | None = None) -> Switch:
     """Let no new call of this pass, and cut its open streams; a venture begins no new work either. Safe to run twice.
+
+    At the machine time `until` it ends by itself, None: by hand, as ventures and providers always do.
 
     Raises:
         SwitchUnknown: there is no such thing.
+        BadArguments: it does not end by itself.
     """
     name = _known(kind, ref)
+    if until is not None and kind in (Switch.Kind.PRODUCT, Switch.Kind.PROVIDER):
+        raise BadArguments(at="until", expected="null: a product and a provider are switched on by hand")
     if kind == Switch.Kind.PROVIDER:
         stop_provider(name, because=f"{reason}, {by}", by=by)
     product = _product(kind, name)
     if product is not None and product.state != Product.State.FROZEN:
         freeze_product(product, reason=reason, by=by)
-    set_switch(kind, name, by=by, reason=reason)
+    return set_switch(kind, name, by=by, reason=reason, until=until)
 
 
 @transaction.atomic
-def turn_on(kind: str, ref: str, *, by: str) -> None:
-    """Let it go on; whoever calls has asked whether they may. Safe to run twice.
+def turn_on(kind: str, ref: str, *, by: str) -> bool:
+    """Let it go on and say whether it was switched off; whoever calls has asked whether they may. Safe to run twice.
 
     Raises:
         SwitchUnknown: there is no such thing.
     """
-    name = _known(kind, ref)
+    name, was_off = _known(kind, ref), False
     if kind == Switch.Kind.PROVIDER:
-        start_provider(name, by=by)
+        was_off = start_provider(name, by=by)
     product = _product(kind, name)
     if product is not None and product.state == Product.State.FROZEN:
         thaw_product(product, reason=f"let go on by {by}", by=by)
-    clear_switch(kind, name, by=by)
+        was_off = True
+    return clear_switch(kind, name, by=by) or was_off
 
 
 def _known(kind: str, ref: str) -> str:
