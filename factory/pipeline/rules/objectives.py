@@ -4,14 +4,10 @@ from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Final, Literal
 
-from core.money import MICROUSD_PER_USD
 from core.registry import TaskSpec
 from core.states import Moves
-from factory.pipeline.rules.plan import TASK_CAP_USD
 
 MOST_BYTES: Final = 32_768
-FREE_MICROUSD: Final = 5 * MICROUSD_PER_USD
-TOLD_MICROUSD: Final = 20 * MICROUSD_PER_USD
 
 FINAL: Final = frozenset({"done", "rejected", "failed", "cancelled"})
 MOVES: Final[Moves] = MappingProxyType(
@@ -28,14 +24,17 @@ MOVES: Final[Moves] = MappingProxyType(
 Start = Literal["start", "tell", "ask"]
 
 
-def start_rule(budget_microusd: int) -> Start:
+def start_rule(budget_microusd: int, *, free_microusd: int, told_microusd: int) -> Start:
     """Return how work of this budget begins: at once, at once and told, or after the owner's yes. Source: R-01.5."""
-    if budget_microusd <= FREE_MICROUSD:
+    if budget_microusd <= free_microusd:
         return "start"
-    return "tell" if budget_microusd <= TOLD_MICROUSD else "ask"
+    return "tell" if budget_microusd <= told_microusd else "ask"
 
 
-def budget_of(tasks: Iterable[TaskSpec]) -> int:
-    """Return what agents may spend on these tasks at most, in micro-dollars; platform code costs nothing."""
+def budget_of(tasks: Iterable[TaskSpec], *, task_cap_microusd: int) -> int:
+    """Return what agents may spend on these tasks at most, in micro-dollars; platform code costs nothing.
+
+    `task_cap_microusd` is what a task may spend that does not say so itself.
+    """
     caps = (task.max_cost_microusd for task in tasks if task.kind == "agent")
-    return sum(TASK_CAP_USD * MICROUSD_PER_USD if cap is None else cap for cap in caps)
+    return sum(task_cap_microusd if cap is None else cap for cap in caps)

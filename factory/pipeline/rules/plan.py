@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from factory.pipeline.errors import PlanRefused
 
-BUILD_CAP_USD = 70
-TASK_CAP_USD = 5
 LARGEST_PLAN = 200
 
 
@@ -37,7 +36,15 @@ class Staff:
     is_enabled: bool
 
 
-def check_plan(plan: Mapping[str, Any], *, staff: Collection[Staff]) -> tuple[Planned, ...]:
+@dataclass(frozen=True)
+class Caps:
+    """What may be planned at most, in dollars."""
+
+    build_usd: Decimal
+    task_usd: Decimal
+
+
+def check_plan(plan: Mapping[str, Any], *, staff: Collection[Staff], caps: Caps) -> tuple[Planned, ...]:
     """Give the tasks of a plan that keeps every rule, each after those it waits for. Source: R-01.3, R-01.4.
 
     Raises:
@@ -45,7 +52,7 @@ def check_plan(plan: Mapping[str, Any], *, staff: Collection[Staff]) -> tuple[Pl
     """
     tasks: Sequence[Mapping[str, Any]] = plan["tasks"]
     after = _waits_for(plan)
-    broken = [*_structure(tasks, plan["edges"]), *_staffing(tasks, staff), *_money(tasks)]
+    broken = [*_structure(tasks, plan["edges"]), *_staffing(tasks, staff), *_money(tasks, caps)]
     try:
         order = tuple(TopologicalSorter(after).static_order())
     except CycleError as fault:
@@ -101,13 +108,13 @@ def _staffing(tasks: Sequence[Mapping[str, Any]], staff: Collection[Staff]) -> I
             yield f"AUTHOR_REVIEWS_OWN_WORK: {task['agent']} in {task['id']}"
 
 
-def _money(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _money(tasks: Sequence[Mapping[str, Any]], caps: Caps) -> Iterator[str]:
     for task in tasks:
-        if task["max_cost_usd"] > TASK_CAP_USD:
-            yield f"OVER_TASK_BUDGET: {task['id']} asks ${task['max_cost_usd']}, ${TASK_CAP_USD} at most"
+        if task["max_cost_usd"] > caps.task_usd:
+            yield f"OVER_TASK_BUDGET: {task['id']} asks ${task['max_cost_usd']}, ${caps.task_usd:f} at most"
     total = sum(task["max_cost_usd"] for task in tasks)
-    if total > BUILD_CAP_USD:
-        yield f"OVER_BUDGET: ${total} in all, a build may cost ${BUILD_CAP_USD} at most"
+    if total > caps.build_usd:
+        yield f"OVER_BUDGET: ${total} in all, a build may cost ${caps.build_usd:f} at most"
 
 
 def _testing(tasks: Sequence[Mapping[str, Any]], after: Mapping[str, Sequence[str]]) -> Iterator[str]:

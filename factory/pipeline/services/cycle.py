@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import transaction
 
+from billing.adapters.limits import table_row
 from billing.services import factory_scope
 from core.errors import FactoryError
 from core.ids import digest_of, new_id
-from core.money import MICROUSD_PER_USD
 from core.services import may_begin, publish
 from factory.pipeline.models import Advice, Objective, Round
 from factory.pipeline.rules.answers import advice_on
@@ -28,7 +28,6 @@ ADVICE_JUDGE = "pipeline.advice"
 OWN = "kev:"
 """Keys of Kev's own graphs begin like this: he does not look into his own failures."""
 MOST_LETTERS = 20
-ADVICE_CAP_USD = 1
 BY = "pipeline:kev"
 
 
@@ -107,7 +106,7 @@ def _ask_for_advice() -> Dag | None:
         brief=advice_brief([_shown(name, letter) for name, letter in names.items()]),
         answer_schema=advice_on(list(names)),
         validator=ADVICE_JUDGE,
-        max_cost_microusd=ADVICE_CAP_USD * MICROUSD_PER_USD,
+        max_cost_microusd=table_row("advice")["life"],
         arguments={"letters": {name: str(letter.pk) for name, letter in names.items()}},
     )
     return create_graph(

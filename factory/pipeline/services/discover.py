@@ -4,13 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from agents.roster.models import Agent
+from billing.adapters.limits import table_row
 from core.errors import FactoryError
+from core.money import to_usd
 from factory.pipeline.adapters.references import reference_prices
 from factory.pipeline.models import Plan
 from factory.pipeline.rules.answers import BLUEPRINT, PLAN, RESEARCH
 from factory.pipeline.rules.blueprint import PRICE_RANGE_USD, check_blueprint
 from factory.pipeline.rules.briefs import blueprint_brief, plan_brief, research_brief
-from factory.pipeline.rules.plan import BUILD_CAP_USD, Planned, Staff, check_plan
+from factory.pipeline.rules.plan import Caps, Planned, Staff, check_plan
 from factory.work.models import Attempt, Dag, Task
 from factory.work.rules import TaskSpec
 from factory.work.services import accept_result, create_graph, extend_graph, refuse_result
@@ -97,7 +99,9 @@ def _proposal(
         title="Plan the build",
         agent="Kev",
         type="decompose",
-        brief=plan_brief(staff=[_shown(agent) for agent in _builders()], budget_usd=BUILD_CAP_USD),
+        brief=plan_brief(
+            staff=[_shown(agent) for agent in _builders()], budget_usd=int(plan_caps().build_usd)
+        ),
         answer_schema=PLAN,
         validator=PLAN_JUDGE,
         after=(f"blueprint{end}",),
@@ -141,9 +145,8 @@ def staff() -> list[Staff]:
 
 def judge_blueprint(attempt: Attempt) -> None:
     """Accept a blueprint that keeps the rules of the house; refuse another with its faults."""
-    _judge(
-        attempt, lambda answer: check_blueprint(answer, price_range_usd=price_range(attempt.task.dag.product))
-    )
+    prices, most = price_range(attempt.task.dag.product), plan_caps().build_usd
+    _judge(attempt, lambda answer: check_blueprint(answer, build_cap_usd=most, price_range_usd=prices))
 
 
 def judge_plan(attempt: Attempt) -> None:
@@ -171,7 +174,12 @@ def keep_plan(attempt: Attempt, *, product: Product, violations: list[str]) -> N
 
 def planned(plan: dict[str, Any]) -> tuple[Planned, ...]:
     """Return the tasks of a plan that keeps every rule."""
-    return check_plan(plan, staff=staff())
+    return check_plan(plan, staff=staff(), caps=plan_caps())
+
+
+def plan_caps() -> Caps:
+    """Return what may be planned at most: what the table of limits lets a product and a task spend."""
+    return Caps(build_usd=to_usd(table_row("product")["life"]), task_usd=to_usd(table_row("task")["life"]))
 
 
 def idea_of(product: Product) -> str:

@@ -15,15 +15,15 @@ from agents.gateway.ports import Ask, Intent, Message
 from agents.gateway.services.catalogue import tariffs_on
 from agents.gateway.services.routes import routes_for
 from agents.roster.models import Agent
+from billing.adapters.limits import table_row
 from billing.errors import BudgetExceeded
 from billing.models import Limit, Period, Scope
 from billing.services import factory_scope
 from core.ids import new_id
 from core.models import Mode
-from core.money import MICROUSD_PER_USD
 from core.services import business_now, current_mode
 from factory.pipeline.models import Plan, Quote
-from factory.pipeline.rules.plan import BUILD_CAP_USD, Planned
+from factory.pipeline.rules.plan import Planned
 from factory.pipeline.rules.quote import (
     EFFORTS,
     ORDER,
@@ -47,7 +47,7 @@ def quote_build(product: Product, *, task_id: UUID, tasks: Sequence[Planned]) ->
     first = Quote.objects.filter(task_id=task_id).first()
     if first is not None:
         return first
-    stop, past = _cap_of(product.scope, default=BUILD_CAP_USD * MICROUSD_PER_USD), _past_builds()
+    stop, past = _cap_of(product.scope, default=table_row("product")["life"]), _past_builds()
     parts = [_part(name, tasks, product=product, past=past) for name in ORDER]
     cost = cost_of(parts, stop_microusd=stop)
     made: Quote = Quote.objects.get_or_create(

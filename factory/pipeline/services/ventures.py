@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from billing.adapters.limits import table_row
 from core.ids import digest_of, story_of
 from core.money import in_words
 from core.services import audit
@@ -100,8 +101,10 @@ def begin_venture(opportunity: Opportunity, *, objective: Objective | None = Non
     objective = objective or receive_objective(_wish_of(opportunity))[0]
     product = open_product(opportunity.title, opportunity=opportunity, stage=Stage.VALIDATE)
     attach(objective, product)
-    budget_microusd = budget_of(discovery(product))
-    if objective.state == Objective.State.RECEIVED and start_rule(budget_microusd) == "ask":
+    unasked, task_cap = table_row("unasked"), table_row("task")["life"]
+    budget_microusd = budget_of(discovery(product), task_cap_microusd=task_cap)
+    rule = start_rule(budget_microusd, free_microusd=unasked["free"], told_microusd=unasked["told"])
+    if objective.state == Objective.State.RECEIVED and rule == "ask":
         ask_to_begin(objective, product=product, budget_microusd=budget_microusd)
     elif objective.state != Objective.State.AWAITING_APPROVAL:
         begin_discovery(objective, product=product, reason=f"at most {in_words(budget_microusd)}")

@@ -102,17 +102,19 @@ def test_no_objective_goes_another_way_than_the_table_says() -> None:
     ("dollars", "rule"), [(0, "start"), (5, "start"), (5.000001, "tell"), (20, "tell"), (20.000001, "ask")]
 )
 def test_the_start_rule_is_exact(dollars: float, rule: str) -> None:
-    assert start_rule(round(dollars * 1_000_000)) == rule
+    budget = round(dollars * 1_000_000)
+
+    assert start_rule(budget, free_microusd=5_000_000, told_microusd=20_000_000) == rule
 
 
-def test_platform_code_costs_nothing_and_an_agents_task_without_a_limit_five_dollars() -> None:
+def test_platform_code_costs_nothing_and_an_agents_task_without_a_limit_what_the_table_says() -> None:
     tasks = [
         TaskSpec(key="a", title="A", agent="Rex"),
         TaskSpec(key="b", title="B", agent="Rex", max_cost_microusd=1),
         TaskSpec(key="c", title="C", kind="repo.package", agent="Forge"),
     ]
 
-    assert budget_of(tasks) == 5_000_001
+    assert budget_of(tasks, task_cap_microusd=5_000_000) == 5_000_001
 
 
 def test_an_owners_idea_is_an_objective_and_the_same_idea_gives_the_same_product() -> None:

@@ -1,6 +1,7 @@
 """Kev proposes, rules decide: every broken rule is named, and a broken plan is refused whole."""
 
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from factory.pipeline.errors import IdeaTooLong, IdeaUnclear, PlanRefused
 from factory.pipeline.rules.idea import read_idea, title_of
-from factory.pipeline.rules.plan import Planned, Staff, check_plan
+from factory.pipeline.rules.plan import Caps, Planned, Staff, check_plan
 
+CAPS = Caps(build_usd=Decimal(70), task_usd=Decimal(5))
 STAFF = [
     Staff(name=name, capabilities=frozenset({"code", "test", "deploy"}), is_enabled=True)
     for name in ("Rex", "Pixel", "Hawk", "Forge")
@@ -45,12 +47,12 @@ def a_plan() -> dict[str, Any]:
 def broken_rules(plan: dict[str, Any]) -> str:
     """Return what the rules say against `plan`."""
     with pytest.raises(PlanRefused) as refusal:
-        check_plan(plan, staff=STAFF)
+        check_plan(plan, staff=STAFF, caps=CAPS)
     return str(refusal.value)
 
 
 def test_a_good_plan_comes_back_in_an_order_that_can_be_worked() -> None:
-    order = [task.id for task in check_plan(a_plan(), staff=STAFF)]
+    order = [task.id for task in check_plan(a_plan(), staff=STAFF, caps=CAPS)]
 
     assert order.index("core") < min(order.index("api"), order.index("pages"))
     assert order[0] == "scaffold"
@@ -59,10 +61,10 @@ def test_a_good_plan_comes_back_in_an_order_that_can_be_worked() -> None:
 
 @given(st.permutations(a_plan()["tasks"]), st.permutations(a_plan()["edges"]))
 def test_the_order_in_which_a_plan_is_written_does_not_matter(tasks: list[Any], edges: list[Any]) -> None:
-    planned = check_plan({"tasks": tasks, "edges": edges}, staff=STAFF)
+    planned = check_plan({"tasks": tasks, "edges": edges}, staff=STAFF, caps=CAPS)
 
     assert {task.id: set(task.after) for task in planned} == {
-        task.id: set(task.after) for task in check_plan(a_plan(), staff=STAFF)
+        task.id: set(task.after) for task in check_plan(a_plan(), staff=STAFF, caps=CAPS)
     }
     assert all(isinstance(task, Planned) for task in planned)
 

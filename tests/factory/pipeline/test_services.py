@@ -3,6 +3,7 @@
 import json
 from copy import deepcopy
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -74,7 +75,7 @@ def asked(product: Product, blueprint: Json, plan: Json) -> Request:
 
 
 def test_a_blueprint_of_the_rehearsal_keeps_every_rule(blueprint: Json) -> None:
-    criteria = check_blueprint(blueprint)
+    criteria = check_blueprint(blueprint, build_cap_usd=Decimal(70))
 
     assert len(criteria) == len(blueprint["criteria"]) >= 15
 
@@ -99,7 +100,7 @@ def test_each_broken_rule_of_a_blueprint_is_named(
     inner[place[-1]] = value
 
     with pytest.raises(BlueprintInvalid, match=words):
-        check_blueprint(broken)
+        check_blueprint(broken, build_cap_usd=Decimal(70))
 
 
 def test_a_good_blueprint_and_plan_are_accepted(venture: Product, blueprint: Json, plan: Json) -> None:

@@ -8,12 +8,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from agents.gateway.models import Call, ModelEntry
+from billing.adapters.limits import table_row
 from billing.models import CostHour, Entry, Limit, Period, Window
 from billing.rules import period_bounds
 from core.models import Mode
 from factory.console.management.sample.bulk import insert_rows, insert_values
 from factory.console.management.sample.ground import DAYS, STAFF, Ground
-from factory.console.management.sample.work import TASK_CAP_MICROUSD, Pile
+from factory.console.management.sample.work import Pile
 from factory.work.models import Task
 from portfolio.models import Product
 
@@ -237,10 +238,11 @@ def _windows_of_tasks(ground: Ground, pile: Pile, windows: list[Window]) -> list
     done = [task for task in pile.tasks if task.state == Task.State.COMPLETED]
     counts = Counter(task.dag.payer_id for task in done)
     starts_at, ends_at = period_bounds(Period.LIFE, ground.now)
+    cap = table_row("task")["life"]
     return [
         Window(
             id=ground.new_id(ground.now), scope=task.scope, period=Period.LIFE, starts_at=starts_at, ends_at=ends_at,
-            cap_microusd=TASK_CAP_MICROUSD, amount_microusd=max(TASK_CAP_MICROUSD, part), spent_microusd=part,
+            cap_microusd=cap, amount_microusd=max(cap, part), spent_microusd=part,
         )
         for task in done
         for part in [lives.get(task.dag.payer_id, 0) * 9 // 10 // counts[task.dag.payer_id]]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 from agents.roster.models import Agent
+from billing.adapters.limits import table_row
 from billing.models import Limit, Period, Scope
 from core.ids import digest_of
 from core.models import Blob, Mode
@@ -36,7 +37,6 @@ WENT_WELL: Final = (S.CREATED, S.PENDING, S.READY, S.CLAIMED, S.RUNNING, S.VALID
 OPEN_STATES: Final = (S.RUNNING, S.READY, S.READY, S.WAITING, S.RETRYING, S.DEAD_LETTER, S.RUNNING, S.READY)
 LONG: Final = timedelta(days=1)
 WORKER: Final = "sample"
-TASK_CAP_MICROUSD: Final = 5_000_000
 FAULTS: Final = (
     ("invalid_output", "The answer is no JSON of the wanted shape: `files` is missing"),
     ("transient", "The model maker answered 529: overloaded"),
@@ -148,7 +148,7 @@ def _task(ground: Ground, pile: Pile, dag: Dag, place: int) -> Task:
     scope = _scope(ground, Scope.Kind.TASK, str(task_id), title, product=product, at=at)
     pile.scopes.append(scope)
     pile.limits.append(
-        Limit(id=ground.new_id(at), scope=scope, period=Period.LIFE, cap_microusd=TASK_CAP_MICROUSD)
+        Limit(id=ground.new_id(at), scope=scope, period=Period.LIFE, cap_microusd=table_row("task")["life"])
     )
     return Task(
         id=task_id, dag=dag, scope=scope, key=key, kind="agent" if agent else ("repo.package" if key == "package" else "repo.scaffold"),
