@@ -1,5 +1,6 @@
 """How soon an open stream ends, and a new call is refused, after a switch that only the database heard of."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,15 @@ from tests.flows.test_door import ASK, BEGIN
 
 pytestmark = pytest.mark.drill
 CUTS, STREAMS = 20, 4
-SWITCHES = [(["stop"], ["start"]), (["off", "provider", "openai"], ["on", "provider", "openai"])]
+SWITCHES = [
+    (["stop"], ["start"], "SELECT stopped_at FROM core_installation"),
+    (
+        ["switch", "provider", "openai", "off"],
+        ["switch", "provider", "openai", "on"],
+        "SELECT max(set_at) FROM billing_switch WHERE kind = 'provider'",
+    ),
+]
+"""How to turn off and on, and when it was written."""
 LONG = Play(text="word " * 3_000, chunks=3_000, chunk_s=0.1, times=None)
 """Five minutes by itself: what ends before was cut."""
 
@@ -97,12 +106,8 @@ class Knock(threading.Thread):
         self.refused_at = time.time()
 
 
-def switched_at(stack: Stack, verb: str) -> float:
-    """Return when the switch was written, by this machine's clock."""
-    question = {
-        "stop": "SELECT stopped_at FROM core_installation",
-        "off": "SELECT max(set_at) FROM billing_switch WHERE kind = 'provider'",
-    }[verb]
+def moment_of(stack: Stack, question: str) -> float:
+    """Return the moment that a row tells, by this machine's clock."""
     told = stack.value(question)
     moment = told if isinstance(told, datetime) else datetime.fromisoformat(told).replace(tzinfo=UTC)
     return moment.timestamp()
@@ -114,7 +119,7 @@ def test_open_streams_are_cut_and_new_calls_refused_with_only_the_database_alive
     token = alone.python(BEGIN.replace("1_000_000", "20_000_000"))
     cuts, refusals, hung_up = [], [], []
     for number in range(CUTS):
-        off, on = SWITCHES[number % len(SWITCHES)]
+        off, on, written = SWITCHES[number % len(SWITCHES)]
         streams, knock = [Stream(alone, token) for _ in range(STREAMS)], Knock(alone, token)
         for one in (*streams, knock):
             one.start()
@@ -130,7 +135,7 @@ def test_open_streams_are_cut_and_new_calls_refused_with_only_the_database_alive
 
         assert not any(one.is_alive() for one in (*streams, knock))
         assert all(b"STOPPED" in one.got or b"SWITCH_SET" in one.got for one in streams)
-        set_at = switched_at(alone, off[0])
+        set_at = moment_of(alone, written)
         cuts += [one.ended_at - set_at for one in streams]
         refusals.append(knock.refused_at - set_at)
         hung_up.append(left_at - set_at)
@@ -139,11 +144,9 @@ def test_open_streams_are_cut_and_new_calls_refused_with_only_the_database_alive
     alone.until(
         lambda: not alone.value("SELECT count(*) FROM billing_hold WHERE state = 'held'"), what="no hold"
     )
+    told = {"streams cut": cuts, "new calls refused": refusals, "provider left alone": hung_up}
     with capsys.disabled():
-        print("")
-        for words, seconds in (
-            ("streams cut", cuts),
-            ("new calls refused", refusals),
-            ("provider left alone", hung_up),
-        ):
-            print(f"{words}: {len(seconds)}, median {median(seconds):.2f} s, slowest {max(seconds):.2f} s")
+        sys.stdout.writelines(
+            f"\n{words}: {len(some)}, median {median(some):.2f} s, slowest {max(some):.2f} s"
+            for words, some in told.items()
+        )
