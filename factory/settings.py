@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -130,6 +131,9 @@ def read_env() -> Env:
 
 
 ENV = read_env()
+resource.setrlimit(
+    resource.RLIMIT_CORE, (0, 0)
+)  # keys are in our memory from here on: whoever dies leaves it on no disk
 MAKERS = (
     "anthropic", "openai", "gemini", "cerebras", "deepseek", "groq", "mistral", "openrouter", "xai",
 )  # fmt: skip

@@ -220,7 +220,10 @@ class OnlyRehearsed(FactoryError):
     """This database rehearses, and stays so: a key belongs to a real factory."""
 
     code = "ONLY_REHEARSED"
-    advice = "Start without FACTORY_MODE, or with FACTORY_MODE=real and a home of its own."
+    advice = (
+        "Start without FACTORY_MODE, or with FACTORY_MODE=real and a home of its own; on PostgreSQL with "
+        "FACTORY_MODE=real and an empty database in FACTORY_DATABASE_URL."
+    )
 
 
 class PriceKnown(FactoryError):

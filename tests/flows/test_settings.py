@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,3 +102,21 @@ def test_on_a_servers_database_the_mode_is_said_or_told_by_a_key_and_there_is_no
 
     assert (plain["MODE"], plain["REAL_HOME"]) == ("'rehearsal'", "None")
     assert (keyed["MODE"], keyed["HOME"]) == ("'real'", repr(tmp_path))
+
+
+def test_a_process_that_crashes_leaves_its_memory_and_the_keys_in_it_on_no_disk(tmp_path: Path) -> None:
+    crash = 'ulimit -S -c "$(ulimit -H -c)"; "$0" -c "import os, django; django.setup(); os.abort()"'
+    fixed = {
+        "DJANGO_SETTINGS_MODULE": "factory.settings",
+        "PYTHONPATH": str(ROOT),
+        "FACTORY_HOME": str(tmp_path),
+    }
+
+    done = subprocess.run(  # noqa: S603 (our own command)
+        ["/bin/sh", "-c", crash, sys.executable], env={**passed_on(), **fixed}, cwd=tmp_path, capture_output=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode in (-signal.SIGABRT, 128 + signal.SIGABRT)
+    assert b"core dumped" not in done.stderr
+    assert not list(tmp_path.glob("core*"))
