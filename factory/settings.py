@@ -131,9 +131,8 @@ def read_env() -> Env:
 
 
 ENV = read_env()
-resource.setrlimit(
-    resource.RLIMIT_CORE, (0, 0)
-)  # keys are in our memory from here on: whoever dies leaves it on no disk
+# Keys are in our memory from here on: whoever dies leaves it on no disk.
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 MAKERS = (
     "anthropic", "openai", "gemini", "cerebras", "deepseek", "groq", "mistral", "openrouter", "xai",
 )  # fmt: skip
