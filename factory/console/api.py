@@ -107,8 +107,8 @@ class KeyDoor(Door):
         """Give every maker and whether its key is set."""
         return Response(KeyOut(keys_shown(), many=True).data)
 
-    @verb(may=OWNERS, takes=KeyIn, gives=KeyOut, is_repeatable=True, may_be_none=True)
-    def create(self, caller: Caller, said: Mapping[str, Any]) -> KeyShown | None:
+    @verb(may=OWNERS, takes=KeyIn, gives=KeyOut, is_one=False, is_repeatable=True, may_be_none=True)
+    def set(self, caller: Caller, said: Mapping[str, Any]) -> KeyShown | None:
         """Prove a key by one call under $0.001 and keep it, sealed; nothing (204): a real factory takes our place."""
         given = GivenKey(said["maker"], said["key"], said["address"])
         if given.address:
@@ -117,7 +117,7 @@ class KeyDoor(Door):
         return None if may_open() else key_shown(given.provider)
 
     @verb(may=OWNERS, gives=None)
-    def remove(self, caller: Caller, said: Mapping[str, Any], maker: str) -> None:
+    def forget(self, caller: Caller, said: Mapping[str, Any], maker: str) -> None:
         """Forget a stored key; nothing calls this maker from now on."""
         forget_key(key_shown(maker).provider, by=caller.name)
 

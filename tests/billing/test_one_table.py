@@ -13,7 +13,6 @@ NO_LIMITS = {
     "billing/rules.py": {"CEILING_MICROUSD"},  # in code on purpose: no setting and no file changes it
     "portfolio/rules/signals.py": {"MICRO_USD"},
     "agents/gateway/services/makers.py": {"DEAREST_USD"},  # a price above it is a slip of the pen
-    "agents/gateway/services/bodies.py": {"FREE_MICROUSD"},
     "agents/gateway/door/plan.py": {"FREE_MICROUSD"},
     "agents/gateway/adapters/rehearsal/knowledge.py": {"_INFRASTRUCTURE_USD"},
     "approvals/rules/words.py": {"_PER_USD"},

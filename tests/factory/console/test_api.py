@@ -37,6 +37,7 @@ def server() -> Iterator[Faults]:
 def maker(server: Faults, transactional_db: None, settings: Any, tmp_path: Path) -> Iterator[Faults]:
     """A real factory without a key, whose makers are that provider."""
     settings.MODEL_KEYS, settings.HOME, settings.BOX_KEY = {}, tmp_path, ""
+    settings.MODE, settings.REAL_HOME = "real", None
     server.reset()
     found_installation("real")
     sync_prices()
@@ -49,14 +50,14 @@ def maker(server: Faults, transactional_db: None, settings: Any, tmp_path: Path)
 @pytest.fixture
 def owner(transactional_db: None) -> Client:
     """The owner's phone."""
-    return device_of(a_user())
+    return device_of(a_user(name="ada"))
 
 
 def test_a_key_is_proved_kept_and_forgotten_and_no_answer_and_no_row_holds_it(
     maker: Faults, owner: Client
 ) -> None:
-    given = call(owner, "keys", once="first", maker="anthropic", key=KEY)
-    again = call(owner, "keys", once="first", maker="anthropic", key=KEY)
+    given = call(owner, "keys/set", once="first", maker="anthropic", key=KEY)
+    again = call(owner, "keys/set", once="first", maker="anthropic", key=KEY)
     listed = {one["maker"]: one for one in asked(owner, "keys")}
 
     assert (given.status_code, key_of("anthropic")) == (200, KEY), given.content
@@ -68,11 +69,10 @@ def test_a_key_is_proved_kept_and_forgotten_and_no_answer_and_no_row_holds_it(
     kept = json.dumps([list(rows.objects.values()) for rows in (AuditRow, KeptReply, ProviderKey, Call)], default=str)  # fmt: skip
     assert KEY not in kept + given.content.decode() + json.dumps(listed)
 
-    assert call(owner, "keys/anthropic/remove").status_code == 204
+    assert call(owner, "keys/anthropic/forget").status_code == 204
     assert key_of("anthropic") is None
-    assert set(AuditRow.objects.filter(verb__startswith="gateway.").values_list("actor", flat=True)) == {
-        "owner:ada on phone"
-    }
+    actors = AuditRow.objects.filter(verb__startswith="gateway.").values_list("actor", flat=True)
+    assert set(actors) == {"owner:ada on phone"}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_key_that_proves_nothing_is_refused_as_a_problem_and_not_kept(
 ) -> None:
     maker.always(play)
 
-    refused = call(owner, "keys", **said)
+    refused = call(owner, "keys/set", **said)
 
     assert (refused.status_code, refused.json()["code"]) == (status, code), refused.content
     assert refused.headers["Content-Type"] == "application/problem+json"
