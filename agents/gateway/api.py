@@ -75,15 +75,16 @@ class ModelDoor(Rows):
     lookup_value_converter = "int"
 
 
-class DatedPriceOut(PriceOut):
+class DatedPriceOut(Row[Price]):
     """What one model costs from one day on, in micro-dollars per million tokens."""
 
     maker = serializers.CharField(source="model.provider_id")
     name = serializers.CharField(source="model.name")
 
-    class Meta(PriceOut.Meta):
+    class Meta:
         """What is shown."""
 
+        model = Price
         fields = ("id", "model", "maker", "name", *PriceOut.Meta.fields)
 
 
@@ -108,16 +109,21 @@ class PriceDoor(Rows):
     @verb(may=OWNERS, takes=PriceIn, gives=DatedPriceOut, status=201)
     def create(self, caller: Caller, said: Mapping[str, Any]) -> Price:
         """Say what a model without a price costs, from today on; only then is it called."""
-        told = dict(said)
-        usd = {f"{way}_usd": to_usd(told.pop(f"{way}_microusd")) for way in ("input", "output")}
-        return enter_price(told.pop("maker"), told.pop("model"), **usd, **told, by=caller.name)
+        return enter_price(
+            said["maker"],
+            said["model"],
+            input_usd=to_usd(said["input_microusd"]),
+            output_usd=to_usd(said["output_microusd"]),
+            tier=said["tier"],
+            by=caller.name,
+        )
 
 
 class BudgetLimitOut(serializers.Serializer[Any]):
     """One limit an agent's calls count in, in the period that runs."""
 
     scope = serializers.UUIDField()
-    label = serializers.CharField()
+    whose = serializers.CharField()
     period = serializers.ChoiceField(choices=Period.choices)
     cap_microusd = serializers.IntegerField()
     spent_microusd = serializers.IntegerField()

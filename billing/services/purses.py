@@ -14,12 +14,12 @@ class Purse:
     """One limit in the period that runs.
 
     Attributes:
-        label: whose, in words.
+        whose: in words.
         ends_at: business time at which it is full again; None: never, or a limit of each single call.
     """
 
     scope: UUID
-    label: str
+    whose: str
     period: str
     cap_microusd: int
     spent_microusd: int = 0
@@ -38,7 +38,7 @@ def purses_of(scopes: Iterable[UUID], *, moment: datetime) -> list[Purse]:
     windows = {(one.scope_id, one.period): one for one in Window.objects.at(moment).filter(scope__in=payers)}
     limits = Limit.objects.filter(scope__in=payers).select_related("scope")
     found = [_purse(limit, windows.get((limit.scope_id, limit.period)), moment=moment) for limit in limits]
-    return sorted(found, key=lambda purse: (purse.left_microusd, purse.label, purse.period))
+    return sorted(found, key=lambda purse: (purse.left_microusd, purse.whose, purse.period))
 
 
 def _purse(limit: Limit, window: Window | None, *, moment: datetime) -> Purse:
@@ -46,7 +46,7 @@ def _purse(limit: Limit, window: Window | None, *, moment: datetime) -> Purse:
         return Purse(limit.scope_id, str(limit.scope), limit.period, limit.cap_at(moment))
     return Purse(
         scope=limit.scope_id,
-        label=str(limit.scope),
+        whose=str(limit.scope),
         period=limit.period,
         cap_microusd=window.cap_microusd,
         spent_microusd=window.spent_microusd,

@@ -75,7 +75,9 @@ class KeyOut(serializers.Serializer[Any]):
     """Whose key is set and where it comes from; of the key itself at most its end."""
 
     maker = serializers.CharField(source="provider")
-    source = serializers.ChoiceField(choices=["environment", "stored", "none needed", "missing"])
+    is_from = serializers.ChoiceField(
+        choices=["environment", "stored", "none needed", "missing"], source="source"
+    )
     last_four = serializers.CharField(allow_blank=True)
     set_by = serializers.CharField(allow_blank=True)
     set_at = serializers.DateTimeField(allow_null=True)

@@ -3,8 +3,9 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -106,6 +107,11 @@ class Knock(threading.Thread):
         self.refused_at = time.time()
 
 
+def all_begun(streams: Sequence[Stream]) -> bool:
+    """Say whether every answer has begun."""
+    return all(one.got for one in streams)
+
+
 def moment_of(stack: Stack, question: str) -> float:
     """Return the moment that a row tells, by this machine's clock."""
     told = stack.value(question)
@@ -123,7 +129,7 @@ def test_open_streams_are_cut_and_new_calls_refused_with_only_the_database_alive
         streams, knock = [Stream(alone, token) for _ in range(STREAMS)], Knock(alone, token)
         for one in (*streams, knock):
             one.start()
-        alone.until(lambda all_of=streams: all(one.got for one in all_of), what="open streams", every_s=0.05)
+        alone.until(partial(all_begun, streams), what="open streams", every_s=0.05)
 
         assert alone.cli(*off).code == 0
         alone.until(

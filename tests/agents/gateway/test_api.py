@@ -76,7 +76,7 @@ def test_a_budget_tells_every_limit_the_agent_counts_in_and_reading_it_opens_non
         one for one in after["limits"] if (one["scope"], one["period"]) == (str(agent.scope_id), "day")
     )
     assert (own["cap_microusd"], own["held_microusd"], own["left_microusd"]) == (1_000, 400, 600)
-    assert {one["label"] for one in after["limits"]} >= {"Factory", "Build team"}
+    assert {one["whose"] for one in after["limits"]} >= {"Factory", "Build team"}
     assert [one["left_microusd"] for one in after["limits"]] == sorted(
         one["left_microusd"] for one in after["limits"]
     )

@@ -63,8 +63,8 @@ def test_a_key_is_proved_kept_and_forgotten_and_no_answer_and_no_row_holds_it(
     assert (given.status_code, key_of("anthropic")) == (200, KEY), given.content
     assert (again.json(), again.headers["Idempotent-Replayed"]) == (given.json(), "true")
     assert listed["anthropic"] == given.json()
-    assert (listed["anthropic"]["source"], listed["anthropic"]["last_four"]) == ("stored", "WXYZ")
-    assert listed["openai"]["source"] == "missing"
+    assert (listed["anthropic"]["is_from"], listed["anthropic"]["last_four"]) == ("stored", "WXYZ")
+    assert listed["openai"]["is_from"] == "missing"
     assert len(maker.calls()) == Call.objects.count() == 1
     kept = json.dumps([list(rows.objects.values()) for rows in (AuditRow, KeptReply, ProviderKey, Call)], default=str)  # fmt: skip
     assert KEY not in kept + given.content.decode() + json.dumps(listed)
