@@ -55,20 +55,24 @@ class AllProvidersDown(FactoryError):
 
 
 class ProvidersUnreachable(AllProvidersDown):
-    """No provider can be reached; nothing was billed."""
+    """No provider can be reached, or takes our key; nothing was billed."""
 
     misses = "gateway"
 
 
 class RateLimited(FactoryError):
-    """The only provider asks to wait; this is not an outage."""
+    """The only provider asks to wait; nothing was billed, and the work that asked can wait."""
 
     code = "RATE_LIMITED"
     http_status = 429
+    is_retryable = True
+    misses = "gateway"
 
 
 class LaneBusy(RateLimited):
     """This model takes no more calls at once, or this agent began too many within a minute, and it did not change in time."""
+
+    misses = ""
 
 
 class BatchPending(FactoryError):

@@ -7,6 +7,8 @@ MAX_ATTEMPTS = 3
 BACKOFF_S = 0.5
 _ONCE_MORE = frozenset({"server", "unreachable"})
 _DEFAULT_WAIT_S, _LONGEST_WAIT_S = 2.0, 30.0
+TURNED_AWAY = frozenset({"unreachable", "refused_us", "rate_limited"})
+"""Faults that cost nothing and say nothing about what was asked: whoever asked may wait and loses nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ def next_step(failures: Sequence[Failure], *, providers: Sequence[str]) -> Step 
     """Return the next attempt over routes at these `providers`, in order; None: give up.
 
     429 goes on at once; a broken server gets one more try; everything else goes on, past a provider that refused us
-    twice. Where only one provider is left, a second 429, or one at the end of the line, waits as long as it asks.
+    twice. Where only one provider is left, a second 429, or one at the end of the line, waits as long as it asks; longer than a
+    call may take, nobody waits here: whoever asked comes again.
     """
     if not failures:
         return Step(0) if providers else None
@@ -43,7 +46,7 @@ def next_step(failures: Sequence[Failure], *, providers: Sequence[str]) -> Step 
     is_end = last.place + 1 >= len(providers)
     if last.kind == "rate_limited" and len(set(providers)) == 1 and (is_end or limits > 1):
         wait_s = _DEFAULT_WAIT_S if last.retry_after_s is None else last.retry_after_s
-        return Step(0, min(_LONGEST_WAIT_S, wait_s))
+        return Step(0, wait_s) if wait_s <= _LONGEST_WAIT_S else None
     place = _next_place(failures, providers)
     return None if place is None else Step(place)
 

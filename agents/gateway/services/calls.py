@@ -19,7 +19,7 @@ from agents.gateway.errors import (
 )
 from agents.gateway.models import Call
 from agents.gateway.ports import Ask, Keep, Patience, Reply, Said, Stop
-from agents.gateway.rules.retry import Failure, next_step
+from agents.gateway.rules.retry import TURNED_AWAY, Failure, next_step
 from agents.gateway.services.batches import reply_later
 from agents.gateway.services.lengths import LengthMeter
 from agents.gateway.services.records import close_answered, close_failed, open_call
@@ -211,5 +211,5 @@ def _give_up(failures: Sequence[Failure], words: Sequence[str]) -> AllProvidersD
     if all(failure.kind == "rate_limited" for failure in failures):
         return RateLimited(tried="; ".join(words))
     publish("gateway.providers_down", attempts=len(failures))
-    is_cut_off = all(failure.kind == "unreachable" for failure in failures)
-    return (ProvidersUnreachable if is_cut_off else AllProvidersDown)(tried="; ".join(words))
+    is_free = all(failure.kind in TURNED_AWAY for failure in failures)
+    return (ProvidersUnreachable if is_free else AllProvidersDown)(tried="; ".join(words))

@@ -24,6 +24,7 @@ from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import routes_for
 from billing.models import Entry, Hold
 from billing.services import lose_hold, place_hold, settle_orphans
+from core.errors import FactoryError
 from core.ids import new_id
 from core.models import Event
 from core.services import relay_waiting, stop_everything
@@ -126,6 +127,29 @@ def test_providers_that_only_ask_to_wait_are_not_down(provider: Provider) -> Non
         ask_now(an_ask(intent=GPT))
 
     assert not Event.objects.filter(kind="gateway.providers_down").exists()
+
+
+@pytest.mark.parametrize(
+    ("play", "code"),
+    [
+        (Play(fault="401"), "ALL_PROVIDERS_DOWN"),
+        (Play(fault="429", headers=(("retry-after", "3600"),)), "RATE_LIMITED"),
+    ],
+)
+def test_a_key_that_is_refused_or_limited_for_an_hour_costs_nothing_and_the_work_waits_instead_of_failing(
+    provider: Provider, settings: Any, play: Play, code: str
+) -> None:
+    settings.MODEL_KEYS = {"openai": KEYS["openai"]}
+    provider.plays = [play] * 30
+
+    for _ in range(10):
+        with pytest.raises(FactoryError) as refusal:
+            ask_now(an_ask(intent=GPT))
+        assert (refusal.value.code, refusal.value.misses) == (code, "gateway")
+
+    assert set(Call.objects.values_list("status", "cost_microusd")) == {("failed", 0)}
+    assert not Hold.objects.open().exists()
+    assert len(provider.models) <= 20
 
 
 def test_a_provider_nobody_can_reach_is_free_and_tried_twice(provider: Provider) -> None:

@@ -143,7 +143,8 @@ def test_one_provider_is_waited_for_as_long_as_it_asks_within_reason() -> None:
     asked = [Failure(0, "rate_limited"), Failure(1, "rate_limited", retry_after_s=7)]
 
     assert next_step(asked, providers=["a", "a"]) == retry.Step(0, 7)
-    assert next_step([Failure(0, "rate_limited", 3_600)], providers=["a"]) == retry.Step(0, 30)
+    assert next_step([Failure(0, "rate_limited", 30)], providers=["a"]) == retry.Step(0, 30)
+    assert next_step([Failure(0, "rate_limited", 3_600)], providers=["a"]) is None
     assert next_step(asked, providers=["a", "a", "a"]) == retry.Step(0, 7)
     assert next_step([Failure(0, "rate_limited", 0)], providers=["a"]) == retry.Step(0, 0)
     assert next_step([Failure(0, "silent")], providers=["a"]) is None
