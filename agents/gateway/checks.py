@@ -2,6 +2,7 @@
 
 from agents.gateway.models import Call, Provider
 from agents.gateway.services.catalogue import offers
+from agents.gateway.services.health import last_faults
 from agents.gateway.services.keys import uncapped_providers
 from billing.adapters.limits import table_row
 from billing.models import Entry
@@ -24,6 +25,28 @@ def models() -> Finding:
     if stopped:
         return Finding("warn", f"Stopped: {', '.join(stopped)}.", "Look at the bill, then start it again.")
     return Finding("fine", f"{priced} priced models in reach at {', '.join(lines)} ({mode}).")
+
+
+@register_check("provider answers")
+def provider_answers() -> Finding:
+    """Whom a key pays for must take it: the work waits while nobody does."""
+    faults = last_faults()
+    refused, waiting = (
+        [name for name, fault in faults.items() if fault == kind] for kind in ("refused_us", "rate_limited")
+    )
+    if refused:
+        return Finding(
+            "fail",
+            f"Our key was refused by {', '.join(refused)}; work on their models waits.",
+            "Paste a valid one under First day, or `factory key set MAKER`; without credit there, add some.",
+        )
+    if waiting:
+        return Finding(
+            "warn",
+            f"Asked to wait by {', '.join(waiting)}; work on their models waits.",
+            "A higher limit is set on their own page; until then it goes on by itself.",
+        )
+    return Finding("fine", "Nobody refused us when last asked.")
 
 
 @register_check("provider caps")

@@ -77,3 +77,11 @@ def forget() -> None:
     """Read the rows again at the next question."""
     with _lock:
         _last.clear()
+
+
+def last_faults() -> dict[str, str]:
+    """Return how the last call of every provider within the last hour of machine time failed; who answered is left out."""
+    since = timezone.now() - timedelta(hours=1)
+    ended = Call.objects.since(since).exclude(ended_at=None).filter(repeats_id=None)
+    newest_first = ended.order_by("-started_at", "-id").values_list("model__provider_id", "fault")[:_ROWS]
+    return {provider: fault for provider, fault in dict(reversed(list(newest_first))).items() if fault}

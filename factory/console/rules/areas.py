@@ -7,7 +7,7 @@ from typing import Final
 AREAS: Final[Mapping[str, tuple[str, ...]]] = {
     "Database and files": ("database", "disk", "backups", "settings"),
     "Money": ("ledger", "holds", "bills", "calls"),
-    "Models": ("models", "provider caps"),
+    "Models": ("models", "provider answers", "provider caps"),
     "Work": ("work.queue", "work.dead_letters", "workers", "messages", "facts", "traces"),
     "Live products": ("products",),
     "This machine": ("git", "sentence model"),
@@ -23,6 +23,7 @@ NAMES: Final[Mapping[str, str]] = {
     "messages": "Messages that wake workers",
     "facts": "Facts on their way",
     "models": "Model makers",
+    "provider answers": "Answers of model makers",
     "provider caps": "Caps at model makers",
     "traces": "Traces told to Langfuse",
     "products": "Live products",

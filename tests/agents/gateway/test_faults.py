@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from billing.services import lose_hold, place_hold, settle_orphans
 from core.errors import FactoryError
 from core.ids import new_id
 from core.models import Event
+from core.registry import run_checks
 from core.services import relay_waiting, stop_everything
 from tests.agents.gateway.asked import BOTH, GPT, HASTE, ask_now, books_agree, rows
 from tests.agents.gateway.fake_provider import KEYS, Play, Provider
@@ -150,6 +152,30 @@ def test_a_key_that_is_refused_or_limited_for_an_hour_costs_nothing_and_the_work
     assert set(Call.objects.values_list("status", "cost_microusd")) == {("failed", 0)}
     assert not Hold.objects.open().exists()
     assert len(provider.models) <= 20
+
+
+@pytest.mark.parametrize(
+    ("play", "state", "words"),
+    [
+        (Play(), "fine", "Nobody"),
+        (Play(fault="401"), "fail", "refused by openai"),
+        (Play(fault="429", headers=(("retry-after", "3600"),)), "warn", "wait by openai"),
+    ],
+)
+def test_the_owner_sees_whose_key_is_refused_or_limited_until_it_answers_again(
+    provider: Provider, settings: Any, play: Play, state: str, words: str
+) -> None:
+    settings.MODEL_KEYS = {"openai": KEYS["openai"]}
+    provider.plays = [play] * 3
+
+    with suppress(FactoryError):
+        ask_now(an_ask(intent=GPT))
+    during = run_checks()["provider answers"]
+    provider.plays = []
+    ask_now(an_ask(intent=GPT))
+
+    assert (during.state, words in during.words) == (state, True), during
+    assert run_checks()["provider answers"].state == "fine"
 
 
 def test_a_provider_nobody_can_reach_is_free_and_tried_twice(provider: Provider) -> None:
