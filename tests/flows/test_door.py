@@ -11,9 +11,11 @@ from core.adapters.tls import trusted
 from tests.faults.client import faulty_provider
 from tests.faults.play import Play
 from tests.flows.stack import Stack, a_stack
+from tests.flows.test_first_day import told
 
 pytestmark = pytest.mark.drill
 KEY = "sk-proj-The0wnersOwnKey-0123456789abcdef"
+STORED = "sk-ant-The0wnersStoredKey-0123456789abcdef"
 ASK = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 40}
 BEGIN = """
 import json
@@ -30,20 +32,27 @@ print(json.dumps(make_session_token(an_assignment(agent), cap_microusd=1_000_000
 """
 
 
-def test_the_owners_key_reaches_the_provider_and_nothing_else(tmp_path: Path) -> None:
+def test_the_owners_keys_reach_their_providers_and_nothing_else(tmp_path: Path) -> None:
     with faulty_provider() as faults:
-        more = {"FACTORY_MODE": "real", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": faults.url}
-        faults.admit(KEY)
-        faults.plan(Play(), Play(), Play(status=401))
+        urls = {"OPENAI_BASE_URL": faults.url, "ANTHROPIC_BASE_URL": faults.url}
+        more = {"FACTORY_MODE": "real", "OPENAI_API_KEY": KEY, **urls}
+        faults.admit(KEY, STORED)
         with a_stack(tmp_path / "home", more=more) as stack:
+            given = told(stack, "key", "set", "anthropic", "--stdin", secret=STORED)
+            assert given.code == 0, given.err
+            proofs = len(faults.calls())
+            faults.plan(Play(), Play(), Play(status=401))
             token = stack.python(BEGIN)
             answers = [ask(stack, token, **extra) for extra in ({}, {"stream": True}, {"n": -1}, {})]
 
             assert [answer.status_code for answer in answers] == [200, 200, 400, 503], answers[0].text
-            assert len(faults.calls()) == 3
+            assert len(faults.calls()) - proofs == 3
             assert processes_that_know(KEY) <= {child.pid for child in stack.children.values()}
-            assert files_with(KEY, below=stack.home) == []
-            assert files_with(token, below=stack.home) == []
+            assert processes_that_know(STORED) == set()
+            for secret in (KEY, STORED, token):
+                assert files_with(secret, below=stack.home) == []
+                assert tables_with(secret, stack) == []
+            assert STORED not in given.sentence
             assert KEY not in "".join(answer.text for answer in answers)
 
 
@@ -67,6 +76,19 @@ def processes_that_know(secret: str) -> set[int]:
         if secret.encode() in shown and int(folder.name) != os.getpid():
             found.add(int(folder.name))
     return found
+
+
+def tables_with(secret: str, stack: Stack) -> list[str]:
+    """Return every table of a server's database in which `secret` stands; SQLite's is one of the files."""
+    if stack.profile != "full":
+        return []
+    tables = [
+        row["name"]
+        for row in stack.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")
+    ]
+    assert "gateway_providerkey" in tables
+    holds = 'SELECT count(*) FROM "{}" row WHERE row::text LIKE ?'
+    return [name for name in tables if stack.value(holds.format(name), f"%{secret}%")]
 
 
 def files_with(secret: str, *, below: Path) -> list[str]:
