@@ -24,6 +24,7 @@ class CostUnbounded(FactoryError):
 
     code = "COST_UNBOUNDED"
     http_status = 422
+    advice = "Leave it out: a tool of the maker's own, like its web search, is switched off where the engine is set up."
 
 
 class UsageUnreadable(FactoryError):

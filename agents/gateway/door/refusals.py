@@ -19,7 +19,8 @@ def refuse(refusal: FactoryError, *, speech: str) -> JsonResponse:
 
 def told(refusal: FactoryError, *, speech: str) -> Json:
     """Return the refusal as this protocol tells an error; which limit, what is left and when it resets are facts of it."""
-    error: Json = {"type": _type(refusal), "message": refusal.sentence, "code": refusal.code}
+    words = f"{refusal.sentence} {refusal.advice}".strip()
+    error: Json = {"type": _type(refusal), "message": words, "code": refusal.code}
     if facts := {name: str(value) for name, value in refusal.facts.items()}:
         error["facts"] = facts
     return {"type": "error", "error": error} if speech == "anthropic" else {"error": {**error, "param": None}}

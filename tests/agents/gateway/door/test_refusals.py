@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 from django.utils import timezone
 
+from agents.gateway.errors import CostUnbounded
 from agents.gateway.models import Call
 from agents.roster.services import revoke_tokens, switch_agent
 from billing.models import Hold
@@ -153,3 +154,11 @@ def test_an_address_that_is_no_door_is_refused_in_the_protocols_words(begin: Beg
     run = begin()
 
     assert refused(run.post("/v1/images/generations", prompt="x"), "/v1/images/generations") == "BAD_ASK"
+
+
+def test_a_tool_of_the_makers_own_is_named_and_so_is_what_to_do_about_it(begin: Begin) -> None:
+    answer = begin().post("/v1/responses", model="gpt-5.2", input="Hello", tools=[{"type": "web_search"}])
+
+    words = answer.json()["error"]["message"]
+    assert "web_search" in words
+    assert CostUnbounded.advice in words
