@@ -1,6 +1,7 @@
 """Home: money, decisions, ventures by stage, who works, and the way to stop all of it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -62,9 +63,12 @@ class Ideas:
     best: Opportunity | None
 
 
+_STANDING: Final = Opportunity.objects.standing().order_by()
+_BEST: Final = _STANDING.filter(product=None).only("points").order_by("-points")
+
+
 def _ideas() -> Ideas:
-    standing = Opportunity.objects.standing()
-    return Ideas(standing.count(), standing.filter(product=None).only("points").order_by("-points").first())
+    return Ideas(_STANDING.count(), _BEST.first())
 
 
 @never_cache

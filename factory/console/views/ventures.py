@@ -194,9 +194,10 @@ class Quoted:
 
 def _quotes(product: Product) -> list[Quoted]:
     """The last quote, or nothing."""
-    found, dag = last_quote(product), build_of(product)
+    found = last_quote(product)
     if found is None:
         return []
+    dag = build_of(product)
     spent = sum(one.cost_microusd for one in spent_by_part(dag).values()) if dag else None
     return [Quoted(found, spent)]
 

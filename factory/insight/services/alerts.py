@@ -47,6 +47,22 @@ class Alert:
         return self.kind in ("down", "rolled_back")
 
 
+_LETTERS: Final = (
+    DeadLetter.objects.filter(resolution="")
+    .order_by("-created_at")
+    .values_list("created_at", "task__title", "error", "task__dag__product__slug")
+)
+_OF_MANY: Final = Scope.objects.filter(kind__in=[Scope.Kind.FACTORY, Scope.Kind.PRODUCT]).values_list(
+    "pk", flat=True
+)
+_USED: Final = F("spent_microusd") + F("held_microusd")
+_NEAR: Final = (
+    Window.objects.filter(cap_microusd__gt=0, cap_microusd__lte=_USED / NEAR_SHARE)
+    .annotate(taken=_USED)
+    .order_by("-starts_at", "pk")
+)
+
+
 def alerts_now(now: datetime) -> tuple[Alert, ...]:
     """Return what is to be known at business time `now`, the most serious first."""
     return (*_of_releases(now), *_limits(now), *_money(now), *_gave_up())
@@ -70,15 +86,8 @@ def _of_releases(now: datetime) -> list[Alert]:
 
 def _limits(now: datetime) -> list[Alert]:
     """Limits of the whole factory and of ventures; a step that used up its own is shown with the step."""
-    used = F("spent_microusd") + F("held_microusd")
-    scopes = list(
-        Scope.objects.filter(kind__in=[Scope.Kind.FACTORY, Scope.Kind.PRODUCT]).values_list("pk", flat=True)
-    )
-    near = Window.objects.at(now).filter(
-        scope__in=scopes, cap_microusd__gt=0, cap_microusd__lte=used / NEAR_SHARE
-    )
-    columns = ("period", "cap_microusd", "scope__product__name", "scope__product__slug")
-    rows = near.annotate(taken=used).order_by("-starts_at", "pk").values_list("taken", *columns)
+    columns = ("taken", "period", "cap_microusd", "scope__product__name", "scope__product__slug")
+    rows = _NEAR.filter(scope__in=list(_OF_MANY.all())).at(now).values_list(*columns)
     return [_limit(*row) for row in rows[:AT_MOST]]
 
 
@@ -106,6 +115,5 @@ def _limit(taken: int, period: str, cap_microusd: int, name: str | None, slug: s
 
 
 def _gave_up() -> list[Alert]:
-    letters = DeadLetter.objects.filter(resolution="").order_by("-created_at")
-    rows = letters.values_list("created_at", "task__title", "error", "task__dag__product__slug")[:AT_MOST]
+    rows = _LETTERS[:AT_MOST]
     return [Alert("gave_up", at, title, error, slug or "") for at, title, error, slug in rows]

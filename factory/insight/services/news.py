@@ -73,51 +73,64 @@ def news_since(moment: datetime, *, now: datetime) -> Since:
     )
 
 
+_RELEASES: Final = Release.objects.order_by("-live_at").values_list(
+    "state", "ended_at", "live_at", "version", "product__name", "product__slug"
+)
+_STAGES: Final = (
+    StageChange.objects.filter(new__in=Product.Stage.values)
+    .order_by("-at")
+    .values_list("at", "product__name", "new", "product__slug")
+)
+_QUESTIONS: Final = Request.objects.order_by("-asked_at").values_list(
+    "state", "asked_at", "deadline", "title", "product", "pk"
+)
+_LETTERS: Final = (
+    DeadLetter.objects.filter(resolution="")
+    .order_by("-created_at")
+    .values_list("created_at", "task__title", "task_id")
+)
+_DONE: Final = (
+    Dag.objects.filter(state=Dag.State.COMPLETED)
+    .order_by("-closed_at")
+    .values_list("closed_at", "title", "product__name", "pk")
+)
+_SCANS: Final = Scan.objects.order_by("-at").values_list("at", "file_name", "signals_new")
+
+
 def _releases(since: datetime) -> Iterator[News]:
     moved = Q(live_at__gt=since) | Q(state=Release.State.ROLLED_BACK, ended_at__gt=since)
-    for one in Release.objects.filter(moved).select_related("product").order_by("-live_at")[:_PER_KIND]:
-        product, version = one.product, str(one.version)
-        if one.state == Release.State.ROLLED_BACK and one.ended_at:
-            yield News("rolled_back", one.ended_at, product.name, version, product.slug)
-        elif one.live_at:
-            yield News("live", one.live_at, product.name, version, product.slug)
+    for state, ended_at, live_at, version, name, slug in _RELEASES.filter(moved)[:_PER_KIND]:
+        if state == Release.State.ROLLED_BACK and ended_at:
+            yield News("rolled_back", ended_at, name, str(version), slug)
+        elif live_at:
+            yield News("live", live_at, name, str(version), slug)
 
 
 def _stages(since: datetime) -> Iterator[News]:
-    changes = StageChange.objects.filter(at__gt=since, new__in=Product.Stage.values).select_related("product")
-    for one in changes.order_by("-at")[:_PER_KIND]:
-        yield News("stage", one.at, one.product.name, one.new, one.product.slug)
+    for row in _STAGES.filter(at__gt=since)[:_PER_KIND]:
+        yield News("stage", *row)
 
 
 def _questions(since: datetime) -> Iterator[News]:
     asked = Q(state=Request.State.PENDING, asked_at__gt=since)
     over = Q(state=Request.State.EXPIRED, deadline__gt=since)
-    for one in Request.objects.filter(asked | over).order_by("-asked_at")[:_PER_KIND]:
-        is_over = one.state == Request.State.EXPIRED
-        yield News(
-            "silence" if is_over else "asked",
-            one.deadline if is_over else one.asked_at,
-            one.title,
-            one.product,
-            str(one.pk),
-        )
+    for state, asked_at, deadline, title, product, pk in _QUESTIONS.filter(asked | over)[:_PER_KIND]:
+        is_over = state == Request.State.EXPIRED
+        at = deadline if is_over else asked_at
+        yield News("silence" if is_over else "asked", at, title, product, str(pk))
 
 
 def _work(moment: datetime, *, ahead: timedelta) -> Iterator[News]:
-    letters = DeadLetter.objects.filter(resolution="", created_at__gt=moment).select_related("task")
-    for letter in letters.order_by("-created_at")[:_PER_KIND]:
-        yield News("gave_up", letter.created_at + ahead, letter.task.title, "", str(letter.task_id))
-    done = Dag.objects.filter(closed_at__gt=moment, state=Dag.State.COMPLETED).select_related("product")
-    for dag in done.order_by("-closed_at")[:_PER_KIND]:
-        if dag.closed_at:
-            yield News(
-                "done", dag.closed_at + ahead, dag.title, dag.product.name if dag.product else "", str(dag.pk)
-            )
+    for created_at, title, task_id in _LETTERS.filter(created_at__gt=moment)[:_PER_KIND]:
+        yield News("gave_up", created_at + ahead, title, "", str(task_id))
+    for closed_at, title, product, pk in _DONE.filter(closed_at__gt=moment)[:_PER_KIND]:
+        if closed_at:
+            yield News("done", closed_at + ahead, title, product or "", str(pk))
 
 
 def _scans(since: datetime) -> Iterator[News]:
-    for one in Scan.objects.filter(at__gt=since).order_by("-at")[:_PER_KIND]:
-        yield News("scanned", one.at, one.file_name, str(one.signals_new))
+    for at, name, new in _SCANS.filter(at__gt=since)[:_PER_KIND]:
+        yield News("scanned", at, name, str(new))
 
 
 def _money(since: datetime) -> Iterator[News]:

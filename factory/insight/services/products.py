@@ -76,10 +76,16 @@ def own_costs(product: Product) -> EntryQuerySet:
     return Entry.objects.filter(Q(scope=product.scope_id) | Q(correlation_id=product.correlation_id))
 
 
+_EARNED: Final = (
+    RevenueEvent.objects.annotate(on=TruncDate("at", tzinfo=UTC))
+    .values_list("on", "kind")
+    .annotate(total=Sum("amount_microusd"))
+    .order_by("on", "kind")
+)
+
+
 def _revenue(product: Product) -> Iterator[tuple[date, str, int]]:
-    events = RevenueEvent.objects.filter(scope=product.scope_id).annotate(day=TruncDate("at", tzinfo=UTC))
-    by_day = events.values_list("day", "kind").annotate(total=Sum("amount_microusd"))
-    yield from by_day.order_by("day", "kind")
+    yield from _EARNED.filter(scope=product.scope_id)
 
 
 @dataclass(frozen=True)
@@ -175,9 +181,15 @@ def _stage_at(moment: datetime, steps: list[tuple[datetime, str]]) -> str:
     return next((new for at, new in reversed(steps) if at <= moment), STAGES[0])
 
 
+_MAKER: Final = Call.objects.filter(pk=OuterRef("call_id")).values("assignment_id")
+_BY_ATTEMPT: Final = (
+    Entry.objects.order_by()
+    .annotate(attempt=Subquery(_MAKER))
+    .values_list("attempt")
+    .annotate(total=Sum("amount_microusd"))
+)
+
+
 def cost_by_attempt(calls: CallQuerySet) -> dict[UUID, int]:
     """Return what the ledger says that these calls cost, by the attempt that made them."""
-    maker = Call.objects.filter(pk=OuterRef("call_id")).values("assignment_id")
-    entries = Entry.objects.filter(call_id__in=calls.order_by().values("pk")).order_by()
-    sums = entries.annotate(attempt=Subquery(maker)).values_list("attempt")
-    return dict(sums.annotate(total=Sum("amount_microusd")))
+    return dict(_BY_ATTEMPT.filter(call_id__in=calls.order_by().values("pk")))

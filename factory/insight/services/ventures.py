@@ -98,13 +98,23 @@ def _venture(product: Product, *, workers: Iterable[str], cost: int) -> Venture:
     )
 
 
+_AT_WORK: Final = Attempt.objects.at_work().values_list("task__dag__product__slug", "agent__name")
+
+
 def _at_work() -> list[tuple[str, str]]:
     """Return slug and agent of all that runs, who began first comes first."""
-    return list(Attempt.objects.at_work().values_list("task__dag__product__slug", "agent__name"))
+    return list(_AT_WORK.all())
 
 
 def _newer(version: int | None, *, than: int | None) -> int | None:
     return version if version is not None and version > (than or 0) else None
+
+
+_SPENT: Final = (
+    CostHour.objects.order_by()
+    .values_list("scope_id", "correlation_id")
+    .annotate(total=Sum("amount_microusd"))
+)
 
 
 def _costs(products: list[Product]) -> dict[UUID, int]:
@@ -112,14 +122,7 @@ def _costs(products: list[Product]) -> dict[UUID, int]:
     by_scope = {product.scope_id: product.pk for product in products}
     by_story = {product.correlation_id: product.pk for product in products}
     costs = dict.fromkeys(by_scope.values(), 0)
-    hours, total, shown = CostHour.objects.order_by(), Sum("amount_microusd"), Product.objects.order_by()
-    own = hours.filter(scope__in=shown.values("scope")).values_list("scope_id").annotate(total=total)
-    others = hours.filter(correlation_id__in=shown.values("correlation_id"))
-    others = others.exclude(scope__in=shown.values("scope"))
-    for scope, amount in own:
-        if scope in by_scope:  # or else it is of a product that was opened just now
-            costs[by_scope[scope]] += amount
-    for story, amount in others.values_list("correlation_id").annotate(total=total):
-        if story in by_story:
-            costs[by_story[story]] += amount
+    for scope, story, amount in _SPENT.all():
+        if product := by_scope.get(scope) or by_story.get(story):  # or else it was opened just now
+            costs[product] += amount
     return costs

@@ -34,10 +34,14 @@ class AtWork:
     cost_microusd: int
 
 
+_AT_WORK: Final = Attempt.objects.at_work().values_list(
+    "pk", "claimed_at", "agent__name", "task__title", "task__dag__product__name", "task__dag__product__slug"
+)
+
+
 def who_works() -> tuple[AtWork, ...]:
     """Return who works now, who began first comes first."""
-    names = ("agent__name", "task__title", "task__dag__product__name", "task__dag__product__slug")
-    rows = list(Attempt.objects.at_work().values_list("pk", "claimed_at", *names)[:AT_MOST])
+    rows = list(_AT_WORK[:AT_MOST])
     costs = cost_by_attempt(Call.objects.filter(assignment_id__in=[row[0] for row in rows]))
     now = timezone.now()
     return tuple(
