@@ -1,6 +1,6 @@
 """Money moves here and nowhere else."""
 
-from billing.services.alerts import Passed, forecast_of_month, tell_of_money, watch_limits
+from billing.services.alerts import Passed, forecast_from, forecast_of_month, tell_of_money, watch_limits
 from billing.services.holds import (
     capture_hold,
     expire_holds,
@@ -55,6 +55,7 @@ __all__ = [
     "expire_holds",
     "extend_hold",
     "factory_scope",
+    "forecast_from",
     "forecast_of_month",
     "give_limits",
     "lose_hold",

@@ -1,8 +1,9 @@
 """Tell the owner of money before it is gone: lines of limits, amounts of a day, where the month is heading."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from django.db import transaction
 from django.db.models import F, Sum
@@ -103,11 +104,18 @@ def _of_the_forecast(now: datetime, table: AlertTable) -> Iterator[Passed]:
 def forecast_of_month(now: datetime) -> int:
     """Return what models will cost in the month of business time `now`, in micro-dollars. Source: R-08.3."""
     today, month = start_of_day(now).date(), start_of_month(now).date()
-    hours = CostHour.objects.filter(kind=Entry.Kind.MODEL_CALL)
-    first = hours.order_by("day").values_list("day", flat=True).first()
     since = min(month, today - timedelta(days=7))
-    rows = hours.between(since, today).order_by().values_list("day").annotate(total=Sum("amount_microusd"))
-    by_day = dict(rows)
+    rows = _BY_MODELS.between(since, today).order_by().values_list("day")
+    return forecast_from(dict(rows.annotate(total=Sum("amount_microusd"))), now=now)
+
+
+_BY_MODELS: Final = CostHour.objects.filter(kind=Entry.Kind.MODEL_CALL)
+_FIRST: Final = _BY_MODELS.order_by("day").values_list("day", flat=True)
+
+
+def forecast_from(by_day: Mapping[date, int], *, now: datetime) -> int:
+    """Return the same from what models cost on each UTC day of this month and of the seven days before today."""
+    today, month, first = start_of_day(now).date(), start_of_month(now).date(), _FIRST.first()
     week = [today - timedelta(days=back) for back in range(7, 0, -1)]
     return month_forecast(
         sum(total for day, total in by_day.items() if day >= month),

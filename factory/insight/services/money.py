@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import TruncDate
 
-from billing.models import CostHour, Limit, Period, RevenueEvent, Scope, Window
-from billing.services import forecast_of_month
+from billing.models import CostHour, Entry, Limit, Period, RevenueEvent, Scope, Window
+from billing.services import forecast_from
 from core.clock import end_of_day, end_of_month, start_of_day, start_of_month
 from factory.insight import rules
 
@@ -47,7 +47,14 @@ class MoneyNow:
 
 
 _OF_ALL: Final = Window.objects.filter(scope__kind=Scope.Kind.FACTORY)
-_BY_DAY: Final = CostHour.objects.values_list("day").order_by("day").annotate(total=Sum("amount_microusd"))
+_BY_DAY: Final = (
+    CostHour.objects.values_list("day")
+    .order_by("day")
+    .annotate(
+        total=Sum("amount_microusd"),
+        of_models=Sum("amount_microusd", filter=Q(kind=Entry.Kind.MODEL_CALL), default=0),
+    )
+)
 _EARNED: Final = (
     RevenueEvent.objects.annotate(day=TruncDate("at", tzinfo=UTC))
     .values_list("day")
@@ -60,7 +67,8 @@ def money_now(now: datetime) -> MoneyNow:
     """Return the factory's money as of business time `now`."""
     last, month = now.astimezone(UTC).date(), start_of_month(now)
     first = min(month, start_of_day(now) - timedelta(days=rules.BAR_DAYS - 1))
-    spent = _costs_by_day(first.date(), last)
+    days = list(_BY_DAY.filter(day__gte=first.date(), day__lte=last))
+    spent = {day: total for day, total, _ in days}
     earned = _revenue_by_day(first, end_of_month(now))
     spent_by_day = rules.amounts_by_day(spent, last=last)
     revenue_by_day = rules.amounts_by_day(earned, last=last)
@@ -69,7 +77,7 @@ def money_now(now: datetime) -> MoneyNow:
         today=_purse(Period.DAY, now=now, window=windows.get(Period.DAY)),
         month=replace(
             _purse(Period.MONTH, now=now, window=windows.get(Period.MONTH)),
-            forecast_microusd=forecast_of_month(now),
+            forecast_microusd=forecast_from({day: models for day, _, models in days}, now=now),
         ),
         revenue_microusd=_since(month.date(), earned),
         cost_microusd=_since(month.date(), spent),
@@ -90,10 +98,6 @@ def _purse(period: str, *, now: datetime, window: Window | None) -> Purse:
         limit = Limit.objects.filter(scope__kind=Scope.Kind.FACTORY, period=period).first()
         return Purse(0, 0, limit.cap_microusd if limit else None, ends_at)
     return Purse(window.spent_microusd, window.held_microusd, window.cap_microusd, ends_at)
-
-
-def _costs_by_day(first: date, last: date) -> dict[date, int]:
-    return dict(_BY_DAY.filter(day__gte=first, day__lte=last))
 
 
 def _revenue_by_day(first: datetime, end: datetime) -> dict[date, int]:
