@@ -91,7 +91,7 @@ def plot_bars(
 
 def _in_dollars(microusd: float) -> str:
     usd = microusd / MICROUSD_PER_USD
-    return f"${usd:g}"
+    return f"${usd:,.0f}" if usd == round(usd) else f"${usd:,.2f}"
 
 
 @dataclass(frozen=True)

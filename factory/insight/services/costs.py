@@ -126,6 +126,11 @@ class Costs:
         """How many calls were paid today."""
         return sum(one.calls for one in self.models)
 
+    @property
+    def usual_microusd(self) -> int:
+        """What the usual days of all agents come to."""
+        return sum(one.usual_microusd for one in self.agents)
+
 
 def costs_now(now: datetime) -> Costs:
     """Return the costs as of business time `now`, from the sums of the last eight days and today's windows."""

@@ -79,10 +79,11 @@ def banner_of(page: str) -> tuple[str, str]:
 
 def test_what_harmed_customers_stands_in_red_at_the_top_of_home(owner: Client, db: None) -> None:
     a_story()
+    back = Release.objects.get(state=Release.State.ROLLED_BACK)
 
     look, words = banner_of(owner.get("/").content.decode())
 
-    assert (look, words) == ("banner", "Version 2 of Nightwatch was rolled back.")
+    assert (look, words) == ("banner", f"Version 2 of Nightwatch was rolled back at {back.ended_at:%H:%M}.")
 
 
 def test_when_nothing_was_harmed_the_first_that_needs_a_look_stands_there_in_amber(
