@@ -50,6 +50,13 @@ def machine_clock(context: RequestContext, value: datetime) -> str:
     return f"{timezone.localtime(_business(context, value)):%H:%M}"
 
 
+@register.simple_tag(takes_context=True)
+def drawn(context: RequestContext, name: str) -> SafeString:
+    """Return a part as it would be included here, to be shown in two places and drawn once."""
+    part: SafeString = template.Engine.get_default().get_template(name).render(context)
+    return part
+
+
 @register.simple_tag
 def ago(value: datetime) -> str:
     """Return how long ago a moment of machine time was: `31 min`."""

@@ -131,7 +131,7 @@ def _show_venture(
         "before": later(lambda: graph_lines(closed_graphs(product, at_most=GRAPHS_BEFORE))),
         "artifacts": later(lambda: _artifacts(product)),
         "verdicts": verdicts,
-        "releases": later(lambda: list(Release.objects.of(product)[:RELEASES_SHOWN])),
+        "releases": later(lambda: list(_RELEASED.filter(product=product.pk)[:RELEASES_SHOWN])),
         "promises": later(lambda: _promises(product.blueprint, verdicts[0].promises if verdicts else {})),
         "book": later(lambda: Book(product_pnl(product, own=own))),
         "use": later(lambda: story_use(product, own=own)),
@@ -163,6 +163,7 @@ _MADE: Final = (
     .reverse()
     .values_list("pk", "kind", "attempt__task__title", "attempt__agent__name", "blob__size_bytes")
 )
+_RELEASED: Final = Release.objects.only("version", "live_at", "state", "why").order_by("-version")
 _ASKED: Final = Request.objects.for_lists().select_related("decision").order_by("-asked_at", "-pk")
 _JUDGED: Final = (
     Verdict.objects.order_by("-at", "-id")
