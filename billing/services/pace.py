@@ -20,6 +20,7 @@ from core.money import in_words
 from core.services import business_now
 
 MINUTES: Final = 5
+LEAST_HOURS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,10 @@ def _agents_now(now: datetime, table: AlertTable) -> Iterator[Passed]:
 
 
 def _usual_minutes(now: datetime, spent: Mapping[str, int]) -> dict[str, int]:
-    """Return what five minutes of each agent cost in the hours it worked in, the last five minutes left out."""
+    """Return what five minutes of each agent cost in the hours it worked in, the last five minutes left out.
+
+    Who worked in fewer than two full hours has no usual pace yet.
+    """
     last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     rows = CostHour.objects.between((last - timedelta(hours=23)).date(), last.date())
     hours = (
@@ -97,13 +101,14 @@ def _usual_minutes(now: datetime, spent: Mapping[str, int]) -> dict[str, int]:
     sums: dict[str, dict[datetime, int]] = {}
     for agent, day, hour, total in hours.annotate(total=Sum("amount_microusd")):
         at = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
-        if last - at < timedelta(hours=24) and total:
+        if timedelta(0) <= last - at < timedelta(hours=24) and total:
             sums.setdefault(agent, {})[at] = total
     found = {}
     for agent, by_hour in sums.items():
         before = sum(by_hour.values()) - spent[agent]
-        minutes = 60 * sum(at != last for at in by_hour) + (now - last) / timedelta(minutes=1) - MINUTES
-        if before > 0 and minutes > 0:
+        full_hours = sum(at != last for at in by_hour)
+        minutes = 60 * full_hours + (now - last) / timedelta(minutes=1) - MINUTES
+        if before > 0 and full_hours >= LEAST_HOURS:
             found[agent] = round(before * MINUTES / minutes)
     return found
 

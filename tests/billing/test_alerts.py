@@ -141,6 +141,16 @@ def test_an_agent_at_more_than_three_times_its_pace_is_told_of_once_an_hour_and_
 
 
 @pytest.mark.django_db
+def test_an_agent_that_worked_for_less_than_two_full_hours_has_no_usual_pace_to_leave() -> None:
+    work("Rex", usd=0.01, at=NOON - timedelta(minutes=2))
+    with time_machine.travel(NOON + timedelta(minutes=30), tick=False):
+        work("Rex", usd=4, at=NOON + timedelta(minutes=29))
+        watch_pace()
+
+        assert not open_switches()
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(("before", "now", "times"), [(1, 3.1, 1), (1, 3.0, 0), (0.1, 1.9, 0)])
 def test_an_hour_of_the_factory_above_three_times_the_hour_before_and_two_dollars_is_told(
     before: float, now: float, times: int
