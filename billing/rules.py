@@ -277,10 +277,14 @@ class Unusual(_Said):
 
 
 class Mix(_Said):
-    """How many percent of the calls cheap models make at least, and top models at most. Source: R-02.7."""
+    """How many percent of the calls cheap models make at least, and top models at most. Source: R-02.7.
+
+    `cache_least`: how many percent of what an agent reads should come from the provider's cache. Source: R-02.19.
+    """
 
     cheap_least: int = Field(ge=0, le=100)
     top_most: int = Field(ge=0, le=100)
+    cache_least: int = Field(ge=0, le=100)
 
 
 class Span(_Said):

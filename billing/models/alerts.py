@@ -43,6 +43,7 @@ class MoneyAlert(models.Model):
         AGENT_DAY = "agent_day", "an agent's usual day"
         CHEAP = "cheap", "the least share of cheap models"
         TOP = "top", "the greatest share of top models"
+        CACHE = "cache", "the least share of a prompt that a cache should give"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="money_alerts")

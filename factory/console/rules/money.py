@@ -13,6 +13,8 @@ def money_alert_words(rule: str, *, name: str, line: int, amounts: tuple[int, in
     if rule in ("cheap", "top"):
         share = "at least" if rule == "cheap" else "at most"
         return f"{rule.capitalize()} models made {came} % of the calls of seven days, not {share} {measure} %"
+    if rule == "cache":
+        return f"{name} read {came} % of seven days from a cache, not at least {measure} %: its prompts begin differently each time"
     return {
         "factory_day": f"The factory has spent more than ${line} today",
         "forecast": f"This month is heading for {in_words(came)}, above ${line:,}",

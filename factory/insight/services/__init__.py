@@ -44,7 +44,7 @@ from factory.insight.services.ledger import (
     ledger_sums,
 )
 from factory.insight.services.metrics import Metrics, metrics_now
-from factory.insight.services.mix import watch_mix
+from factory.insight.services.mix import watch_caches, watch_mix
 from factory.insight.services.money import MoneyNow, Purse, money_now
 from factory.insight.services.news import News, Since, news_since
 from factory.insight.services.products import (
@@ -152,6 +152,7 @@ __all__ = [
     "use_of_models",
     "venture_of",
     "ventures",
+    "watch_caches",
     "watch_mix",
     "who_works",
 ]  # fmt: skip

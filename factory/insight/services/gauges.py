@@ -61,6 +61,7 @@ def _calls(day: datetime) -> list[Family]:
             calls=Count("pk"),
             cost=Sum("cost_microusd"),
             again=Count("pk", filter=Q(fallback_from__isnull=False)),
+            repeats=Count("pk", filter=Q(repeats_id__isnull=False)),
             **{kind: Sum(f"{kind}_tokens") for kind in TOKENS},
         )
     )
@@ -75,6 +76,9 @@ def _calls(day: datetime) -> list[Family]:
         ),
         Family(
             "factory_fallbacks", "counter", "Calls made because another failed.", _summed(keyed, "again")
+        ),
+        Family(
+            "factory_repeats", "counter", "Calls answered from memory, for nothing.", _summed(keyed, "repeats")
         ),
         *(
             Family(

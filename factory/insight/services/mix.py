@@ -1,10 +1,14 @@
-"""Whether cheap models do their share of the work. Source: R-02.7."""
+"""Whether cheap models do their share of the work, and caches theirs. Source: R-02.7, R-02.19."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
+
+from agents.gateway.models import Call
 from billing.adapters.alerts import alert_table
-from billing.models import MoneyAlert
+from billing.models import MoneyAlert, Scope
 from billing.services import Passed, factory_scope, tell_of_money
 from core.clock import start_of_day
 from core.services import business_now
@@ -33,6 +37,37 @@ def watch_mix() -> int:
     return told
 
 
-def _passed(rule: MoneyAlert.Rule, share: int, line: int, *, now: datetime) -> Passed:
+LEAST_PROMPT_TOKENS: Final = 1_024
+"""No provider keeps a shorter prompt."""
+
+
+def watch_caches() -> int:
+    """Tell once a week of every agent that reads too little from caches; return how many were news.
+
+    Raises:
+        LimitsUnreadable: the table of alerts cannot be read; nothing was told.
+    """
+    now, least = business_now(), alert_table().mix.cache_least
+    shares = {agent: share for agent, share in _cached_shares().items() if share < least}
+    scopes = Scope.objects.filter(kind=Scope.Kind.AGENT, ref__in=list(shares))
+    return sum(
+        tell_of_money(_passed(MoneyAlert.Rule.CACHE, shares[one.ref], least, now=now, scope=one))
+        for one in scopes
+    )
+
+
+def _cached_shares() -> dict[str, int]:
+    """Return how many percent of what each agent read in seven days of machine time came from a cache; of enough calls alone."""
+    long_enough = Q(prompt_tokens__gte=LEAST_PROMPT_TOKENS, repeats_id=None) & ~Q(tier="local")
+    rows = Call.objects.since(timezone.now() - timedelta(days=7)).filter(long_enough).order_by()
+    sums = rows.values_list("agent").annotate(
+        calls=Count("pk"), read=Sum("prompt_tokens"), cached=Sum("cached_tokens")
+    )
+    return {agent: 100 * (cached or 0) // read for agent, calls, read, cached in sums if calls >= LEAST_CALLS}
+
+
+def _passed(
+    rule: MoneyAlert.Rule, share: int, line: int, *, now: datetime, scope: Scope | None = None
+) -> Passed:
     monday = start_of_day(now) - timedelta(days=now.astimezone(UTC).weekday())
-    return Passed(factory_scope(), rule, line, monday, MoneyAlert.Level.WARNING, share, line)
+    return Passed(scope or factory_scope(), rule, line, monday, MoneyAlert.Level.WARNING, share, line)

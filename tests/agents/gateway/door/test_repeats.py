@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from agents.gateway import jobs
 from agents.gateway.models import Call, KeptAnswer
+from agents.gateway.services.health import read_health
 from billing.models import Entry, Hold
 from billing.services import set_switch
 from tests.agents.gateway.door.conftest import Begin, Run
@@ -144,3 +145,14 @@ def test_an_answer_that_was_cut_or_has_no_bill_is_not_kept(begin: Begin, faults:
     run.post("/v1/chat/completions", **{**CHAT, "stream": True})
 
     assert not KeptAnswer.objects.exists()
+
+
+def test_an_answer_from_memory_says_nothing_of_how_its_provider_is(begin: Begin, faults: Faults) -> None:
+    run = begin()
+    run.post("/v1/chat/completions", **CHAT)
+    Call.objects.update(fault="rate_limited", retry_after_s=60)
+
+    run.post("/v1/chat/completions", **CHAT)
+
+    assert Call.objects.count() == 2
+    assert read_health().down == {"openai/gpt-5-mini": "asked to wait"}
