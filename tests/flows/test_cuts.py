@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -51,21 +52,19 @@ def alone(provider: Faults, tmp_path: Path) -> Iterator[Stack]:
         "OPENAI_BASE_URL": provider.url,
     }
     stack = Stack(tmp_path / "home", more=more)
-    try:
-        if not is_full():
+    if not is_full():
+        with closing(stack):
             yield stack.start()
-        else:
-            with own_redis() as bell:
-                stack.kept_in = Server.fresh(redis_url=bell.url)
-                stack.start()
-                stack.kill("worker")
-                stack.kill("beat")
-                bell.kill()
-                yield stack
-                bell.start()  # the database is given back over it
-                stack.close()
-    finally:
-        stack.close()
+        return
+    with own_redis() as bell:
+        stack.kept_in = Server.fresh(redis_url=bell.url)
+        with closing(stack):
+            stack.start()
+            stack.kill("worker")
+            stack.kill("beat")
+            bell.kill()
+            yield stack
+            bell.start()  # it is emptied when all is over
 
 
 class Stream(threading.Thread):
@@ -86,6 +85,20 @@ class Stream(threading.Thread):
             for part in answer.iter_raw():
                 self.got += part
         self.ended_at = time.time()
+
+
+class Wait(threading.Thread):
+    """Looks at the provider until nobody listens there any more; `left_at` is when that was."""
+
+    def __init__(self, provider: Faults) -> None:
+        super().__init__(daemon=True)
+        self.provider, self.left_at = provider, 0.0
+
+    def run(self) -> None:
+        """Look."""
+        while self.provider.totals()["open_now"]:
+            time.sleep(0.1)
+        self.left_at = time.time()
 
 
 class Knock(threading.Thread):
@@ -131,20 +144,17 @@ def test_open_streams_are_cut_and_new_calls_refused_with_only_the_database_alive
             one.start()
         alone.until(partial(all_begun, streams), what="open streams", every_s=0.05)
 
+        (wait := Wait(provider)).start()
         assert alone.cli(*off).code == 0
-        alone.until(
-            lambda: provider.totals()["open_now"] == 0, what="the provider to be left alone", every_s=0.02
-        )
-        left_at = time.time()
-        for one in (*streams, knock):
+        for one in (*streams, knock, wait):
             one.join(timeout=120)
 
-        assert not any(one.is_alive() for one in (*streams, knock))
+        assert not any(one.is_alive() for one in (*streams, knock, wait))
         assert all(b"STOPPED" in one.got or b"SWITCH_SET" in one.got for one in streams)
         set_at = moment_of(alone, written)
         cuts += [one.ended_at - set_at for one in streams]
         refusals.append(knock.refused_at - set_at)
-        hung_up.append(left_at - set_at)
+        hung_up.append(wait.left_at - set_at)
         assert alone.cli(*on).code == 0
 
     alone.until(
