@@ -11,13 +11,13 @@ from typing import Annotated, NoReturn
 import typer
 from django.conf import settings
 
-from agents.gateway.rules.offers import in_words
+from agents.gateway.rules import offers
 from agents.gateway.services.key_check import Proof, prove_address, prove_key
 from agents.gateway.services.keys import forget_key, keys_shown, note_own_cap
 from agents.gateway.services.makers import enter_price, standings
 from agents.gateway.services.usage import compare_usage, read_usage
 from core.adapters.homes import open_home
-from core.money import to_microusd, to_usd
+from core.money import in_words, to_microusd, to_usd
 from factory.console.adapters.real_factory import real_environment
 from factory.console.management.find import As, actor_of
 from factory.console.management.show import AsJson, say, show_rows, usd
@@ -86,7 +86,7 @@ def list_models(
     )
     if rows and not is_json:
         say(
-            f"{in_words(found)}. Dollars a million tokens; a model without a price is never called: `factory price`."
+            f"{offers.in_words(found)}. Dollars a million tokens; a model without a price is never called: `factory price`."
         )
 
 
@@ -142,7 +142,9 @@ def cap_one(
     in_real_home()
     cap = None if dollars_a_month == "none" else to_microusd(dollars(dollars_a_month))
     note_own_cap(maker, cap, by=actor_of(by))
-    words = "no monthly cap that we know of" if cap is None else f"a monthly cap of ${usd(cap)} of its own"
+    words = (
+        "no monthly cap that we know of" if cap is None else f"a monthly cap of {in_words(cap)} of its own"
+    )
     say(f"{maker} has {words}.", is_json=is_json, maker=maker, own_cap_microusd=cap)
 
 
@@ -196,7 +198,7 @@ def tell(proof: Proof, *, is_json: bool) -> None:
     words = f"{proof.model} answered “{proof.said}” for ${usd(proof.cost_microusd)}."
     if not proof.model:
         words = "Its list was read; nobody was called, for none of its models has a price: `factory price`."
-    found = in_words([one for one in standings() if one.provider == proof.provider])
+    found = offers.in_words([one for one in standings() if one.provider == proof.provider])
     say(
         f"The key of {proof.provider} works. {words}\nModels: {found}.",
         is_json=is_json,
