@@ -167,7 +167,8 @@ with over as materialized (
 ), permit as (
   update work_permit set holder = null where holder in (select attempt_id from over)
 ), edge as (
-  select e.task_id, count(*) as n from over o join work_dependency e on e.depends_on_id = o.task_id
+  select e.task_id, count(*) as n from over o cross join lateral (
+    select task_id from work_dependency where depends_on_id = o.task_id offset 0) e
   group by e.task_id limit %(few)s
 ), behind as (
   select t.id, t.state as old, e.n, d.is_paused, t.open_dependencies = e.n
