@@ -49,10 +49,10 @@ def main() -> None:
     DBOS.launch()
     DBOS.start_workflow(one, "warm").get_result()
     pids = [os.getpid(), *(map(int, os.environ["BENCH_SERVERS"].split()) if sys.argv[1] == "pg" else ())]
-    for shape, workflow in (("chain", chain), ("fan", fan)):
+    for shape in measure.GOES:
         measure.clear()
         used, began = measure.cpu_s(*pids), time.time()
-        DBOS.start_workflow(workflow).get_result()
+        DBOS.start_workflow({"chain": chain, "fan": fan}[shape]).get_result()
         measure.show(ROW, shape, began=began, cpu=measure.cpu_s(*pids) - used)
 
 

@@ -4,7 +4,8 @@ Every store is as durable as it can be: PostgreSQL with fsync and synchronous co
 Edges are from the end of the last task waited for to the begin of the next one; tasks per second count from handing the
 graph over, its making included; CPU is that of all processes that took part, the servers' too. No edge of ours is
 shorter than one write the disk keeps for good: how many of those it does a second stands at the end, with the load.
-Names of rows (`python -m bench.work postgresql canvas`) run those alone. A bound that is missed is named, and the exit code is 1.
+Of several goes the quickest counts, everyone's alike. Names of rows (`python -m bench.work postgresql canvas`) run those
+alone. A bound that is missed is named, and the exit code is 1.
 """
 
 import json
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -124,6 +125,14 @@ def run_all(home: Path, *, chosen: Collection[str]) -> list[dict[str, Any]]:
     return found
 
 
+def best_of(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return of each row and shape the quickest go."""
+    goes: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for line in found:
+        goes.setdefault((line["row"], line["shape"]), []).append(line)
+    return [max(lines, key=lambda line: float(line.get("tasks_per_s", 0))) for lines in goes.values()]
+
+
 def ratios(found: list[dict[str, Any]]) -> dict[str, float]:
     """Return how the rows compare."""
     by = {(line["row"], line["shape"]): line for line in found}
@@ -172,7 +181,7 @@ def main() -> None:
     make_databases()
     home = Path(tempfile.mkdtemp(prefix="bench-work-"))
     try:
-        found, disk = run_all(home, chosen=chosen), measure.syncs_per_s(home)
+        found, disk = best_of(run_all(home, chosen=chosen)), measure.syncs_per_s(home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     sys.stdout.write(
