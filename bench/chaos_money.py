@@ -1,72 +1,49 @@
 """`make chaos-money`: random calls, kills, repeats, lies and midnights; then the ledger against the provider's own count.
 
-Threads in processes hold, call a real server that lies as it is told, and settle; a random process is killed with SIGKILL
-again and again; meanwhile caps move, switches are set, and business time is pushed over midnights and ends of months.
-Each round ends with a count: what was booked and what passed its bound must be what the provider billed, except for calls
-whose cost nobody learned, which stand at their bound. Needs about 2 GB of disk for a million calls.
+Threads in processes hold, call a real server that lies as it is told, and settle, by hand or through the gateway; a random
+process is killed with SIGKILL again and again; meanwhile caps move, switches are set, and business time is pushed over
+midnights and ends of months. Each round ends with a count: what was booked and what passed its bound must be what the provider
+billed, except for calls whose cost nobody learned, which stand at their bound. Needs about 3 GB of disk for a million calls.
 
 `python -m bench.chaos_money --calls N`: one database per run, SQLite or the PostgreSQL of FACTORY_DATABASE_URL. Exit code 1:
 a promise was broken.
 """
 
 import argparse
-import http.client
 import json
 import os
 import random
 import signal
 import sys
-import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
 
+from bench import purse  # first of all: it sets Django up
+
+# isort: split
 from django.db import connection
 from django.db.models import F, Max, QuerySet, Sum
 
-from bench import purse
+from agents.gateway.models import Call, ModelEntry
+from agents.gateway.services import sync_prices
+from bench.spender import PLAYS, PRICES, reach, spend, warm_up
 from billing.checks import ledger
-from billing.errors import BudgetExceeded, HoldSettled, SwitchSet
 from billing.models import Entry, Hold, Overage, Scope, Window
-from billing.services import (
-    capture_hold,
-    clear_switch,
-    extend_hold,
-    lose_hold,
-    open_switches,
-    place_hold,
-    release_hold,
-    set_limit,
-    set_switch,
-    settle_orphans,
-)
+from billing.services import clear_switch, open_switches, set_limit, set_switch, settle_orphans
 from core.clock import end_of_month
 from core.ids import new_id
 from core.services import advance_to, business_now
 from tests.faults.client import Faults, faulty_provider
-from tests.faults.play import Play
 
-PROCESSES, THREADS = 3, 4
+PROCESSES = 3
 ROUND = 20_000
 """Calls after which everything is counted; the provider then forgets."""
 KILL_S = (0.5, 4.0)
-MODELS = {
-    "honest": 60, "fills": 12, "mute": 5, "above": 5, "busy": 5, "broken": 4, "cut": 4, "slam": 2, "late": 3,
-}  # fmt: skip
-"""How often each kind of provider is met."""
-PLAYS = (
-    Play(where={"model": "fills"}, fills=True, times=None),
-    Play(where={"model": "mute"}, tells="nothing", times=None),
-    Play(where={"model": "above"}, usage={"completion": 3_000}, times=None),
-    Play(where={"model": "busy"}, status=429, retry_after="1", times=None),
-    Play(where={"model": "broken"}, status=500, times=None),
-    Play(where={"model": "cut"}, fault="reset", times=None),
-    Play(where={"model": "slam"}, fault="slam", times=None),
-)
 
 
 @dataclass
@@ -74,6 +51,7 @@ class Report:
     """What happened, and what was found."""
 
     calls: int = 0
+    through_gateway: int = 0
     kills: int = 0
     refused: int = 0
     repeats: int = 0
@@ -95,15 +73,21 @@ def main() -> None:
     """Run rounds until all calls were made, and say whether every promise held."""
     asked = argparse.ArgumentParser()
     asked.add_argument("--calls", type=int, default=1_000_000)
+    asked.add_argument("--minutes", type=float, default=24 * 60.0, help="no further round after so long")
     asked.add_argument("--seed", type=int, default=int(time.time()))
     told = asked.parse_args()
     dice, report, began = random.Random(told.seed), Report(), time.monotonic()  # noqa: S311 (dice of a test)
     purse.fresh_ground()
+    sync_prices()
+    ModelEntry.objects.exclude(provider="openai").update(is_enabled=False)
     listed = Path(os.environ["FACTORY_HOME"]) / "unknown.jsonl"
     with faulty_provider() as faults, listed.open("w") as unknown:
-        while report.calls < told.calls:
+        reach(faults.url)
+        warm_up(purse.open_payers(agents=1, products=1, tasks=1, name="warm"), faults.url)
+        while report.calls < told.calls and time.monotonic() - began < told.minutes * 60:
             faults.reset()
             faults.plan(*PLAYS)
+            faults.price(PRICES)
             since = new_id()
             _round(min(ROUND, told.calls - report.calls), faults, dice, report)
             _count(faults, since, report, unknown)
@@ -153,7 +137,7 @@ def _round(calls: int, faults: Faults, dice: random.Random, report: Report) -> N
 
 def _child(payers: purse.Payers, url: str, *, seed: int) -> Child:
     out, into = os.pipe()
-    pid = purse.fork(lambda: _spend(payers, url, seed=seed, into=into))
+    pid = purse.fork(lambda: spend(payers, url, seed=seed, into=into))
     os.close(into)
     os.set_blocking(out, False)
     return Child(pid, out)
@@ -204,102 +188,12 @@ def _stir(payers: purse.Payers, dice: random.Random, report: Report, *, calls: i
     report.most_of_a_cap = max(report.most_of_a_cap, float(full))
 
 
-# ── Spenders ──────────────────────────────────────────────────────────────────────────────────────
-def _spend(payers: purse.Payers, url: str, *, seed: int, into: int) -> None:
-    """Spend in several threads until somebody kills us."""
-    for number in range(THREADS):
-        spender = Spender(payers, url, random.Random(seed + number), into)  # noqa: S311 (dice of a test)
-        threading.Thread(target=spender.work, daemon=True).start()
-    signal.pause()
-
-
-@dataclass
-class Spender:
-    """Makes one random call after the other."""
-
-    payers: purse.Payers
-    url: str
-    dice: random.Random
-    into: int
-
-    def work(self) -> None:
-        """Spend for ever."""
-        line = purse.Line(self.url, wait_s=10)
-        while True:
-            try:
-                said = self._call(line)
-            except Exception as error:  # noqa: BLE001 (outermost loop: whatever it is, it is a finding)
-                sys.stderr.write(f"{type(error).__name__}: {error}\n")
-                said = b"!"
-            os.write(self.into, said)
-
-    def _call(self, line: purse.Line) -> bytes:
-        call_id, model = new_id(), self.dice.choices(list(MODELS), list(MODELS.values()))[0]
-        room = self.dice.randrange(5, 60)
-        if not self._hold(call_id, model, bound=purse.bound_of(room)):
-            return b"r"
-        repeats = b""
-        if self.dice.random() < 0.03:  # the same call comes again, with another bound: the first one counts
-            repeats = b"2" if self._hold(call_id, model, bound=7) else b""
-        if self.dice.random() < 0.03:
-            self._extend(call_id)
-        try:
-            status, said = line.ask(tag=str(call_id), model=model, max_tokens=room)
-        except (OSError, http.client.HTTPException, ValueError):
-            lose_hold(call_id, facts={"why": "no whole answer", "asked": model})
-            return repeats + b"."
-        self._settle(call_id, model, status=status, cost=purse.cost_of(said))
-        return repeats + b"."
-
-    def _hold(self, call_id: UUID, model: str, *, bound: int) -> bool:
-        payers, dice = self.payers, self.dice
-        try:
-            place_hold(
-                scopes=[dice.choice(payers.agents), dice.choice(payers.products), dice.choice(payers.tasks)], tier="mid",
-                bound_microusd=bound, call_id=call_id, provider="northlight", model=model,
-            )  # fmt: skip
-        except (BudgetExceeded, SwitchSet):
-            time.sleep(0.001)
-            return False
-        return True
-
-    def _extend(self, call_id: UUID) -> None:
-        try:
-            extend_hold(call_id, more_microusd=self.dice.randrange(0, 300))
-        except (BudgetExceeded, SwitchSet):
-            return
-
-    def _settle(self, call_id: UUID, model: str, *, status: int, cost: int | None) -> None:
-        facts = {"asked": model}
-        if status == 429:
-            release_hold(call_id)
-        elif status != 200 or cost is None:
-            lose_hold(call_id, facts=facts)
-        else:
-            if model == "late":  # the bill comes after it was given up as lost
-                lose_hold(call_id, facts=facts)
-            capture_hold(call_id, cost_microusd=cost, facts=facts)
-            if self.dice.random() < 0.05:
-                self._settle_again(call_id, cost)
-
-    def _settle_again(self, call_id: UUID, cost: int) -> None:
-        """What is settled stays, whatever comes after it."""
-        try:
-            self.dice.choice((
-                lambda: capture_hold(call_id, cost_microusd=cost * 3), lambda: release_hold(call_id), lambda: lose_hold(call_id)
-            ))()  # fmt: skip
-        except HoldSettled:
-            return
-
-
 # ── The count ─────────────────────────────────────────────────────────────────────────────────────
 def _count(faults: Faults, since: UUID, report: Report, unknown: TextIO) -> None:
     """Compare every call of a round, all calls after `since`, with what the provider remembers of it."""
     time.sleep(0.3)  # what was on its way when its sender was killed still arrives
     settle_orphans(is_dead=lambda _: True)
-    billed: Counter[str] = Counter()
-    for call in faults.calls():
-        billed[call["tag"]] += call["billed_microusd"]
+    billed = _billed(faults, since, report)
     booked = Counter(dict(_sums(Entry.objects.filter(call_id__gt=since), "amount_microusd")))
     excess = Counter(dict(_sums(Overage.objects.filter(call_id__gt=since), "excess_microusd")))
     holds = {str(hold.call_id): hold for hold in Hold.objects.filter(call_id__gt=since)}
@@ -324,6 +218,20 @@ def _count(faults: Faults, since: UUID, report: Report, unknown: TextIO) -> None
     report.holds_left = Hold.objects.open().count()
 
 
+def _billed(faults: Faults, since: UUID, report: Report) -> Counter[str]:
+    """Return what the provider billed for each call; the tries of one question come to it in the order of their rows."""
+    tries: defaultdict[str, list[str]] = defaultdict(list)
+    rows = Call.objects.filter(id__gt=since).order_by("id").values_list("assignment_id", "id")
+    for question, call in rows:
+        tries[str(question)].append(str(call))
+    report.through_gateway += len(rows)
+    billed: Counter[str] = Counter()
+    for seen in faults.calls():
+        mine = tries.get(seen["tag"])
+        billed[mine.pop(0) if mine else seen["tag"]] += seen["billed_microusd"]
+    return billed
+
+
 def _sums(rows: QuerySet[Any], column: str) -> list[tuple[str, int]]:
     return [
         (str(call), total) for call, total in rows.values_list("call_id").annotate(Sum(column)).order_by()
@@ -332,16 +240,20 @@ def _sums(rows: QuerySet[Any], column: str) -> list[tuple[str, int]]:
 
 WEIGH = """
 select count(*) from billing_window w left join (
-  select p.window_id, sum(e.amount_microusd) as total from billing_holdpart p join billing_hold h on h.id = p.hold_id
-  join billing_entry e on e.call_id = h.call_id group by p.window_id) t on t.window_id = w.id
+  select p.window_id, sum(e.amount_microusd) as total from ({parts}) p join billing_entry e on e.call_id = p.call_id group by p.window_id
+) t on t.window_id = w.id
 where w.held_microusd <> 0 or w.spent_microusd <> coalesce(t.total, 0) or w.spent_microusd > w.amount_microusd
 """
+PARTS = {
+    "sqlite": "select h.call_id, one.value as window_id from billing_hold h, json_each(h.windows) one",
+    "postgresql": "select h.call_id, one::uuid as window_id from billing_hold h, jsonb_array_elements_text(h.windows) one",
+}
 
 
 def _weigh(report: Report) -> None:
     """Every window must say what the entries of the holds that stand in it say, and the sums of hours the same."""
     with connection.cursor() as cursor:
-        cursor.execute(WEIGH)
+        cursor.execute(WEIGH.format(parts=PARTS[connection.vendor]))
         wrong = cursor.fetchone()[0]
     if wrong:
         report.broken.append(f"{wrong} windows say something else than their entries")
@@ -361,7 +273,7 @@ def _tell(report: Report, *, seed: int, seconds: float, listed: Path) -> None:
         )
     database = connection.vendor
     _say(f"""
-{database}: {report.calls} calls in {report.rounds} rounds, {seconds:.0f} s, seed {seed}
+{database}: {report.calls} calls ({report.through_gateway} through the gateway) in {report.rounds} rounds, {seconds:.0f} s, seed {seed}
   kills {report.kills} · refused {report.refused} · repeated {report.repeats} · caps moved {report.moved_caps} · switches set {report.switches} · midnights {report.midnights}
   max((spent + held) / cap)   {report.most_of_a_cap:.6f}
   holds left                  {report.holds_left}

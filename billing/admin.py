@@ -6,7 +6,6 @@ from billing.models import (
     CostHour,
     Entry,
     Hold,
-    HoldPart,
     Limit,
     MoneyAlert,
     Overage,
@@ -79,16 +78,6 @@ class HoldAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state", "placed_at")
     search_fields = ("call_id", "owner", "correlation_id")
-
-
-@admin.register(HoldPart)
-class HoldPartAdmin(ReadOnlyAdmin):
-    """In which windows each of them stands."""
-
-    list_display = ("hold", "window")
-    list_filter = ("hold__state",)
-    list_select_related = ("hold", "window__scope")
-    search_fields = ("hold__call_id", "window__scope__label")
 
 
 @admin.register(RaiseAsked)

@@ -1,6 +1,6 @@
 """What the rows of money can do in one step, in either kind of database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,11 +47,12 @@ class Wish:
 
 @dataclass(frozen=True)
 class Placed:
-    """How a wish ended; `payer` and `agent` are known when it is held."""
+    """How a wish ended; the rest is known when it is held."""
 
     verdict: Verdict
     payer_id: UUID | None = None
     agent: str = ""
+    windows: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ class Windows(Protocol):
 
     def place(self, wish: Wish) -> Placed:
         """Hold the bound in every window that counts, or in none."""
+
+    def lock(self) -> None:
+        """Let nobody else move money until the caller's transaction ends."""
 
     def settling(self) -> AbstractContextManager[None]:
         """Return a transaction for a settlement that the disk need not have yet, unless the caller has one of his own.

@@ -1,7 +1,7 @@
 """Whose money it is, what may be spent, what is held, what was spent and what came in."""
 
 from billing.models.alerts import MoneyAlert, MoneyAlertQuerySet
-from billing.models.holds import Hold, HoldPart, HoldQuerySet
+from billing.models.holds import Hold, HoldQuerySet
 from billing.models.ledger import (
     CostHour,
     CostHourQuerySet,
@@ -15,7 +15,7 @@ from billing.models.scopes import Limit, Period, RaiseAsked, Scope, Window, Wind
 from billing.models.switches import Pace, Switch, SwitchQuerySet
 
 __all__ = [
-    "CostHour", "CostHourQuerySet", "Entry", "EntryQuerySet", "Hold", "HoldPart", "HoldQuerySet", "Limit", "MoneyAlert",
+    "CostHour", "CostHourQuerySet", "Entry", "EntryQuerySet", "Hold", "HoldQuerySet", "Limit", "MoneyAlert",
     "MoneyAlertQuerySet", "Overage", "Pace", "Period", "RaiseAsked", "RevenueEvent", "RevenueQuerySet", "Scope", "Switch",
     "SwitchQuerySet", "Window", "WindowQuerySet",
 ]  # fmt: skip

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 
-from billing.models.scopes import Scope, Window
+from billing.models.scopes import Scope
 from core.ids import new_id
 
 
@@ -53,7 +53,11 @@ class Hold(models.Model):
     expires_at = models.DateTimeField(help_text="Machine time.")
     placed_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
     settled_at = models.DateTimeField(null=True, help_text="Machine time.")
-    windows = models.ManyToManyField(Window, through="HoldPart", related_name="holds")
+    windows = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text="Ids of the windows it stands in, past midnight too.",
+    )
 
     objects = HoldQuerySet.as_manager()
 
@@ -70,18 +74,3 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return f"hold of call {self.call_id}: {self.state}"
-
-
-class HoldPart(models.Model):
-    """One window a hold stands in; it belongs there past midnight too."""
-
-    hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="parts", db_index=False)
-    window = models.ForeignKey(Window, on_delete=models.PROTECT, related_name="parts", db_index=False)
-
-    class Meta:
-        """A hold stands in a window once."""
-
-        constraints = [models.UniqueConstraint(name="one_part_per_window", fields=["hold", "window"])]
-
-    def __str__(self) -> str:
-        return f"{self.hold} in {self.window}"

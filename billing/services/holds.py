@@ -28,7 +28,7 @@ from core.services import business_now, publish
 
 _HOLD: Final = (
     "id", "call_id", "bound_microusd", "state", "owner", "correlation_id", "payer_id", "agent", "provider", "model",
-    "expires_at", "placed_at", "settled_at",
+    "expires_at", "placed_at", "settled_at", "windows",
 )  # fmt: skip
 _ENTRY: Final = (
     "id", "scope_id", "kind", "ref", "amount_microusd", "is_lost", "at", "call_id", "agent", "correlation_id", "mode", "facts"
@@ -126,7 +126,7 @@ def _hold_of(wish: Wish, placed: Placed) -> Hold:
     """Return the row that another statement wrote, as if it had been read."""
     columns = (
         wish.hold_id, wish.call_id, wish.bound_microusd, Hold.State.HELD.value, wish.owner, wish.correlation_id,
-        placed.payer_id, placed.agent, wish.provider, wish.model, wish.expires_at, wish.now, None,
+        placed.payer_id, placed.agent, wish.provider, wish.model, wish.expires_at, wish.now, None, [*placed.windows],
     )  # fmt: skip
     return Hold.from_db(DEFAULT_DB_ALIAS, _HOLD, columns)
 
@@ -148,16 +148,17 @@ def extend_hold(call_id: UUID, *, more_microusd: int) -> Hold:
     """
     if more_microusd < 0:
         raise BadArguments(more_microusd=more_microusd)
+    the_windows().lock()
     hold = _find(call_id)
-    ids = _lock(hold)
-    scopes = tuple(Scope.objects.filter(windows__in=ids).values_list("id", flat=True).distinct())
+    scopes = tuple(Scope.objects.filter(windows__in=hold.windows).values_list("id", flat=True).distinct())
     require_open(scopes, provider=hold.provider, model=hold.model)
     more = {"bound_microusd": F("bound_microusd") + more_microusd}
     if not Hold.objects.open().filter(id=hold.id).update(**more):
         raise HoldSettled(call=call_id)
-    room = Window.objects.filter(id__in=ids).with_room_for(more_microusd)
-    if room.update(held_microusd=F("held_microusd") + more_microusd) != len(ids):
-        raise short_of(Window.objects.filter(id__in=ids), more_microusd)
+    windows = Window.objects.filter(id__in=hold.windows)
+    held = F("held_microusd") + more_microusd
+    if windows.with_room_for(more_microusd).update(held_microusd=held) != len(hold.windows):
+        raise short_of(windows, more_microusd)
     hold.refresh_from_db()
     return hold
 
@@ -222,9 +223,9 @@ def release_hold(call_id: UUID) -> None:
 
 def _find_free(hold: Hold) -> None:
     """Take back what was booked for a lost call that turned out to be free."""
-    windows = _lock(hold)
+    the_windows().lock()
     if _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.RELEASED):
-        _give_back(windows, hold.bound_microusd)
+        _give_back(hold, hold.bound_microusd)
         _book_more(hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts={"why": "it was free"})
 
 
@@ -287,13 +288,13 @@ def _entry_of(bill: Bill, settled: Settled) -> Entry:
 
 def _correct(call_id: UUID, bill: Bill) -> Entry:
     """Replace the bound of a lost hold by what the call really cost."""
+    the_windows().lock()
     hold = _find(call_id)
-    ids = _lock(hold)
     if not _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.CAPTURED):
         return _first_entry(hold)
     asked = max(0, bill.cost_microusd or 0)
     cost = min(asked, hold.bound_microusd)
-    _give_back(ids, hold.bound_microusd - cost)
+    _give_back(hold, hold.bound_microusd - cost)
     _book_more(
         hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts=bill.facts, agent=bill.agent
     )
@@ -310,19 +311,13 @@ def _find(call_id: UUID) -> Hold:
     return hold
 
 
-def _lock(hold: Hold) -> list[UUID]:
-    """Take the hold's windows in one order, so that two calls never wait for each other; return their ids."""
-    windows = Window.objects.select_for_update().filter(parts__hold=hold).order_by("id")
-    return list(windows.values_list("id", flat=True))
-
-
 def _claim(hold: Hold, *, old: str, new: str) -> bool:
     mine = Hold.objects.filter(id=hold.id, state=old)
     return mine.update(state=new, settled_at=timezone.now()) == 1
 
 
-def _give_back(windows: Sequence[UUID], amount_microusd: int) -> None:
-    Window.objects.filter(id__in=windows).update(spent_microusd=F("spent_microusd") - amount_microusd)
+def _give_back(hold: Hold, amount_microusd: int) -> None:
+    Window.objects.filter(id__in=hold.windows).update(spent_microusd=F("spent_microusd") - amount_microusd)
 
 
 def _first_entry(hold: Hold) -> Entry:

@@ -8,6 +8,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from billing.adapters.limits import start_caps, table_row
+from billing.adapters.windows import the_windows
 from billing.errors import (
     CeilingPassed,
     ConfirmAgain,
@@ -56,12 +57,13 @@ def set_limit(  # noqa: PLR0913 (what a limit says)
         "cap_microusd": cap_microusd, "until": until, "returns_to_microusd": returns_to_microusd, "set_by": by[:80],
         "why": why[:300],
     }  # fmt: skip
+    windows = Window.objects.filter(scope=scope, period=period)
+    if windows.exists():  # before the limit: who opens windows may move money already
+        the_windows().lock()
     limit, _ = Limit.objects.update_or_create(scope=scope, period=period, defaults=said)
     committed = F("spent_microusd") + F("held_microusd")
     cap = Value(cap_microusd, output_field=BigIntegerField())
-    Window.objects.at(business_now()).filter(scope=scope, period=period).update(
-        cap_microusd=cap_microusd, amount_microusd=Greatest(cap, committed)
-    )
+    windows.at(business_now()).update(cap_microusd=cap_microusd, amount_microusd=Greatest(cap, committed))
     audit(
         actor=by,
         verb="billing.set_limit",

@@ -158,6 +158,10 @@ class Midnight:
             self.clock.shift(1)
         return placed
 
+    def lock(self) -> None:
+        """Lock as ever."""
+        self.windows.lock()
+
     def settling(self) -> AbstractContextManager[None]:
         """Begin as ever."""
         return self.windows.settling()

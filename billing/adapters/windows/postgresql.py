@@ -1,6 +1,6 @@
-"""The rows of money in PostgreSQL: lock the windows in one order, then decide on what they hold now; both travel together."""
+"""The rows of money in PostgreSQL: wait for who moves money now, then decide on what the rows hold; both travel together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -24,87 +24,91 @@ from billing.adapters.windows.words import (
 )
 from billing.ports import Bill, Placed, Settled, Verdict, Wish
 
+_ONE_BY_ONE: Final = int.from_bytes(b"money")
+LOCK: Final = f"select pg_advisory_xact_lock({_ONE_BY_ONE})"
+LOCK_AND_RELAX: Final = (
+    f"select pg_advisory_xact_lock({_ONE_BY_ONE}), set_config('synchronous_commit', 'off', true)"
+)
+"""Who moves money waits for whoever moves it now; the second one's transaction does not wait for the disk at its end."""
+FLUSH: Final = (
+    "select pg_logical_emit_message(true, 'hold', '') from billing_hold where call_id = %(call)s::uuid"
+)
+"""A transaction of one word: at its end everything committed before it is on the disk."""
+
 GROUND: Final = """
 ground as materialized (
   select coalesce(max(clock_offset_ms), 0) * interval '1 ms' as ahead, coalesce(bool_or(stopped_at is not null), false) as is_stopped,
     coalesce(max(mode), 'rehearsal') as mode
   from core_installation
 )"""
-PAYERS: Final = f"""
-with {GROUND}, asked as (select unnest(%(scopes)s::uuid[]) as id
-), payer as materialized (
-  select id from asked
-  union select s.parent_id from asked a join billing_scope s on s.id = a.id where s.parent_id is not null
-  union select id from billing_scope where kind = 'factory' and ref = 'factory'
-  union select id from billing_scope where kind = 'tier' and ref = %(tier)s::text
-), start as materialized (
+PLACE: Final = f"""
+with {GROUND}, start as materialized (
   select date_trunc('day', %(now)s::timestamptz + ahead, 'UTC') as day, date_trunc('month', %(now)s::timestamptz + ahead, 'UTC') as month,
     'epoch'::timestamptz as always from ground
-)"""
-_HERE: Final = """w.scope_id = l.scope_id and w.period = l.period
-  and w.starts_at = case l.period when 'day' then t.day when 'month' then t.month else t.always end"""
-LOCK: Final = f"""
-{PAYERS}
-select w.id from payer p join billing_limit l on l.scope_id = p.id cross join start t join billing_window w on {_HERE}
-order by w.id for update of w
-"""
-PLACE: Final = f"""
-{PAYERS}, here as materialized (
+), asked as materialized (
+  select s.id, s.kind, s.ref, s.parent_id from unnest(%(scopes)s::uuid[]) a(id) join billing_scope s on s.id = a.id
+), payer as materialized (
+  select id, kind, ref from asked
+  union select s.id, s.kind, s.ref from asked a join billing_scope s on s.id = a.parent_id
+  union select id, kind, ref from billing_scope where kind = 'factory' and ref = 'factory'
+  union select id, kind, ref from billing_scope where kind = 'tier' and ref = %(tier)s::text
+), here as materialized (
   select s.id, s.kind, s.ref, coalesce({PAYER_RANK}, 9) as rank, l.period, l.cap_microusd as cap, w.id as window_id,
     w.cap_microusd - w.spent_microusd - w.held_microusd as free, w.held_microusd as held
-  from payer p join billing_scope s on s.id = p.id cross join start t
-  left join billing_limit l on l.scope_id = s.id left join billing_window w on {_HERE}
+  from payer s cross join start t left join billing_limit l on l.scope_id = s.id
+  left join billing_window w on w.scope_id = l.scope_id and w.period = l.period
+    and w.starts_at = case l.period when 'day' then t.day when 'month' then t.month else t.always end
 ), shut as materialized (
   select kind, ref from billing_switch where cleared_at is null and (until is null or until > %(now)s::timestamptz)
+), seen as materialized (
+  select bool_or(period = 'call' and cap < %(bound)s::bigint) as is_above_call, bool_or(kind = 'factory' and ref = 'factory') as has_factory,
+    bool_or(kind = 'tier') as has_tier, bool_or(period <> 'call' and window_id is null) as is_unopened,
+    bool_or(kind = 'factory' and period = 'day') as has_day, bool_or(free < %(bound)s::bigint) as is_short,
+    (array_agg(id order by rank) filter (where window_id is not null))[1] as payer_id, coalesce(max(ref) filter (where kind = 'agent'), '') as agent,
+    array_agg(window_id) filter (where window_id is not null) as windows
+  from here
 ), decided as materialized (
   select case
     when exists (select 1 from billing_hold h where h.call_id = %(call)s::uuid) then 'repeated'
-    when exists (select 1 from asked a where not exists (select 1 from here h where h.id = a.id)) then 'unknown'
+    when (select count(*) from asked) < cardinality(%(scopes)s::uuid[]) then 'unknown'
     when (select is_stopped from ground) or exists (
       select 1 from shut x where (x.kind, x.ref) in (('provider', %(provider)s::text), ('model', %(wire)s::text))
         or exists (select 1 from here h where h.kind = x.kind and h.ref = x.ref)) then 'shut'
-    when exists (select 1 from here h where h.period = 'call' and h.cap < %(bound)s::bigint) then 'above_call'
-    when not exists (select 1 from here h where h.kind = 'factory' and h.ref = 'factory')
-      or (%(tier)s::text <> '' and not exists (select 1 from here h where h.kind = 'tier'))
-      or exists (select 1 from here h where h.period <> 'call' and h.window_id is null) then 'unopened'
-    when not exists (select 1 from here h where h.kind = 'factory' and h.period = 'day') then 'unreadable'
-    when exists (select 1 from here h join shut x on x.kind = 'throttle' and x.ref = h.ref
-      where h.kind in ('factory', 'agent') and h.held > 0) then 'narrow'
-    when exists (select 1 from here h where h.window_id is not null and h.free < %(bound)s::bigint) then 'short'
-    else 'held' end as verdict,
-    (select h.id from here h where h.window_id is not null order by h.rank limit 1) as payer_id,
-    coalesce((select h.ref from here h where h.kind = 'agent' limit 1), '') as agent
+    when is_above_call then 'above_call'
+    when has_factory is not true or (%(tier)s::text <> '' and has_tier is not true) or is_unopened then 'unopened'
+    when has_day is not true then 'unreadable'
+    when exists (select 1 from shut x join here h on h.ref = x.ref
+      where x.kind = 'throttle' and h.kind in ('factory', 'agent') and h.held > 0) then 'narrow'
+    when is_short then 'short'
+    else 'held' end as verdict, payer_id, agent, windows
+  from seen
 ), hold as (
   insert into {HOLD}
-  select %(hold)s::uuid, %(call)s::uuid, %(bound)s::bigint, 'held', %(owner)s::text, %(story)s::uuid, payer_id, agent, %(provider)s::text, %(model)s::text, %(expires_at)s::timestamptz, %(now)s::timestamptz
-  from decided where verdict = 'held' on conflict (call_id) do nothing returning id
+  select %(hold)s::uuid, %(call)s::uuid, %(bound)s::bigint, 'held', %(owner)s::text, %(story)s::uuid, payer_id, agent, %(provider)s::text, %(model)s::text,
+    %(expires_at)s::timestamptz, %(now)s::timestamptz, to_jsonb(windows)
+  from decided where verdict = 'held'
 ), taken as (
-  update billing_window w set held_microusd = w.held_microusd + %(bound)s::bigint from here h, hold where w.id = h.window_id
-), part as (
-  insert into billing_holdpart (hold_id, window_id)
-  select hold.id, h.window_id from here h, hold where h.window_id is not null
+  update billing_window w set held_microusd = w.held_microusd + %(bound)s::bigint from decided d where d.verdict = 'held' and w.id = any(d.windows)
 )
-select case when verdict = 'held' and not exists (select 1 from hold) then 'repeated' else verdict end, payer_id, agent from decided
+select verdict, payer_id, agent, to_json(windows) from decided
 """
 
-LOCK_HELD: Final = """
-select w.id from billing_hold h join billing_holdpart p on p.hold_id = h.id join billing_window w on w.id = p.window_id
-where h.call_id = %(call)s::uuid order by w.id for update of w
-"""
 SETTLE: Final = f"""
 with {GROUND}, claimed as (
-  update billing_hold h set state = %(state)s::text, settled_at = %(now)s::timestamptz where h.call_id = %(call)s::uuid and h.state = 'held'
-  returning h.id, h.bound_microusd, h.agent, h.correlation_id, coalesce(h.payer_id, (
-    select s.id from billing_holdpart p join billing_window w on w.id = p.window_id join billing_scope s on s.id = w.scope_id
-    where p.hold_id = h.id order by coalesce({PAYER_RANK}, 9) limit 1)) as payer_id
+  update billing_hold h set state = %(state)s::text, settled_at = %(now)s::timestamptz where h.call_id = %(call)s::uuid and h.state = %(held)s::text
+  returning h.bound_microusd, h.agent, h.correlation_id, h.payer_id,
+    (select array_agg(one::uuid) from jsonb_array_elements_text(h.windows) as one) as windows
 ), bill as materialized (
-  select c.id, c.bound_microusd as bound, c.payer_id, g.mode, %(now)s::timestamptz + g.ahead as at,
+  select c.bound_microusd as bound, c.windows, g.mode, %(now)s::timestamptz + g.ahead as at,
     case when %(state)s::text = 'released' then 0 else least(coalesce(%(cost)s::bigint, c.bound_microusd), c.bound_microusd) end as cost,
-    case when %(agent)s::text = '' then c.agent else %(agent)s::text end as agent, coalesce(%(story)s::uuid, c.correlation_id) as story
+    case when %(agent)s::text = '' then c.agent else %(agent)s::text end as agent, coalesce(%(story)s::uuid, c.correlation_id) as story,
+    coalesce(c.payer_id, (
+      select s.id from billing_window w join billing_scope s on s.id = w.scope_id where w.id = any(c.windows)
+      order by coalesce({PAYER_RANK}, 9) limit 1)) as payer_id
   from claimed c cross join ground g
 ), moved as (
   update billing_window w set held_microusd = w.held_microusd - b.bound, spent_microusd = w.spent_microusd + b.cost
-  from bill b join billing_holdpart p on p.hold_id = b.id where w.id = p.window_id
+  from bill b where w.id = any(b.windows)
 ), booked as materialized (
   select b.*, (b.at at time zone 'UTC')::date as day, extract(hour from b.at at time zone 'UTC')::smallint as hour
   from bill b where %(state)s::text <> 'released'
@@ -121,11 +125,10 @@ with {GROUND}, claimed as (
   insert into {OVERAGE}
   select %(overage)s::uuid, %(call)s::uuid, payer_id, bound, %(cost)s::bigint - bound, at, %(facts)s from booked where %(cost)s::bigint > bound
 ), spender as materialized (
-  select distinct s.id, s.kind, s.ref, b.cost from bill b join billing_holdpart p on p.hold_id = b.id
-  join billing_window w on w.id = p.window_id join billing_scope s on s.id = w.scope_id
-  where s.kind in ('agent', 'factory') and b.cost > 0
+  select distinct s.id, s.kind, s.ref, b.cost from bill b join billing_window w on w.id = any(b.windows)
+  join billing_scope s on s.id = w.scope_id where s.kind in ('agent', 'factory') and b.cost > 0
 ), pace as (
-  insert into {PACE} select id, %(slot)s::bigint, cost from spender order by kind, id {ADD_TO_PACE} returning scope_id, amount_microusd
+  insert into {PACE} select id, %(slot)s::bigint, cost from spender {ADD_TO_PACE} returning scope_id, amount_microusd
 )
 select b.bound, b.cost, b.payer_id, b.agent, b.story, b.mode, b.at, (
   select json_agg(json_build_array(s.kind, s.ref, n.amount_microusd + coalesce((
@@ -136,13 +139,16 @@ from bill b
 """
 
 
-RELAX: Final = "select set_config('synchronous_commit', 'off', true)"
 _may_wait: ContextVar[bool] = ContextVar("may_wait", default=True)
 """Whether the end of the running transaction waits for the disk."""
 
 
 class PostgresWindows:
-    """Windows are locked in one order, so two calls never wait for each other; the second statement sees what the first waited for."""
+    """One moves money at a time, until his transaction ends: nobody waits in a circle, and who waited sees what the other wrote.
+
+    A hold of its own transaction lets the next one in before it is on the disk, and returns when it is: many wait for one
+    write. Who came in meanwhile found less room than there is if the power goes, never more.
+    """
 
     def place(self, wish: Wish) -> Placed:
         """Hold the bound in every window that counts, or in none."""
@@ -151,8 +157,21 @@ class PostgresWindows:
             "owner": wish.owner, "story": wish.correlation_id, "now": wish.now, "expires_at": wish.expires_at,
             "provider": wish.provider, "model": wish.model, "wire": f"{wish.provider}/{wish.model}", "tier": wish.tier,
         }  # fmt: skip
-        verdict, payer_id, agent = _locked(LOCK, PLACE, facts)[0]
-        return Placed(Verdict(verdict), payer_id=payer_id, agent=agent)
+        with _connected() as raw, psycopg.Cursor(raw) as cursor:
+            with raw.pipeline() as pipeline:
+                is_alone = raw.autocommit
+                raw.execute(LOCK_AND_RELAX if is_alone else LOCK, prepare=True)
+                cursor.execute(PLACE, facts, prepare=True)
+                if is_alone:
+                    pipeline.sync()
+                    raw.execute(FLUSH, {"call": wish.call_id}, prepare=True)
+            verdict, payer_id, agent, windows = cursor.fetchall()[0]
+        return Placed(Verdict(verdict), payer_id=payer_id, agent=agent, windows=windows or ())
+
+    def lock(self) -> None:
+        """Let nobody else move money until the caller's transaction ends."""
+        with _connected() as raw:
+            raw.execute(LOCK, prepare=True)
 
     @contextmanager
     def settling(self) -> Iterator[None]:
@@ -170,13 +189,17 @@ class PostgresWindows:
     def settle(self, bill: Bill) -> Settled | None:
         """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
         facts = {
-            "call": bill.call_id, "state": bill.state, "now": bill.now, "entry": bill.entry_id, "overage": bill.overage_id,
+            "call": bill.call_id, "held": "held", "state": bill.state, "now": bill.now, "entry": bill.entry_id, "overage": bill.overage_id,
             "cost": None if bill.cost_microusd is None else max(0, bill.cost_microusd), "agent": bill.agent,
             "story": bill.correlation_id, "facts": Jsonb(dict(bill.facts)), "ref": f"call:{bill.call_id}",
             "is_lost": bill.cost_microusd is None, "item": str(bill.facts.get("asked", ""))[:80],
             "slot": int(bill.now.timestamp()) // SLOT_S,
         }  # fmt: skip
-        rows = _locked(LOCK_HELD, SETTLE, facts)
+        with _connected() as raw, psycopg.Cursor(raw) as cursor:
+            with raw.pipeline():
+                raw.execute(LOCK if _may_wait.get() else LOCK_AND_RELAX, prepare=True)
+                cursor.execute(SETTLE, facts, prepare=True)
+            rows = cursor.fetchall()
         if not rows:
             return None
         bound, cost, payer_id, agent, story, mode, at, pace = rows[0]
@@ -190,17 +213,6 @@ class PostgresWindows:
             at=at,
             pace={(kind, ref): int(total) for kind, ref, total in pace or ()},
         )
-
-
-def _locked(lock: str, statement: str, facts: Mapping[str, Any]) -> list[Any]:
-    """Run both in one round trip: without a transaction of the caller they are one of their own."""
-    with _connected() as raw, psycopg.Cursor(raw) as first, psycopg.Cursor(raw) as second:
-        with raw.pipeline():
-            if not _may_wait.get():
-                raw.execute(RELAX, prepare=True)
-            first.execute(lock, facts, prepare=True)
-            second.execute(statement, facts, prepare=True)
-        return second.fetchall()
 
 
 @contextmanager

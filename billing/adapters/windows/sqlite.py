@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -34,8 +35,8 @@ with payer(id) as (
   union select s.parent_id from json_each(:scopes) a join billing_scope s on s.id = a.value where s.parent_id is not null
   union select id from billing_scope where kind = 'factory' and ref = 'factory'
   union select id from billing_scope where kind = 'tier' and ref = :tier)
-select s.id, s.kind, s.ref, coalesce({PAYER_RANK}, 9) as rank, l.period, l.cap_microusd, w.id, w.cap_microusd - w.spent_microusd - w.held_microusd,
-  w.held_microusd
+select s.id, s.kind, s.ref, coalesce({PAYER_RANK}, 9) as rank, l.period, l.cap_microusd, w.id as window,
+  w.cap_microusd - w.spent_microusd - w.held_microusd, w.held_microusd
 from payer p join billing_scope s on s.id = p.id
 left join billing_limit l on l.scope_id = s.id
 left join billing_window w on w.scope_id = s.id and w.period = l.period
@@ -50,22 +51,21 @@ where id in (select value from json_each(:ids)) and :n = (
   select count(*) from billing_window w where w.id in (select value from json_each(:ids))
     and w.cap_microusd >= w.spent_microusd + w.held_microusd + :bound)
 """
-PLACE: Final = f"insert into {HOLD} values (?, ?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?)"
-PART: Final = "insert into billing_holdpart (hold_id, window_id) values (?, ?)"
+PLACE: Final = f"insert into {HOLD} values (?, ?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 CLAIM: Final = f"""
 update billing_hold set state = ?, settled_at = ? where call_id = ? and state = 'held'
-returning id, bound_microusd, agent, correlation_id, coalesce(payer_id, (
-  select s.id from billing_holdpart p join billing_window w on w.id = p.window_id join billing_scope s on s.id = w.scope_id
-  where p.hold_id = billing_hold.id order by coalesce({PAYER_RANK}, 9) limit 1))
+returning windows, bound_microusd, agent, correlation_id, coalesce(payer_id, (
+  select s.id from json_each(windows) p join billing_window w on w.id = p.value join billing_scope s on s.id = w.scope_id
+  order by coalesce({PAYER_RANK}, 9) limit 1))
 """
 SPENDERS: Final = """
-select distinct s.id, s.kind, s.ref from billing_holdpart p join billing_window w on w.id = p.window_id
-join billing_scope s on s.id = w.scope_id where p.hold_id = ? and s.kind in ('agent', 'factory')
+select distinct s.id, s.kind, s.ref from json_each(?) p join billing_window w on w.id = p.value
+join billing_scope s on s.id = w.scope_id where s.kind in ('agent', 'factory')
 """
 MOVE: Final = """
 update billing_window set held_microusd = held_microusd - ?, spent_microusd = spent_microusd + ?
-where id in (select window_id from billing_holdpart where hold_id = ?)
+where id in (select value from json_each(?))
 """
 BOOK: Final = f"insert into {ENTRY} values (?, ?, 'model_call', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 EXCEED: Final = f"insert into {OVERAGE} values (?, ?, ?, ?, ?, ?, ?)"
@@ -93,6 +93,9 @@ class _Row(NamedTuple):
     held: int | None
 
 
+_RANK: Final = attrgetter("rank")
+
+
 class SqliteWindows:
     """One writer at a time, so every step sees what the one before it wrote."""
 
@@ -100,6 +103,9 @@ class SqliteWindows:
         """Hold the bound in every window that counts, or in none."""
         with _begun() as raw:
             return _place(raw, wish)
+
+    def lock(self) -> None:
+        """Let nobody else move money: the caller's transaction began so."""
 
     @contextmanager
     def settling(self) -> Iterator[None]:
@@ -131,23 +137,23 @@ def _place(raw: sqlite3.Connection, wish: Wish) -> Placed:
     if verdict is not None:
         return Placed(verdict)
     windows = [row.window for row in rows if row.window]
-    taken = {"ids": json.dumps(windows), "n": len(windows), "bound": wish.bound_microusd}
+    named = json.dumps(windows)
+    taken = {"ids": named, "n": len(windows), "bound": wish.bound_microusd}
     if raw.execute(TAKE, taken).rowcount != len(windows):
         return Placed(Verdict.SHORT)
-    payer = min((row for row in rows if row.window), key=lambda row: row.rank).scope
+    payer = min((row for row in rows if row.window), key=_RANK).scope
     agent = next((row.ref for row in rows if row.kind == "agent"), "")
-    raw.execute(PLACE, _hold_of(wish, payer=payer, agent=agent))
-    raw.executemany(PART, [(wish.hold_id.hex, window) for window in windows])
-    return Placed(Verdict.HELD, payer_id=UUID(payer), agent=agent)
+    raw.execute(PLACE, _hold_of(wish, payer=payer, agent=agent, windows=named))
+    return Placed(Verdict.HELD, payer_id=UUID(payer), agent=agent, windows=windows)
 
 
 def _settle(raw: sqlite3.Connection, bill: Bill) -> Settled | None:
     claimed = _one(raw, CLAIM, (bill.state, _moment(bill.now), bill.call_id.hex))
     if not claimed:
         return None
-    hold, bound, agent, story, payer = claimed
+    windows, bound, agent, story, payer = claimed
     cost = _cost(bill, bound)
-    raw.execute(MOVE, (bound, cost, hold))
+    raw.execute(MOVE, (bound, cost, windows))
     ahead_ms, _, mode = _ground(raw)
     settled = Settled(
         bound_microusd=bound,
@@ -157,7 +163,7 @@ def _settle(raw: sqlite3.Connection, bill: Bill) -> Settled | None:
         correlation_id=bill.correlation_id or (UUID(story) if story else None),
         mode=mode,
         at=bill.now.astimezone(UTC) + timedelta(milliseconds=ahead_ms),
-        pace=_paces(raw, hold, bill=bill, cost=cost),
+        pace=_paces(raw, windows, bill=bill, cost=cost),
     )
     if bill.state != "released":
         _book(raw, bill, settled)
@@ -200,10 +206,10 @@ def _place_of(wish: Wish, ahead_ms: int) -> dict[str, Any]:
     }
 
 
-def _hold_of(wish: Wish, *, payer: str, agent: str) -> tuple[Any, ...]:
+def _hold_of(wish: Wish, *, payer: str, agent: str, windows: str) -> tuple[Any, ...]:
     return (
         wish.hold_id.hex, wish.call_id.hex, wish.bound_microusd, wish.owner, _hex(wish.correlation_id), payer, agent,
-        wish.provider, wish.model, _moment(wish.expires_at), _moment(wish.now),
+        wish.provider, wish.model, _moment(wish.expires_at), _moment(wish.now), windows,
     )  # fmt: skip
 
 
@@ -230,12 +236,12 @@ def _book(raw: sqlite3.Connection, bill: Bill, settled: Settled) -> None:
         raw.execute(EXCEED, row)
 
 
-def _paces(raw: sqlite3.Connection, hold: str, *, bill: Bill, cost: int) -> dict[tuple[str, str], int]:
+def _paces(raw: sqlite3.Connection, windows: str, *, bill: Bill, cost: int) -> dict[tuple[str, str], int]:
     """Add `cost` to the ring of the hold's agents and of the factory, and return what stands there."""
     if not cost:
         return {}
     slot = int(bill.now.timestamp()) // SLOT_S
-    spenders = raw.execute(SPENDERS, (hold,)).fetchall()
+    spenders = raw.execute(SPENDERS, (windows,)).fetchall()
     raw.executemany(SPEED, [(scope, slot, cost) for scope, _, _ in spenders])
     return {(kind, ref): _one(raw, SPED, (scope, slot - RING, slot))[0] for scope, kind, ref in spenders}
 

@@ -15,7 +15,7 @@ PAYER_RANK: Final = (
 ENTRY: Final = "billing_entry (id, scope_id, kind, ref, amount_microusd, is_lost, at, call_id, agent, correlation_id, mode, facts)"
 OVERAGE: Final = "billing_overage (id, call_id, scope_id, bound_microusd, excess_microusd, at, facts)"
 HOLD: Final = """billing_hold (id, call_id, bound_microusd, state, owner, correlation_id, payer_id, agent, provider, model,
-  expires_at, placed_at)"""
+  expires_at, placed_at, windows)"""
 HOUR: Final = (
     """billing_costhour (day, hour, scope_id, kind, agent, item, correlation_id, amount_microusd, entries)"""
 )
