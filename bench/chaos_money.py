@@ -73,7 +73,7 @@ def main() -> None:
     """Run rounds until all calls were made, and say whether every promise held."""
     asked = argparse.ArgumentParser()
     asked.add_argument("--calls", type=int, default=1_000_000)
-    asked.add_argument("--minutes", type=float, default=24 * 60.0, help="no further round after so long")
+    asked.add_argument("--minutes", type=float, default=24 * 60.0, help="no further call after so long")
     asked.add_argument("--seed", type=int, default=int(time.time()))
     told = asked.parse_args()
     dice, report, began = random.Random(told.seed), Report(), time.monotonic()  # noqa: S311 (dice of a test)
@@ -84,12 +84,13 @@ def main() -> None:
     with faulty_provider() as faults, listed.open("w") as unknown:
         reach(faults.url)
         warm_up(purse.open_payers(agents=1, products=1, tasks=1, name="warm"), faults.url)
-        while report.calls < told.calls and time.monotonic() - began < told.minutes * 60:
+        until = began + told.minutes * 60
+        while report.calls < told.calls and time.monotonic() < until:
             faults.reset()
             faults.plan(*PLAYS)
             faults.price(PRICES)
             since = new_id()
-            _round(min(ROUND, told.calls - report.calls), faults, dice, report)
+            _round(min(ROUND, told.calls - report.calls), faults, dice, report, until=until)
             _count(faults, since, report, unknown)
             _say(f"{report.calls:>9} calls, {report.kills} kills, {time.monotonic() - began:.0f} s")
     _weigh(report)
@@ -111,7 +112,7 @@ class Child:
     says: int
 
 
-def _round(calls: int, faults: Faults, dice: random.Random, report: Report) -> None:
+def _round(calls: int, faults: Faults, dice: random.Random, report: Report, *, until: float) -> None:
     report.rounds += 1
     payers = purse.open_payers(
         agents=6, products=4, tasks=40, name=f"r{report.rounds}", agent=calls * dice.randrange(40, 150),
@@ -119,7 +120,7 @@ def _round(calls: int, faults: Faults, dice: random.Random, report: Report) -> N
     )  # fmt: skip
     left, children = calls, list[Child]()
     kill_at, stir_at = time.monotonic() + dice.uniform(*KILL_S), time.monotonic()
-    while left > 0:
+    while left > 0 and time.monotonic() < until:
         while len(children) < PROCESSES:
             children.append(_child(payers, faults.url, seed=dice.getrandbits(60)))
         left -= _hear(children, report)
@@ -132,7 +133,7 @@ def _round(calls: int, faults: Faults, dice: random.Random, report: Report) -> N
         time.sleep(0.02)
     for child in children:
         _kill(child, report)
-    report.calls += calls
+    report.calls += calls - left
 
 
 def _child(payers: purse.Payers, url: str, *, seed: int) -> Child:
