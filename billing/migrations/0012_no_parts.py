@@ -4,6 +4,6 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0010_hold_names_its_windows")]
+    dependencies = [("billing", "0011_hold_names_its_windows")]
 
     operations = [migrations.DeleteModel(name="HoldPart")]

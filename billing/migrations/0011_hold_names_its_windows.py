@@ -22,7 +22,7 @@ def part_them(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0009_one_statement")]
+    dependencies = [("billing", "0010_cache_alert")]
 
     operations = [
         migrations.RemoveField(model_name="hold", name="windows"),
