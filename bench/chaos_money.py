@@ -44,6 +44,8 @@ PROCESSES = 3
 ROUND = 20_000
 """Calls after which everything is counted; the provider then forgets."""
 KILL_S = (0.5, 4.0)
+STANDS_IN = 8
+"""Windows of every call: its agent's day, the team's, the product's life and day, the task's life, the tier's day, the factory's day and month."""
 
 
 @dataclass
@@ -203,6 +205,8 @@ def _count(faults: Faults, since: UUID, report: Report, unknown: TextIO) -> None
     report.billed_microusd += billed.total()
     for tag in holds.keys() | billed.keys() | booked.keys():
         hold, said = holds.get(tag), booked[tag] + excess[tag]
+        if hold and len(set(hold.windows)) != STANDS_IN:
+            report.broken.append(f"call {tag} was held in {len(set(hold.windows))} windows of {STANDS_IN}")
         if hold is None:
             report.broken.append(f"call {tag} went out without a hold")
         elif hold.state == Hold.State.EXPIRED:
