@@ -31,11 +31,17 @@ class Post:
 
 @dataclass(frozen=True)
 class Chore:
-    """Something the ticker does every `every_s` seconds of machine time."""
+    """Something the ticker does every `every_s` seconds of machine time.
+
+    Attributes:
+        patience_s: when no chore could be done for longer than so, it waits as long again: whoever was not heard of
+            meanwhile could not speak either. 0: it never waits.
+    """
 
     name: str
     every_s: float
     run: Callable[[], object]
+    patience_s: float = 0.0
 
 
 _jobs: dict[str, Job] = {}
@@ -75,11 +81,13 @@ def is_job(kind: str) -> bool:
     return kind in _jobs
 
 
-def every(seconds: float, *, name: str) -> Callable[[Callable[[], object]], Callable[[], object]]:
+def every(
+    seconds: float, *, name: str, patience_s: float = 0.0
+) -> Callable[[Callable[[], object]], Callable[[], object]]:
     """Register the decorated function as a chore; it must be safe to run twice and in two processes at once."""
 
     def register(run: Callable[[], object]) -> Callable[[], object]:
-        put(_chores, name=name, thing=Chore(name=name, every_s=seconds, run=run))
+        put(_chores, name=name, thing=Chore(name=name, every_s=seconds, run=run, patience_s=patience_s))
         return run
 
     return register

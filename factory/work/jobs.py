@@ -3,6 +3,8 @@
 import time
 from hashlib import sha256
 
+from django.conf import settings
+
 from core.registry import Assignment, Outcome, Stop, every, register_job, runs_queues
 from core.services.node import facts_of_here
 from factory.work.services import (
@@ -33,10 +35,16 @@ def give_result(assignment: Assignment, stop: Stop, /) -> Outcome:
     return Outcome(kind="done", result=assignment.inputs["arguments"]["given"])
 
 
-@every(1, name="work.reap_leases")
+@every(1, name="work.recover_dead")
+def recover() -> int:
+    """Take tasks back at once from workers that died on this host."""
+    return recover_dead()
+
+
+@every(1, name="work.reap_leases", patience_s=settings.LEASE_S / 2)
 def reap() -> int:
-    """Take tasks back from workers that died on this host or went silent anywhere, and results from silent judges."""
-    return recover_dead() + reap_leases()
+    """Take tasks back from workers that went silent anywhere, and results from silent judges."""
+    return reap_leases()
 
 
 @every(1, name="work.promote_due")

@@ -36,6 +36,12 @@ def water() -> None:
     done.append("water")
 
 
+@every(10, name="test.blame", patience_s=30)
+def blame() -> None:
+    """Blame who was not heard of."""
+    done.append("blame")
+
+
 @pytest.fixture(autouse=True)
 def only_ours() -> Iterator[None]:
     """Let the factory's own chores be done already."""
@@ -54,7 +60,7 @@ def test_a_due_chore_is_done_once_however_many_look() -> None:
     do_due_chores()
     do_due_chores()
 
-    assert sorted(done) == ["fail", "sweep", "water"]
+    assert sorted(done) == ["blame", "fail", "sweep", "water"]
 
 
 def test_a_chore_comes_again_when_its_time_is_over() -> None:
@@ -89,3 +95,17 @@ def test_a_chore_that_another_process_took_since_we_looked_is_left_to_it() -> No
     assert do_due_chores() == 1
     assert do_due_chores() == 0
     assert done == ["water"]
+
+
+def test_after_a_standstill_nobody_is_blamed_before_he_could_speak_and_then_once() -> None:
+    do_due_chores()
+    DueChore.objects.filter(name="test.blame").update(due_at=timezone.now() - timedelta(seconds=31))
+    done.clear()
+
+    do_due_chores()
+    at_once = list(done)
+    with travel(timezone.now() + timedelta(seconds=90), tick=False):
+        do_due_chores()
+
+    assert at_once == []
+    assert done.count("blame") == 1
