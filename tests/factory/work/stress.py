@@ -194,7 +194,7 @@ class Stress:
             repeated(partial(unpause_queue, "cloud", by="owner:ada"))
 
     def _watch(self, dice: random.Random) -> None:
-        running = Task.objects.leased().values("agent").annotate(n=Count("id")).order_by()
+        running = Task.objects.leased().exclude(agent=None).values("agent").annotate(n=Count("id")).order_by()
         self.most_running = max([self.most_running, *(row["n"] for row in running)])
         time.sleep(0.003)
 
