@@ -4,16 +4,25 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 
 from agents.gateway.services import catalogue, health
+from tests.tables import copy_database, empty_tables
 
 settings.register_profile("factory", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("factory")
+TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined] # Django has no other place for it
 
 OTHERS_OUT = """
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
 """
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Copy a database whose tables are made, instead of making them for every test process."""
+    copy_database()
 
 
 @pytest.fixture(scope="session")

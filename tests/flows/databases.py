@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,8 +16,9 @@ from uuid import UUID
 
 import psycopg
 import redis
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
+
+from tests.template import template_file, template_name, url_of
 
 Row = dict[str, Any]
 NUMBERS = itertools.count()
@@ -33,6 +35,9 @@ class Database(Protocol):
 
     def rows(self, question: str, values: Sequence[object]) -> list[Row]:
         """Answer a question in SQL; values stand where it has a `?`."""
+
+    def fill(self) -> None:
+        """Make its tables, unless it has some."""
 
     def remove(self) -> None:
         """Leave nothing of it."""
@@ -57,6 +62,11 @@ class File:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute(question, values)]
 
+    def fill(self) -> None:
+        """Make its tables, by copying them."""
+        if not (self.home / "db.sqlite3").exists():
+            shutil.copyfile(template_file(), self.home / "db.sqlite3")
+
     def remove(self) -> None:
         """It goes with the home."""
 
@@ -77,12 +87,10 @@ class Server:
 
     @classmethod
     def fresh(cls, *, redis_url: str = "") -> "Server":
-        """Make an empty database on the PostgreSQL of whoever runs the tests, and take a number on their Redis."""
+        """Make a database with empty tables on the PostgreSQL of whoever runs the tests, and take a number on their Redis."""
         name = f"flow_{os.getpid()}_{next(NUMBERS)}"
-        _manage(f'CREATE DATABASE "{name}"')
-        parts = conninfo_to_dict(os.environ["FACTORY_DATABASE_URL"])
-        url = "postgres://{user}:{password}@{host}:{port}/".format(**parts) + name
-        made = cls(url, redis_url or own_redis_number(), name)
+        _manage(f'CREATE DATABASE "{name}" TEMPLATE "{template_name()}"')
+        made = cls(url_of(name), redis_url or own_redis_number(), name)
         redis.Redis.from_url(made.redis_url).flushdb()
         return made
 
@@ -98,6 +106,9 @@ class Server:
             asked = question.replace("%", "%%").replace("?", "%s").encode()
             found = database.execute(asked, list(values)).fetchall()
         return [{name: _plain(value) for name, value in row.items()} for row in found]
+
+    def fill(self) -> None:
+        """Nothing to do: a fresh one has them, and any other stays as it is."""
 
     def remove(self) -> None:
         """Drop the database, whoever is still there."""

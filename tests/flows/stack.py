@@ -122,6 +122,7 @@ class Stack:
     def start(self) -> Self:
         """Run the factory and wait until its pages answer."""
         self.home.mkdir(parents=True, exist_ok=True)
+        self.database.fill()
         self.port = self.port or free_port()
         if self.profile == "full":
             self.run("prepare", "prepare")

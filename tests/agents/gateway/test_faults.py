@@ -292,7 +292,7 @@ class CommitUnheard:
         """Commit, and lose the answer."""
         self.sound.commit()
         connection.connection = self.sound
-        raise connection.Database.OperationalError("the connection was cut")
+        raise connection.Database.OperationalError("the connection was cut")  # type: ignore[attr-defined]
 
 
 @pytest.mark.django_db(transaction=True)

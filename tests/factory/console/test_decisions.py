@@ -19,15 +19,9 @@ from factory.delivery.models import Release
 from factory.work.rules import TaskSpec
 from tests.builders import a_graph, a_request, a_task
 from tests.factory.console.asks import answer
-from tests.factory.console.story import Story, a_story
+from tests.factory.console.story import Story
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def story(stranger: Client) -> Story:
-    """Return a factory with two open questions."""
-    return a_story()
 
 
 @pytest.fixture

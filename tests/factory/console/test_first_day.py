@@ -221,3 +221,12 @@ def test_no_door_of_ours_tells_a_key(boss: Client) -> None:
     for page in (admin, row, rest):
         assert KEY not in page
         assert sealed not in page
+
+
+@pytest.mark.django_db
+def test_an_empty_factory_says_how_to_begin(owner: Client) -> None:
+    text = owner.get("/").content.decode()
+
+    assert "Start with an idea" in text
+    assert "$0.00" in text
+    assert "Nobody works." in text

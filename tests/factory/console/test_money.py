@@ -36,16 +36,15 @@ from tests.factory.console.story import Story, a_story
 LINES = 130
 
 
-@pytest.fixture
-def story(stranger: Client) -> Story:
-    """Return a filled factory with a long ledger."""
-    story = a_story()
+@pytest.fixture(scope="module")
+def told(told: Story) -> Story:
+    """Add a long ledger."""
     for number in range(LINES):
         book_entry(
             factory_scope(), kind="hosting" if number % 3 else "mail", ref=f"bill {number}", amount_microusd=1_000 + number,
             at=business_now() - timedelta(minutes=number // 2), agent="Rex" if number % 2 else "",
         )  # fmt: skip
-    return story
+    return told
 
 
 def walk(wanted: Wanted) -> list[str]:

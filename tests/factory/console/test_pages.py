@@ -96,15 +96,14 @@ class Page(HTMLParser):
             self.words.append(data)
 
 
-@pytest.fixture
-def story(stranger: Client) -> Story:
-    """Return a factory in which every kind of thing exists."""
-    story = a_story()
+@pytest.fixture(scope="module")
+def told(told: Story) -> Story:
+    """Add what is not worth building: of every kind of thing there is one."""
     an_idea("Invoices for music teachers", signals=SIGNALS[2:], state="thin", points=None, known_weight=0.4)
     an_idea(
         "Explain blood tests", state="excluded", points=None, low=None, high=None, known_weight=None, parts=[]
     )
-    return story
+    return told
 
 
 def address(name: str, story: Story) -> str:
@@ -272,14 +271,6 @@ def test_what_nobody_carried_out_yet_costs_not_nothing_but_nothing_known(story: 
 
     later = text[text.index("Later work") :]
     assert "$" not in later[: later.index("</li>")]
-
-
-def test_an_empty_factory_says_how_to_begin(owner: Client) -> None:
-    text = owner.get("/").content.decode()
-
-    assert "Start with an idea" in text
-    assert "$0.00" in text
-    assert "Nobody works." in text
 
 
 def test_pages_are_small_enough_for_a_phone(story: Story, owner: Client) -> None:

@@ -9,15 +9,9 @@ from django.urls import reverse
 from approvals.models import Decision, Request
 from core.ids import new_id
 from tests.factory.console.asks import a_bundle, answer, equal_refunds
-from tests.factory.console.story import Story, a_story
+from tests.factory.console.story import Story
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def story(stranger: Client) -> Story:
-    """Return a factory with two open questions."""
-    return a_story()
 
 
 @pytest.fixture

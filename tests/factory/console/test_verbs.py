@@ -15,7 +15,7 @@ from factory.console.management.verbs import run_verb
 from factory.work.models import Attempt, DeadLetter, Task
 from portfolio.models import Product
 from tests.builders import a_task, a_user
-from tests.factory.console.story import Story, a_story
+from tests.factory.console.story import Story
 
 OK, USAGE, REFUSED, NOT_FOUND, CONFLICT = 0, 2, 3, 4, 5
 Verb = Callable[..., tuple[int, str]]
@@ -27,12 +27,6 @@ LOOKS = [
     ["objectives"], ["effects"], ["trace", "nightwatch"], ["metrics"], ["metrics", "--by", "hour"],
     ["objectives"], ["effects"], ["costs"], ["costs", "--by", "task", "--days", "9"], ["limits"], ["switches"], ["switches", "--all"],
 ]  # fmt: skip
-
-
-@pytest.fixture
-def story(db: None) -> Story:
-    """Return a factory in which something happened."""
-    return a_story()
 
 
 @pytest.fixture

@@ -9,15 +9,9 @@ from core.services import put_blob
 from factory.work.models import Artifact, Dag, Task
 from factory.work.rules import TaskSpec
 from factory.work.services import set_schedule
-from tests.factory.console.story import Story, a_story
+from tests.factory.console.story import Story
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def story(db: None) -> Story:
-    """Return a filled factory."""
-    return a_story()
 
 
 def words_of(client: Client, path: str) -> str:

@@ -10,7 +10,7 @@ from billing.models import Entry, RevenueEvent, Window
 from billing.services import book_entry, factory_scope, record_revenue
 from core.ids import new_id
 from core.money import in_words
-from core.services import business_now, found_installation
+from core.services import business_now
 from factory.delivery.models import Release
 from factory.insight.services import (
     effects_of,
@@ -25,15 +25,9 @@ from factory.work.models import Attempt, Dag, Task
 from portfolio.models import Product, StageChange
 from tests.builders import a_request
 from tests.factory.console.build import a_build, a_call, an_attempt
-from tests.factory.console.story import Story, a_product, a_story
+from tests.factory.console.story import Story, a_product
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def story(db: None) -> Story:
-    """Return a filled factory."""
-    return a_story()
 
 
 def profit_of(product: Product) -> int:
@@ -170,16 +164,6 @@ def test_money_now_is_what_the_windows_and_the_ledger_say(story: Story) -> None:
     assert now.spent_by_day[-1] == now.cost_microusd
     assert now.profit_by_day[-1] == now.revenue_microusd - now.cost_microusd
     assert sum(now.spent_by_day[:-1]) == 0
-
-
-def test_before_anything_was_asked_the_limit_stands_and_nothing_is_spent() -> None:
-    found_installation("rehearsal")
-    assert money_now(business_now()).today.cap_microusd is None
-
-    factory_scope()
-
-    today = money_now(business_now()).today
-    assert (today.spent_microusd, today.held_microusd, in_words(today.cap_microusd)) == (0, 0, "$100.00")
 
 
 def test_who_works_is_who_holds_a_task_with_what_it_cost_so_far(story: Story) -> None:

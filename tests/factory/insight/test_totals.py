@@ -12,12 +12,13 @@ from django.db import transaction
 
 from agents.gateway.models import Call, ModelEntry, Price, Provider
 from billing.models import CostHour, Entry
-from billing.services import book_entry, book_standing
+from billing.services import book_entry, book_standing, factory_scope
 from core.ids import new_id
 from core.models import Installation
+from core.money import in_words
 from core.registry import TaskSpec
-from core.services import found_installation
-from factory.insight.services import costs_now, product_pnl, purposes_by
+from core.services import business_now, found_installation
+from factory.insight.services import costs_now, money_now, product_pnl, purposes_by
 from factory.work.models import Attempt
 from factory.work.services import create_graph
 from portfolio.models import Product
@@ -185,3 +186,14 @@ def the_shares_are_exact(table: list[Line]) -> None:
     assert (
         -sum(row.amount_microusd for rows in costs.values() for row in rows) == Entry.objects.total_microusd()
     )
+
+
+@pytest.mark.django_db
+def test_before_anything_was_asked_the_limit_stands_and_nothing_is_spent() -> None:
+    found_installation("rehearsal")
+    assert money_now(business_now()).today.cap_microusd is None
+
+    factory_scope()
+
+    today = money_now(business_now()).today
+    assert (today.spent_microusd, today.held_microusd, in_words(today.cap_microusd)) == (0, 0, "$100.00")
