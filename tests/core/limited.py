@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import django
@@ -28,25 +29,23 @@ def heeds(folder: str) -> None:
             connection.ensure_connection()
             time.sleep(60)
     except SoftTimeLimitExceeded:
-        _say(folder, "heeds", "kept" if connection.connection else "closed")
+        _say(folder, "heeds", f"{'kept' if connection.connection else 'closed'} by {process_name()}")
 
 
 @app.task(name="limits.ignores", soft_time_limit=1, time_limit=3)
 def ignores(folder: str) -> None:
-    """Go on whatever happens."""
-    keep_last_words()
-    _say(folder, "ignores", process_name())
+    """Go on whatever happens, also when the limit strikes before anything was said."""
     while True:
-        try:
+        with suppress(SoftTimeLimitExceeded):
+            keep_last_words()
+            _say(folder, "ignores", process_name())
             time.sleep(60)
-        except SoftTimeLimitExceeded:
-            continue
 
 
 @app.task(name="limits.answers")
 def answers(folder: str) -> None:
-    """Show that somebody is there."""
-    _say(folder, "answers", "here")
+    """Show who is there."""
+    _say(folder, "answers", process_name())
 
 
 def _say(folder: str, name: str, words: str) -> None:
