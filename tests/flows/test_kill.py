@@ -25,7 +25,7 @@ def test_a_build_that_was_killed_ends_all_the_same_and_pays_no_step_twice(tmp_pa
         venture = owner.give(IDEA)
         owner.agree_until(lambda: stack.value(ANSWERED), what="Rex to write")
         answers = stack.value(ANSWERED)
-        stack.until(lambda: stack.value(ANSWERED) > answers, what="one more answer of Rex", every_s=0.001)
+        stack.until(lambda: stack.value(ANSWERED) > answers, what="one more answer of Rex", every_s=0.01)
 
         stack.kill()  # just paid for, perhaps not kept yet
         bounds = stack.value("SELECT coalesce(sum(bound_microusd), 0) FROM billing_hold WHERE state = 'held'")
