@@ -46,7 +46,7 @@ def chat() -> Iterator[str]:
     """Give the address of a chat."""
     SAID.clear()
     server = HTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()

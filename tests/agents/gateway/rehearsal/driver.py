@@ -129,7 +129,7 @@ class Running:
 def running(product: Path) -> Iterator[Running]:
     """A copy of `product` as a child process with a fresh database."""
     site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    threading.Thread(target=site.serve_forever, daemon=True).start()
+    threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     shown = Running(product / "door", f"http://127.0.0.1:{site.server_port}", secrets.token_hex(8))
     database = product / "journeys.sqlite3"
     env = {
