@@ -153,7 +153,8 @@ def _parts(call: Call) -> tuple[PricePart, ...]:
 def _windows(hold: Hold | None) -> tuple[Window, ...]:
     if hold is None:
         return ()
-    return tuple(hold.windows.select_related("scope").order_by("scope__kind", "period"))
+    standing = Window.objects.filter(pk__in=hold.windows)
+    return tuple(standing.select_related("scope").order_by("scope__kind", "period"))
 
 
 def _usual(agent: str, *, since: datetime) -> int | None:
