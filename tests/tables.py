@@ -27,11 +27,9 @@ class Copied(DatabaseCreation):
 
 
 def copy_database() -> None:
-    """Let the test database be a copy, which does not wait for the disk either."""
+    """Let the test database be a copy."""
     if connection.vendor == "sqlite":
         connection.creation = Copied(connection)
-        options = connection.settings_dict["OPTIONS"]
-        options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
     else:
         connection.settings_dict["TEST"]["TEMPLATE"] = template_name()
 
