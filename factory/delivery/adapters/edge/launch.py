@@ -31,7 +31,7 @@ def address_of(run: Path, key: str) -> str:
 
 def pause_s(falls: int) -> float:
     """How long the next start waits after so many falls in a row: users of the first wait for nobody, five seconds at most."""
-    return 0.0 if falls <= 1 else min(5.0, 0.1 * 2 ** min(falls, 6))
+    return 0.0 if falls <= 1 else min(5.0, 0.1 * 2 ** min(falls - 2, 6))
 
 
 class Launch:
