@@ -7,7 +7,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from agents.gateway.models import Call
-from billing.models import Hold, Scope
+from billing.models import Hold, Scope, Window
 from billing.services import factory_scope, open_scope, set_limit
 from tests.agents.gateway.door.conftest import Begin
 from tests.builders import a_scope, an_agent, an_assignment
@@ -66,7 +66,7 @@ def test_every_paid_door_takes_a_hold_in_every_scope_streamed_or_not(
     assert [answer.status_code for answer in answers] == [200] * len(streams), answers[-1].text
     assert Hold.objects.count() == len(streams)
     for hold in Hold.objects.all():
-        assert set(hold.windows.values_list("scope__kind", "period")) >= {
+        assert set(Window.objects.filter(id__in=hold.windows).values_list("scope__kind", "period")) >= {
             ("task", "life"), ("dag", "life"), ("product", "life"), ("agent", "day"), ("session", "life"),
             ("factory", "day"), ("factory", "month"),
         }  # fmt: skip
