@@ -222,6 +222,8 @@ class Call(models.Model):
     started_at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
     ended_at = models.DateTimeField(null=True, help_text="Machine time.")
 
+    tariff: Tariff | None = None
+    """The prices it was held at, for as long as it is under way; None: they are looked up."""
     objects = CallQuerySet.as_manager()
 
     class Meta:

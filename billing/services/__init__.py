@@ -9,6 +9,7 @@ from billing.services.holds import (
     place_hold,
     release_hold,
     settle_orphans,
+    settling,
 )
 from billing.services.ledger import book_entry
 from billing.services.limits import change_limit, end_raises, give_limits, set_limit
@@ -77,6 +78,7 @@ __all__ = [
     "set_limit",
     "set_switch",
     "settle_orphans",
+    "settling",
     "start_small",
     "switch_against",
     "team_scope",

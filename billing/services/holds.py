@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
@@ -135,6 +136,14 @@ def _hold_of(wish: Wish, placed: Placed) -> Hold:
 def _owner(pid: int) -> str:
     """Return the name of this process; a fork has another number."""
     return processes.process_name(pid)
+
+
+def settling() -> AbstractContextManager[None]:
+    """Return a transaction for a settlement and what is kept with it, whose end does not wait for the disk.
+
+    If the power goes, the hold stands again and expires at its bound, and nothing of the rest was kept.
+    """
+    return the_windows().settling()
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from billing.adapters.limits import start_caps
 from billing.models import Limit, Period, Scope, Window
 from billing.rules import period_bounds
 from billing.services.limits import give_limits
+from core.adapters.rows import find_rows
 from core.errors import BadArguments
 from core.ids import correlation
 from core.models import User
@@ -132,9 +133,7 @@ def terms_of_call(scopes: Iterable[UUID], *, moment: datetime) -> Terms:
     """Return what binds one call of these scopes at business time `moment`; one small statement."""
     ids = [Scope._meta.pk.get_db_prep_value(scope, connection) for scope in scopes]
     now = connection.ops.adapt_datetimefield_value(moment)
-    with connection.cursor() as cursor:
-        cursor.execute(_TERMS.format(ids=", ".join(["%s"] * len(ids)) or "NULL"), [*ids, *ids, now, now])
-        rows = cursor.fetchall()
+    rows = find_rows(_TERMS.format(ids=", ".join(["%s"] * len(ids)) or "NULL"), [*ids, *ids, now, now])
     caps = [cap for kind, cap, _, _ in rows if kind == Period.CALL]
     days = [(spent + held) / cap for kind, cap, spent, held in rows if kind == Period.DAY and cap]
     return Terms(min(caps, default=None), max(days, default=0.0))

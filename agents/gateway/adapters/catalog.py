@@ -1,14 +1,16 @@
 """What models a maker says it has: its own list, asked with the key that is to be used."""
 
-import httpx
+import json
+from urllib.parse import urlencode
 
-from agents.gateway.adapters.http import Line, url_of
+from agents.gateway.adapters.http import Line, target_of
+from agents.gateway.adapters.links import BROKEN, Answer, Unreachable
 from agents.gateway.errors import KeyRefused, ListUnreadable, MakerBusy, MakerSilent
 from agents.gateway.ports import Wire
 from agents.gateway.rules.offers import Offer, read_offers
 
 PATH = "/v1/models"
-_PATIENCE = httpx.Timeout(10, connect=5)
+_WITHIN_S = 10.0
 _PAGES = 20
 _LARGEST_BYTES = 8_000_000
 
@@ -33,17 +35,18 @@ def list_offers(wire: Wire, line: Line) -> tuple[Offer, ...]:
 
 def _ask(wire: Wire, line: Line, *, after: str) -> dict[str, object]:
     """Return one page of the list."""
-    url = url_of(line.base_url, PATH)
-    params = {"limit": "1000", "after_id": after} if after else {}
+    target = target_of(line.base_url, PATH)
+    if after:
+        target += "?" + urlencode({"limit": "1000", "after_id": after})
     try:
-        answer = line.client.get(url, headers=wire.headers(line.key), params=params, timeout=_PATIENCE)
-    except httpx.HTTPError as problem:
+        answer = line.links.ask("GET", target, headers=wire.headers(line.key), within_s=_WITHIN_S)
+    except (Unreachable, *BROKEN) as problem:
         raise MakerSilent(address=line.base_url, why=type(problem).__name__) from None
     _check_status(answer, line)
-    if len(answer.content) > _LARGEST_BYTES:
+    if len(answer.body) > _LARGEST_BYTES:
         raise ListUnreadable(address=line.base_url)
     try:
-        told = answer.json()
+        told = json.loads(answer.body)
     except ValueError:
         raise ListUnreadable(address=line.base_url) from None
     if not isinstance(told, dict):
@@ -51,9 +54,9 @@ def _ask(wire: Wire, line: Line, *, after: str) -> dict[str, object]:
     return told
 
 
-def _check_status(answer: httpx.Response, line: Line) -> None:
+def _check_status(answer: Answer, line: Line) -> None:
     """Refuse every status but 200; nothing of the answer's text is repeated, for it may hold the key."""
-    status = answer.status_code
+    status = answer.status
     if status in (401, 403):
         raise KeyRefused(answer=status)
     if status in (402, 429):
@@ -61,5 +64,5 @@ def _check_status(answer: httpx.Response, line: Line) -> None:
         raise MakerBusy(**({"seconds": wait} if wait.isdigit() and len(wait) < 7 else {"answer": status}))
     if status >= 500:
         raise MakerSilent(address=line.base_url, answer=status)
-    if status != httpx.codes.OK:
+    if status != 200:
         raise ListUnreadable(address=line.base_url, answer=status)

@@ -2,20 +2,22 @@
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import lru_cache
+from http.client import HTTPResponse
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import httpx
+from pydantic_core import from_json
 
+from agents.gateway.adapters.links import BROKEN, LOOK_S, Links, Unreachable, headers_of
 from agents.gateway.errors import ProviderFault
-from agents.gateway.ports import Patience, Said, Wire
+from agents.gateway.ports import Ear, Patience, Said, Wire
 from core.registry import Json
 
-_POLL_S = 0.2
+_READ_BYTES = 65_536
 _LINE_LIMIT = 8_000_000
 _KINDS = {401: "refused_us", 402: "refused_us", 403: "refused_us", 429: "rate_limited"}
 _VERSIONED = re.compile(r"/v\d\w*(?:/|$)")
@@ -32,7 +34,7 @@ class Cut(Exception):
 class Line:
     """Where one provider is reached; the key is in no representation."""
 
-    client: httpx.Client
+    links: Links
     base_url: str
     key: str = field(repr=False)
 
@@ -57,123 +59,81 @@ def converse(
 ) -> Said:
     """Post `body` and return the answer once the stream is over, or what was heard when it became too much.
 
-    A thread reads and hears, we watch the clock: a silent provider or a stop ends the wait at once, whatever the socket does.
+    While nothing comes we look at the clock: a silent provider or a stop ends the wait at once.
 
     Raises:
         ProviderFault: it failed; the fault says whether the provider surely billed nothing.
         Cut: `is_cut` said so; the provider may bill.
     """
-    reader = _Reader(wire, line, body, max(patience.silence_s, patience.first_token_s) + 1, is_too_much)
-    threading.Thread(target=reader.run, name="model-call", daemon=True).start()
+    hearing = _Hearing(wire.listen(), is_cut=is_cut, patience=patience, meter=is_too_much)
     try:
-        while not _is_over(reader, is_cut=is_cut, patience=patience):
-            if is_too_much is None or is_too_much(reader.ear.written_bytes):
-                said = replace(reader.ear.said(), stop="length", usage=None)
-                return replace(said, first_token_ms=reader.first_token_ms)
-            reader.go_on()
-    finally:
-        reader.leave()
-    if reader.fault is not None:
-        raise reader.fault
-    return replace(reader.ear.said(), first_token_ms=reader.first_token_ms)
+        return _hear(hearing, wire, line, body)
+    except Unreachable as problem:
+        raise ProviderFault("unreachable", is_free=True, words=str(problem)) from problem
+    except TimeoutError as problem:
+        raise ProviderFault("silent", is_free=False, words="it takes nothing") from problem
+    except BROKEN as problem:
+        raise ProviderFault("cut", is_free=False, words=type(problem).__name__) from problem
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+        raise ProviderFault("garbled", is_free=False, words=type(problem).__name__) from problem
 
 
-def _is_over(reader: "_Reader", *, is_cut: Callable[[], bool], patience: Patience) -> bool:
-    """Wait until the reader is done, or asks whether it may go on; a cut or the end of patience is an error."""
-    while not reader.bell.wait(_POLL_S):
-        if is_cut():
-            raise Cut
+def _hear(hearing: "_Hearing", wire: Wire, line: Line, body: bytes) -> Said:
+    headers = {"content-type": "application/json", **wire.headers(line.key)}
+    target = target_of(line.base_url, wire.path)
+    with line.links.answering("POST", target, body=body, headers=headers, look=hearing.look) as response:
+        if response.status != 200:
+            words = response.read()
+            raise fault_of(response.status, headers=headers_of(response), words=words, key=line.key)
+        for event in stream_events(_chunks(response)):
+            if hearing.hear(event):
+                return replace(hearing.said(), stop="length", usage=None)
+    if not hearing.ear.is_whole:
+        raise ProviderFault("cut", is_free=False, words="the stream ended early")
+    return hearing.said()
+
+
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    while chunk := response.read1(_READ_BYTES):
+        yield chunk
+
+
+class _Hearing:
+    """One answer while it is heard: how long we wait for it, and how much of it we want."""
+
+    def __init__(
+        self, ear: Ear, *, is_cut: Callable[[], bool], patience: Patience, meter: Meter | None
+    ) -> None:
+        self.ear, self._is_cut, self._patience, self._meter = ear, is_cut, patience, meter
+        self._began = time.monotonic()
+        self._heard_at, self._look_at = 0.0, self._began + LOOK_S
+        self._first_token_ms: int | None = None
+
+    def look(self) -> None:
+        """Give up where the work was stopped or the provider is silent for too long; asked before every read."""
         now = time.monotonic()
-        silent_s = now - (reader.heard_at or reader.began)
-        allowed_s = patience.silence_s if reader.heard_at else patience.first_token_s
-        if silent_s > allowed_s or now - reader.began > patience.total_s:
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_S
+        if self._is_cut():
+            raise Cut
+        silent_s = now - (self._heard_at or self._began)
+        allowed_s = self._patience.silence_s if self._heard_at else self._patience.first_token_s
+        if silent_s > allowed_s or now - self._began > self._patience.total_s:
             raise ProviderFault("silent", is_free=False, words=f"nothing for {silent_s:.0f} s")
-    return reader.is_done
 
-
-@dataclass
-class _Reader:
-    """Reads one stream in a thread of its own and hears it; it touches no rows.
-
-    It rings when it is done, and when more came than may: then it waits until it may go on.
-    """
-
-    wire: Wire
-    line: Line
-    body: bytes
-    read_s: float
-    meter: Meter | None
-    bell: threading.Event = field(default_factory=threading.Event)
-    began: float = field(default_factory=time.monotonic)
-    heard_at: float = 0.0
-    first_token_ms: int | None = None
-    fault: ProviderFault | None = None
-    is_done: bool = False
-    has_left: bool = False
-    _may_go_on: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self.ear = self.wire.listen()
-
-    def go_on(self) -> None:
-        """Let it read what comes next."""
-        self.bell.clear()
-        self._may_go_on.set()
-
-    def leave(self) -> None:
-        """Nobody waits any more: let it end at the next event."""
-        self.has_left = True
-        self._may_go_on.set()
-
-    def run(self) -> None:
-        """Hear the answer to its end, or keep the fault."""
-        try:
-            self._read()
-        except ProviderFault as fault:
-            self.fault = fault
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as problem:
-            self._fail("unreachable", problem, is_free=True)
-        except httpx.TimeoutException as problem:
-            self._fail("silent", problem, is_free=False)
-        except httpx.HTTPError as problem:
-            self._fail("cut", problem, is_free=False)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
-            self._fail("garbled", problem, is_free=False)
-        finally:
-            self.is_done = True
-            self.bell.set()
-
-    def _read(self) -> None:
-        url = url_of(self.line.base_url, self.wire.path)
-        headers = {"content-type": "application/json", **self.wire.headers(self.line.key)}
-        timeout = httpx.Timeout(self.read_s, connect=10, pool=10)
-        with self.line.client.stream(
-            "POST", url, content=self.body, headers=headers, timeout=timeout
-        ) as response:
-            if response.status_code != 200:
-                words = response.read()
-                raise fault_of(response.status_code, headers=response.headers, words=words, key=self.line.key)
-            for event in stream_events(response.iter_bytes()):
-                self._hear(event)
-                if self.has_left:
-                    return
-        if not self.ear.is_whole:
-            raise ProviderFault("cut", is_free=False, words="the stream ended early")
-
-    def _hear(self, event: Json) -> None:
-        self.heard_at = time.monotonic()
+    def hear(self, event: Json) -> bool:
+        """Take in one event; say whether that is too much."""
+        self._heard_at = time.monotonic()
         self.ear.hear(event)
-        written = self.ear.written_bytes
-        if written and self.first_token_ms is None:
-            self.first_token_ms = int((self.heard_at - self.began) * 1_000)
-        if self.meter is not None and written > self.meter.limit_bytes:
-            self._may_go_on.clear()
-            self.bell.set()
-            if not self.has_left:
-                self._may_go_on.wait()
+        written, meter = self.ear.written_bytes, self._meter
+        if written and self._first_token_ms is None:
+            self._first_token_ms = int((self._heard_at - self._began) * 1_000)
+        return meter is not None and written > meter.limit_bytes and meter(written)
 
-    def _fail(self, kind: str, problem: Exception, *, is_free: bool) -> None:
-        self.fault = ProviderFault(kind, is_free=is_free, words=type(problem).__name__)
+    def said(self) -> Said:
+        """Return what was heard."""
+        return replace(self.ear.said(), first_token_ms=self._first_token_ms)
 
 
 def stream_events(chunks: Iterator[bytes]) -> Iterator[Json]:
@@ -194,10 +154,30 @@ def stream_events(chunks: Iterator[bytes]) -> Iterator[Json]:
 
 
 def _object(data: bytes) -> Json:
-    found = json.loads(data)
+    found = read_json(data)
     if not isinstance(found, dict):
         raise ValueError
     return found
+
+
+def read_json(data: bytes) -> Any:
+    """Return the value that one event of a stream holds; an answer has hundreds of them.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        return from_json(data)
+    except (
+        ValueError
+    ):  # it takes no half of a sign outside the basic plane, which some servers send piece by piece
+        return json.loads(data)
+
+
+@lru_cache(maxsize=64)
+def target_of(base_url: str, path: str) -> str:
+    """Return where `path` lies at this provider, seen from its host."""
+    return urlsplit(url_of(base_url, path)).path
 
 
 def url_of(base_url: str, path: str) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-import httpx
+from urllib.parse import urlsplit
 
 from agents.gateway.adapters.http import Line, url_of
+from agents.gateway.adapters.links import BROKEN, Unreachable
 from agents.gateway.ports import Wire
 
 ASK_S = 2.0
@@ -92,14 +92,15 @@ def ask_gemini(line: Line, model: str, texts: Sequence[str]) -> int | None:
 
 def _ask(line: Line, url: str, headers: Mapping[str, str], payload: bytes, *, says: str) -> int | None:
     try:
-        response = line.client.post(
-            url,
-            content=payload,
+        answer = line.links.ask(
+            "POST",
+            urlsplit(url).path,
+            body=payload,
             headers={"content-type": "application/json", **headers},
-            timeout=ASK_S,
+            within_s=ASK_S,
         )
-        found = response.json()[says] if response.status_code == 200 else None
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        found = json.loads(answer.body)[says] if answer.status == 200 else None
+    except (Unreachable, *BROKEN, ValueError, KeyError, TypeError):
         return None
     return found if type(found) is int and found >= 0 else None
 

@@ -18,10 +18,12 @@ from agents.gateway.adapters import child
 from agents.gateway.adapters.anthropic import AnthropicWire
 from agents.gateway.adapters.http import Line
 from agents.gateway.adapters.keyring import key_of
+from agents.gateway.adapters.links import Links
 from agents.gateway.adapters.openai import OpenAIWire
 from agents.gateway.errors import KeyMissing, ProviderFault
 from agents.gateway.models import Provider
 from agents.gateway.ports import Wire
+from core.adapters.tls import trusted
 from core.models import Mode
 
 WIRES: dict[str, Wire] = {
@@ -32,8 +34,8 @@ WIRES: dict[str, Wire] = {
 }
 _REHEARSAL_URL, _REHEARSAL_KEY = "http://rehearsal", "rehearsal"
 _lock = threading.Lock()
-_clients: dict[tuple[int, str], httpx.Client] = {}
-"""One client per process and place: a client that crossed a fork would share its sockets."""
+_links: dict[tuple[int, str], Links] = {}
+"""By process and place: what crossed a fork would share its sockets."""
 _children: dict[tuple[int, str], child.Process] = {}
 """Our children by the process that started them and their kind: who crossed a fork starts its own."""
 _births = {"rehearsal": threading.Lock(), "litellm": threading.Lock()}
@@ -52,15 +54,15 @@ def line_to(provider: Provider, *, mode: str, key: str | None = None) -> Line:
         SecretUnreadable: its key was sealed elsewhere.
     """
     if mode == Mode.REHEARSAL:
-        return Line(_client(_REHEARSAL_URL), _REHEARSAL_URL, _REHEARSAL_KEY)
+        return Line(_links_to(_REHEARSAL_URL), _REHEARSAL_URL, _REHEARSAL_KEY)
     key = key_of(provider.name) if key is None else key
     if key is None:
         raise KeyMissing(provider=provider.name)
     if provider.protocol == Provider.Protocol.LITELLM:
         base_url = _litellm_url(provider)
-        return Line(_client(base_url), base_url, key)
+        return Line(_links_to(base_url), base_url, key)
     address = settings.MODEL_ADDRESSES.get(provider.name) or provider.base_url
-    return Line(_client(address), address, key)
+    return Line(_links_to(address), address, key)
 
 
 @dataclass(frozen=True)
@@ -84,24 +86,22 @@ def place_of(provider: Provider, *, mode: str) -> Place:
 
 
 def hang_up() -> None:
-    """Close every client of this process; the next call opens a new one. Done by itself when we go."""
+    """Close the idle connections of this process; the next call opens a new one. Done by itself when we go."""
     with _lock:
-        for place in [place for place in _clients if place[0] == os.getpid()]:
-            _clients.pop(place).close()
+        for place in [place for place in _links if place[0] == os.getpid()]:
+            _links.pop(place).close()
 
 
 atexit.register(hang_up)
 
 
-def _client(base_url: str) -> httpx.Client:
+def _links_to(base_url: str) -> Links:
     socket = _socket_of(base_url)
-    with _lock:
-        place = (os.getpid(), base_url if socket is None else str(socket))
-        if place not in _clients:
-            _clients[place] = (
-                httpx.Client(transport=httpx.HTTPTransport(uds=str(socket))) if socket else httpx.Client()
-            )
-        return _clients[place]
+    place = (os.getpid(), base_url if socket is None else str(socket))
+    if (known := _links.get(place)) is None:
+        with _lock:
+            known = _links.setdefault(place, Links(base_url, path=socket))
+    return known
 
 
 def _socket_of(base_url: str) -> Path | None:
@@ -143,7 +143,9 @@ def _start_litellm(path: Path) -> child.Process:
     """Start it and wait until it has read itself: no call may leave while nobody could answer."""
     made = child.start_litellm(path, env={name: os.environ[name] for name in _NETWORK if name in os.environ})
     until = time.monotonic() + _LITELLM_START_S
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=_LITELLM_START_S) as client:
+    with httpx.Client(
+        transport=httpx.HTTPTransport(verify=trusted(), uds=str(path)), timeout=_LITELLM_START_S
+    ) as client:
         while made.is_alive and time.monotonic() < until:
             if client.get(f"{_LITELLM_URL}/ready").status_code == 200:
                 return made

@@ -1,6 +1,7 @@
 """The models' door as an ASGI application of its own: no cookie opens it, so nothing that reads cookies runs before it."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 from django.core.exceptions import RequestAborted
@@ -8,7 +9,12 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest
 
+from agents.gateway.door.answers import Answered, answered
+from agents.gateway.door.body import LIMIT_BYTES
+from agents.gateway.door.protocols import DOORS, Protocol
+
 PREFIX = "/v1/"
+_PAID = {protocol.path: protocol for protocol in DOORS}
 
 
 class DoorHandler(ASGIHandler):
@@ -27,7 +33,15 @@ class DoorHandler(ASGIHandler):
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request; a client that goes ends its view."""
+        """Answer one request: a paid door at once, the rest by the URL table."""
+        protocol = _PAID.get(scope["path"]) if scope["method"] == "POST" else None
+        if protocol is None:
+            await self._by_table(scope, receive, send)
+        else:
+            await _pay(protocol, scope, receive, send)
+
+    async def _by_table(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer with a view; a client that goes ends it."""
         try:
             body = await self.read_body(receive)
         except RequestAborted:
@@ -52,3 +66,65 @@ class DoorHandler(ASGIHandler):
 
     async def _until_gone(self, receive: Any) -> None:
         await receive()
+
+
+async def _pay(protocol: Protocol, scope: Any, receive: Any, send: Any) -> None:
+    """Answer at one paid door; a client that goes ends its call."""
+    raw = await _body(receive)
+    if raw is None:
+        return
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    leaving = _Leaving(receive)
+    try:
+        await _send(await answered(protocol, raw, headers), send)
+    except asyncio.CancelledError:
+        if not leaving.is_gone:
+            raise
+    finally:
+        leaving.forget()
+
+
+class _Leaving:
+    """Ends the task that made it when the client goes."""
+
+    def __init__(self, receive: Any) -> None:
+        self._mine, self.is_gone, self._is_over = asyncio.current_task(), False, False
+        self._gone = asyncio.ensure_future(receive())
+        self._gone.add_done_callback(self._end)
+
+    def _end(self, _: Any) -> None:
+        if self._mine is not None and not self._is_over:
+            self.is_gone = True
+            self._mine.cancel()
+
+    def forget(self) -> None:
+        """It may go: the answer is out."""
+        self._is_over = True
+        self._gone.cancel()
+
+
+async def _body(receive: Any) -> bytes | None:
+    """Return the body, and no more of it than shows that it is too large; None: the client went."""
+    parts, size = [], 0
+    while (message := await receive())["type"] == "http.request":
+        part = message.get("body", b"")
+        if size <= LIMIT_BYTES:
+            parts.append(part)
+        size += len(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+    return None
+
+
+async def _send(said: Answered, send: Any) -> None:
+    told = [(name.encode(), value.encode("latin-1")) for name, value in said.headers.items()]
+    if isinstance(said.body, bytes):
+        told.append((b"content-length", str(len(said.body)).encode()))
+        await send({"type": "http.response.start", "status": said.status, "headers": told})
+        await send({"type": "http.response.body", "body": said.body})
+        return
+    async with aclosing(said.body) as parts:  # type: ignore[type-var]
+        await send({"type": "http.response.start", "status": said.status, "headers": told})
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

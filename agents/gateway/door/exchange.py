@@ -10,7 +10,7 @@ from functools import partial
 
 from agents.gateway.adapters.relay import posted
 from agents.gateway.adapters.transport import Place
-from agents.gateway.door.plan import Plan, Way, open_way, plan_of
+from agents.gateway.door.plan import Opened, Plan, Way, begin, open_way, plan_of
 from agents.gateway.door.protocols import Wanted
 from agents.gateway.door.repeats import as_repeatable, way_again
 from agents.gateway.door.rows import in_rows
@@ -103,10 +103,12 @@ class Exchange:
             open_exchanges.discard(self)
 
     async def _call(self) -> None:
-        self.plan = plan = await in_rows(partial(plan_of, self._secret, self._wanted))
         if (request := as_repeatable(self._wanted, self._headers)) is None:
-            await self._ask(plan)
+            begun = await in_rows(partial(begin, self._secret, self._wanted))
+            self.plan = begun[0]
+            await self._ask(*begun)
             return
+        self.plan = plan = await in_rows(partial(plan_of, self._secret, self._wanted))
         key, kept = await in_rows(partial(recall_answer, request, scopes=plan.session.rights.scopes))
         if kept is not None and (again := way_again(plan, kept)) is not None:
             await self._repeat(plan, again, kept)
@@ -120,17 +122,19 @@ class Exchange:
 
     async def _repeat(self, plan: Plan, way: Way, kept: KeptAnswer) -> None:
         """Give the answer again that was paid for: held like any other call, so that whatever is off or full refuses it."""
-        self.call, _ = await self._open(plan, way, fallback_from=None)
+        self.call, _ = await self._opened(None, plan, way)
         await in_rows(partial(close_repeated, self.call, kept.call))
         self._say(bytes(kept.body))
 
-    async def _ask(self, plan: Plan) -> Reply:
+    async def _ask(self, plan: Plan, opened: Opened | None = None) -> Reply:
+        """Ask one after the other until one answers; the first may be open already."""
         failures: list[Failure] = []
         faults: list[ProviderFault] = []
         while step := next_step(failures, providers=[way.route.model.provider_id for way in plan.ways]):
             await self._nap(step.wait_s)
             way = plan.ways[step.place]
-            self.call, place = await self._open(plan, way, fallback_from=self.call)
+            self.call, place = await self._opened(opened, plan, way)
+            opened = None
             try:
                 return await self._attempt(self.call, way, place)
             except ProviderFault as fault:
@@ -150,18 +154,19 @@ class Exchange:
         if self._cut is not None:
             raise self._cut
 
-    async def _open(self, plan: Plan, way: Way, *, fallback_from: Call | None) -> tuple[Call, Place]:
+    async def _opened(self, opened: Opened | None, plan: Plan, way: Way) -> tuple[Call, Place]:
         """Open the call; where it would fit but for what other calls hold, wait for them, holding nothing. Source: U-5a."""
         began = time.monotonic()
-        while True:
-            await self._nap(0)
+        while not isinstance(opened, tuple):
+            await self._nap(_LOOK_S if opened else 0)
             try:
-                return await in_rows(partial(open_way, plan, way, fallback_from=fallback_from))
+                opened = await in_rows(partial(open_way, plan, way, fallback_from=self.call))
             except (BudgetBusy, LaneBusy) as busy:
                 patience_s = PATIENCE.lane_s if isinstance(busy, LaneBusy) else PATIENCE.budget_s
                 if time.monotonic() - began >= patience_s:
                     raise
-                await self._nap(_LOOK_S)
+                opened = busy
+        return opened
 
     async def _attempt(self, call: Call, way: Way, place: Place) -> Reply:
         if self._cut is not None:

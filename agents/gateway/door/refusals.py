@@ -1,5 +1,7 @@
 """A refusal in the words of each protocol: one that engines do not try again."""
 
+from typing import Final
+
 from django.http import JsonResponse
 
 from agents.gateway.errors import AllProvidersDown, ProviderFault, RateLimited
@@ -10,11 +12,17 @@ from core.registry import Json
 _STATUS: tuple[tuple[type[FactoryError], int], ...] = ((RateLimited, 429), (AllProvidersDown, 503))
 """What the provider is to be blamed for keeps its own status; all else is 400: engines storm on 401, 402, 422 and 5xx."""
 
+NOT_AGAIN: Final = {"x-should-retry": "false"}
+
 
 def refuse(refusal: FactoryError, *, speech: str) -> JsonResponse:
     """Return the refusal as an answer; whoever asked must not try the same again."""
-    status = next((status for kind, status in _STATUS if isinstance(refusal, kind)), 400)
-    return JsonResponse(told(refusal, speech=speech), status=status, headers={"x-should-retry": "false"})
+    return JsonResponse(told(refusal, speech=speech), status=status_of(refusal), headers=NOT_AGAIN)
+
+
+def status_of(refusal: FactoryError) -> int:
+    """Return the HTTP status of a refusal."""
+    return next((status for kind, status in _STATUS if isinstance(refusal, kind)), 400)
 
 
 def told(refusal: FactoryError, *, speech: str) -> Json:

@@ -7,6 +7,7 @@ from typing import Protocol as Port
 
 from agents.gateway.adapters.anthropic import VERSION
 from agents.gateway.adapters.ears import ear_for, whole_as_events
+from agents.gateway.adapters.http import read_json
 from agents.gateway.door.protocols import Protocol, Wanted
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ear, Said
@@ -183,7 +184,7 @@ class Stream:
     def _hear(self, data: bytes) -> bool:
         """Hear one event; say whether it tells usage and nothing else."""
         try:
-            event = json.loads(data)
+            event = read_json(data)
             self._take(event)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
             raise ProviderFault("garbled", is_free=False, words=type(problem).__name__) from problem

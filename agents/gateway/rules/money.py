@@ -1,6 +1,7 @@
 """What a call costs, and what it can cost at most: integers, rounded up."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 _MTOK = 1_000_000
@@ -67,6 +68,15 @@ class Tariff(Rates):
     batch_percent: int = 100
     search_microusd: int | None = None
     caches_by_itself: bool = False
+
+    @cached_property
+    def dearest(self) -> tuple[int, int]:
+        """The dearest that a token read and a token written can be, whatever is asked: to see at a glance what surely fits."""
+        every = (self, *(step.rates for step in self.steps))
+        return (
+            max(rates.reading("1h", caches_by_itself=True) for rates in every),
+            max(max(rates.output, rates.thought) for rates in every),
+        )
 
     def at(self, prompt_tokens: int) -> Rates:
         """Return the prices of a prompt of that many tokens."""

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 TaskType = Literal[
     "classification",
@@ -61,9 +62,8 @@ class Intent:
     max_cost_microusd: int | None = None
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One model as far as routing looks at it.
+class Candidate(NamedTuple):
+    """One model as far as routing looks at it: one is made for every model at every call.
 
     Attributes:
         likely_microusd: about what this call costs there; None: its price is unknown.
@@ -123,20 +123,38 @@ def capable(
     candidates: Iterable[Candidate], *, needs: frozenset[str], prompt_tokens: int, max_tokens: int
 ) -> list[Candidate]:
     """Return who has every capability and room enough. Source: R-02.9."""
+    most = 11 * (prompt_tokens + max_tokens)
     return [
         c
         for c in candidates
         if needs <= c.can
-        and 10 * c.window_tokens >= 11 * (prompt_tokens + min(max_tokens, c.max_output_tokens))
+        and (
+            10 * c.window_tokens >= most
+            or 10 * c.window_tokens >= 11 * (prompt_tokens + min(max_tokens, c.max_output_tokens))
+        )
     ]
 
 
 def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]:
     """Return the priced candidates an intent may use, first choice first; equal for equal input."""
-    able = [c for c in candidates if c.likely_microusd is not None and _may_serve(c, intent)]
-    place = {tier: n for n, group in enumerate(tier_groups(intent)) for tier in group}
-    served = [c for c in able if c.tier in place]
-    return sorted(served, key=lambda c: (c.is_down, c.name != intent.model, place[c.tier], *_rank(c, intent)))
+    place = _places(intent)
+    is_open = not (intent.not_provider or intent.not_model or intent.max_cost_microusd is not None)
+    served = [
+        c
+        for c in candidates
+        if c.likely_microusd is not None and c.tier in place and (is_open or _may_serve(c, intent))
+    ]
+    rank, chosen = _by_pace if intent.speed in _FIRST_TOKEN_MS else _by_price, intent.model
+    return sorted(
+        served,
+        key=lambda c: (c.is_down, c.name != chosen if chosen else True, place[c.tier], *rank(c, intent)),
+    )
+
+
+@lru_cache(maxsize=256)
+def _places(intent: Intent) -> dict[str, int]:
+    """Return the place of every tier that may serve."""
+    return {tier: n for n, group in enumerate(tier_groups(intent)) for tier in group}
 
 
 def _may_serve(candidate: Candidate, intent: Intent) -> bool:
@@ -148,15 +166,19 @@ def _may_serve(candidate: Candidate, intent: Intent) -> bool:
     return cap is None or (candidate.likely_microusd or 0) <= cap
 
 
-def _rank(candidate: Candidate, intent: Intent) -> tuple[object, ...]:
-    """The cheaper the better; where speed is wanted, who began in time is better, and the sooner the better."""
-    by_price = (candidate.provider != intent.prefer_provider, candidate.likely_microusd, candidate.name)
-    limit = _FIRST_TOKEN_MS.get(intent.speed)
-    if limit is None:
-        return by_price
+def _by_price(candidate: Candidate, intent: Intent) -> tuple[Any, ...]:
+    """The cheaper the better, after who is preferred."""
+    return (
+        candidate.provider != intent.prefer_provider, candidate.likely_microusd, candidate.provider, candidate.model
+    )  # fmt: skip
+
+
+def _by_pace(candidate: Candidate, intent: Intent) -> tuple[Any, ...]:
+    """Where speed is wanted, who began in time is better, and the sooner the better."""
     is_known = candidate.first_token_ms is not None
+    is_late = (candidate.first_token_ms or 0) > _FIRST_TOKEN_MS[intent.speed]
     pace = (candidate.first_token_ms or 0, -(candidate.tokens_per_s or 0))
-    return ((candidate.first_token_ms or 0) > limit, not is_known, *pace, *by_price)
+    return (is_late, not is_known, *pace, *_by_price(candidate, intent))
 
 
 def names_of(served: str) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class _Request:
         )
 
 
-def bound_of_body(
+def bound_of_body(  # noqa: PLR0913 (a request, and what its caller knows already)
     entry: ModelEntry,
     *,
     data: Json,
@@ -50,11 +50,12 @@ def bound_of_body(
     tariff: Tariff | None = None,
     line: Line | None = None,
     writes: bool = True,
+    mode: str = "",
 ) -> int:
     """Return the most that this request can cost at `entry`, in micro-dollars; never less than the bill.
 
-    `data` is the body in the protocol of any door, `size_bytes` its length as sent; `tariff` (today's prices) and
-    `line` are looked up where they are not at hand; embeddings write nothing.
+    `data` is the body in the protocol of any door, `size_bytes` its length as sent; `tariff` (today's prices), `line` and
+    `mode` are looked up where they are not at hand; embeddings write nothing.
 
     Raises:
         CostUnbounded: nobody can say what it costs at most; the words name the field.
@@ -68,19 +69,19 @@ def bound_of_body(
         request = _Request(entry, data, size_bytes, reading)
         if reading.searches and tariff.search_microusd is None:
             raise PriceUnknown(models=f"{entry.name}, web search")
-        return _bound(request, tariff, line)
+        return _bound(request, tariff, line, mode or current_mode())
     except Unbounded as problem:
         raise CostUnbounded(field=str(problem)) from problem
 
 
-def _bound(request: _Request, tariff: Tariff, line: Line | None) -> int:
-    counted, way = _counted(request, tariff, line) or (request.size_bytes, "bytes")
+def _bound(request: _Request, tariff: Tariff, line: Line | None, mode: str) -> int:
+    counted, way = _counted(request, tariff, line, mode) or (request.size_bytes, "bytes")
     return bound_microusd(request.most(counted, way), tariff)
 
 
-def _counted(request: _Request, tariff: Tariff, line: Line | None) -> tuple[int, Way] | None:
+def _counted(request: _Request, tariff: Tariff, line: Line | None, mode: str) -> tuple[int, Way] | None:
     """Return how many tokens it has, and who says so; None: nobody can, so a byte is a token."""
-    entry, mode = request.entry, current_mode()
+    entry = request.entry
     if vocabulary := tokens.vocabulary_of(entry.name) if mode == Mode.REAL else None:
         return tokens.count_texts(request.reading.texts, vocabulary=vocabulary), "vocabulary"
     wire, is_gemini = WIRES[entry.provider.protocol], entry.provider_id == GEMINI and mode == Mode.REAL

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from django.db import Error, connection, transaction
+from django.db import Error, connection
 
 from agents.gateway.adapters import transport
 from agents.gateway.adapters.http import Cut, Line, converse
@@ -25,10 +25,10 @@ from agents.gateway.services.lengths import LengthMeter
 from agents.gateway.services.records import close_answered, close_failed, open_call
 from agents.gateway.services.routes import Choice, Route, routes_for
 from billing.errors import BudgetBusy, SwitchSet, TierSpent
-from billing.services import epoch, require_open, switch_against
+from billing.services import epoch, require_open, settling, switch_against
 from core.adapters.away import is_away, outlast
 from core.errors import FactoryError
-from core.services import current_mode, is_stopped, publish
+from core.services import is_stopped, publish
 
 PATIENCE = Patience()
 _LOOK_S = 1.0
@@ -93,7 +93,7 @@ def _try(
 ) -> tuple[Call, Said]:
     """Call one model once: held before it leaves, and settled here when it fails."""
     route = choice.route
-    line = transport.line_to(route.model.provider, mode=current_mode())
+    line = transport.line_to(route.model.provider, mode=route.mode)
     call = _open(ask, route, before, stop=stop, patience=patience)
     try:
         return call, _attempt(ask, call, route, line, stop=stop, patience=patience)
@@ -121,10 +121,12 @@ def _open(ask: Ask, route: Route, fallback_from: Call | None, *, stop: Stop, pat
     """Open the call; where it would fit but for what other calls hold, wait for them, holding nothing. Source: U-5a."""
     began = time.monotonic()
     while True:
-        if stop.is_set() or is_stopped():
+        if stop.is_set():
             raise Stopped
         try:
             return open_call(ask, route, fallback_from=fallback_from)
+        except SwitchSet as off:
+            raise (Stopped() if is_stopped() else off) from off
         except BudgetBusy:
             if time.monotonic() - began >= patience.budget_s:
                 raise
@@ -134,12 +136,12 @@ def _open(ask: Ask, route: Route, fallback_from: Call | None, *, stop: Stop, pat
         stop.wait(0.2)
 
 
-@transaction.atomic
 def _settle(call: Call, said: Said, *, keep: Keep | None) -> Reply:
     """Book and keep the answer; a repeat books nothing more."""
-    reply = close_answered(call, said)
-    if keep is not None:
-        keep(reply)
+    with settling():
+        reply = close_answered(call, said)
+        if keep is not None:
+            keep(reply)
     return reply
 
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
-from typing import Any
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, QuerySet, Subquery, Value
+from django.utils import timezone
 
-from agents.gateway.models import ModelEntry, Price, Provider
+from agents.gateway.models import ModelEntry, Price
 from agents.gateway.rules.money import Tariff
+from core.adapters.rows import find_rows
 from core.models import Mode
+from core.services import business_now, current_mode
 
 _KEPT = 8
 _Version = tuple[object, ...]
@@ -26,70 +28,66 @@ class Offer:
     tariff: Tariff | None
     can: frozenset[str]
 
+    @cached_property
+    def name(self) -> str:
+        """Its whole name."""
+        return str(self.model)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What a call finds when it begins, of one moment: the mode, business time, and who can be called."""
+
+    mode: str
+    now: datetime
+    offers: tuple[Offer, ...]
+
 
 _offers: dict[_Version, tuple[Offer, ...]] = {}
 """What was read last, by all that it depends on; a process reads the rows once for each change."""
+_LOOK: Final = """
+    SELECT p.name, p.protocol, p.base_url, p.needs_key, k.provider_id, p.listed_at, i.mode, i.clock_offset_ms,
+        (SELECT max(changed_at) FROM gateway_modelentry), (SELECT count(*) FROM gateway_modelentry WHERE is_enabled),
+        (SELECT max(id) FROM gateway_price), (SELECT count(*) FROM gateway_price)
+    FROM gateway_provider p LEFT JOIN gateway_providerkey k ON k.provider_id = p.name LEFT JOIN core_installation i ON i.id = 1
+    WHERE p.is_enabled ORDER BY p.name
+"""
+"""Tells one state of the rows from another: providers as they are, the ground, and marks of the other tables."""
+
+
+def shelf() -> Shelf:
+    """Return how things stand now; one small query when nothing changed."""
+    if not (rows := find_rows(_LOOK)):
+        return Shelf(current_mode(), business_now(), ())
+    mode, ahead_ms = rows[0][6:8]
+    mode, now = mode or Mode.REHEARSAL.value, timezone.now() + timedelta(milliseconds=ahead_ms or 0)
+    return Shelf(mode, now, _offered(rows, mode=mode, day=now.date()))
 
 
 def offers(*, mode: str, day: date) -> tuple[Offer, ...]:
     """Return every model that is switched on and in reach, with its price on `day`; one small query when nothing changed."""
-    version = _version(mode, day)
+    return _offered(find_rows(_LOOK), mode=mode, day=day)
+
+
+def _offered(rows: Sequence[tuple[Any, ...]], *, mode: str, day: date) -> tuple[Offer, ...]:
+    in_reach = tuple(
+        (*row[:6], *row[8:]) for row in rows if mode == Mode.REHEARSAL or _has_key(row[0], row[3], row[4])
+    )
+    version = (in_reach, mode, day, connection.settings_dict["NAME"])
     if (known := _offers.get(version)) is None:
-        known = _read(version[0], mode=mode, day=day)  # type: ignore[arg-type]
+        known = _read([row[0] for row in in_reach], mode=mode, day=day)
         if len(_offers) >= _KEPT:
             _offers.clear()
         _offers[version] = known
     return known
 
 
-def _version(mode: str, day: date) -> _Version:
-    """Return what tells one state of the rows from another: providers in reach as they are, and marks of the other tables."""
-    with connection.cursor() as cursor:
-        cursor.execute(*_question(connection.vendor))
-        rows = cursor.fetchall()
-    in_reach = tuple(row for row in rows if mode == Mode.REHEARSAL or _has_key(row[0], row[3], row[4]))
-    return (in_reach, mode, day, connection.settings_dict["NAME"])
-
-
-@lru_cache(maxsize=2)
-def _question(vendor: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement whose answer changes with the rows; asked at every call, so it is made once."""
-    rows = (
-        Provider.objects.filter(is_enabled=True)
-        .annotate(
-            newest=Subquery(ModelEntry.objects.order_by("-changed_at").values("changed_at")[:1]),
-            entries_on=Subquery(_counted(ModelEntry.objects.filter(is_enabled=True))),
-            newest_price=Subquery(Price.objects.order_by("-id").values("id")[:1]),
-            all_prices=Subquery(_counted(Price.objects.all())),
-        )
-        .order_by("name")
-        .values_list(
-            "name",
-            "protocol",
-            "base_url",
-            "needs_key",
-            "stored_key",
-            "newest",
-            "entries_on",
-            "newest_price",
-            "all_prices",
-            "listed_at",
-        )
-    )
-    return rows.query.sql_with_params()
-
-
-def _counted(rows: QuerySet[Any]) -> Any:
-    """Return how many rows there are, as one that a query can hold."""
-    return rows.order_by().annotate(one=Value(1)).values("one").annotate(n=Count("pk")).values("n")
-
-
 def _has_key(name: str, needs_key: bool, stored: object) -> bool:  # noqa: FBT001  a column
     return bool(not needs_key or stored or settings.MODEL_KEYS.get(name))
 
 
-def _read(providers: Sequence[tuple[object, ...]], *, mode: str, day: date) -> tuple[Offer, ...]:
-    rows = ModelEntry.objects.filter(provider__in=[row[0] for row in providers], is_enabled=True)
+def _read(providers: Sequence[str], *, mode: str, day: date) -> tuple[Offer, ...]:
+    rows = ModelEntry.objects.filter(provider__in=providers, is_enabled=True)
     if mode == Mode.REHEARSAL:
         rows = rows.filter(is_rehearsed=True)
     tariffs = tariffs_on(day)

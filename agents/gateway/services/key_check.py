@@ -176,7 +176,8 @@ def _ask(entry: ModelEntry, line: Line) -> Reply:
     body = json.dumps(shape, separators=(",", ":")).encode()
     tariff = tariffs_on(business_now().date())[entry.pk]
     bound = bound_of_body(entry, data=shape, size_bytes=len(body), tariff=tariff, line=line)
-    call = open_call(ask, Route(entry, body, bound, reason="key check"), fallback_from=None)
+    route = Route(entry, body, bound, "key check", mode=current_mode(), tariff=tariff)
+    call = open_call(ask, route, fallback_from=None)
     try:
         said = converse(wire, line, body, is_cut=lambda: False, patience=_PATIENCE)
     except ProviderFault as fault:

@@ -18,11 +18,11 @@ from agents.gateway.services.lanes import check_at_once, check_minute, count_beg
 from agents.gateway.services.prices import stop_provider
 from agents.gateway.services.routes import Route
 from billing.models import Entry
-from billing.services import capture_hold, lose_hold, place_hold, release_hold
+from billing.services import capture_hold, lose_hold, place_hold, release_hold, settling
 from core.adapters.away import is_away, outlast
 from core.adapters.rows import insert_row, update_row
 from core.ids import correlation
-from core.services import business_now, current_mode, publish
+from core.services import business_now, publish
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
 
 def row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
     """Return the row of a call that is about to leave; it is not written yet."""
-    return Call(
+    call = Call(
         agent=ask.agent,
         assignment_id=ask.assignment_id,
         step_key=ask.step_key,
@@ -60,8 +60,10 @@ def row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
         fallback_from=fallback_from,
         bound_microusd=route.bound_microusd,
         prompt_sha256=sha256(route.body).hexdigest(),
-        mode=current_mode(),
+        mode=route.mode,
     )
+    call.tariff = route.tariff
+    return call
 
 
 @transaction.atomic(durable=True)
@@ -79,9 +81,13 @@ def _write_and_hold(call: Call, ask: Ask, *, crowd: int | None) -> None:
     )
 
 
-@transaction.atomic
 def close_answered(call: Call, said: Said) -> Reply:
     """Book what the model that served it costs; an unknown cost is booked at the bound."""
+    with settling():
+        return _close_answered(call, said)
+
+
+def _close_answered(call: Call, said: Said) -> Reply:
     usage = said.usage if said.usage and said.usage.is_plausible else None
     cost = _cost(call, said.model, usage)
     booked = call.bound_microusd if cost is None else min(cost, call.bound_microusd)
@@ -151,14 +157,19 @@ def _capture(call: Call, cost: int, *, served: str) -> Entry:
 
 def _cost(call: Call, served: str, usage: Usage | None) -> int | None:
     """Return the cost at the price of who served, which may be a dated name of who was asked; None: unknown."""
-    names = names_of(served or call.model.name)
-    tariff = price_of(call.model.provider_id, names, mode=call.mode, day=business_now().date())
+    names, tariff = names_of(served or call.model.name), call.tariff
+    if tariff is None or call.model.name not in names:
+        tariff = price_of(call.model.provider_id, names, mode=call.mode, day=business_now().date())
     return cost_microusd(usage, tariff, is_batch=call.is_batch) if usage and tariff else None
 
 
-@transaction.atomic
 def close_failed(call: Call, fault: ProviderFault) -> None:
     """Give the hold back when the provider surely billed nothing, else book it at its bound."""
+    with settling():
+        _close_failed(call, fault)
+
+
+def _close_failed(call: Call, fault: ProviderFault) -> None:
     status = Call.Status.FAILED if fault.is_free else Call.Status.LOST
     cost = 0 if fault.is_free else call.bound_microusd
     _close(

@@ -13,26 +13,28 @@ from agents.gateway.rules.health import Health
 from agents.gateway.rules.money import Most, Tariff, bound_microusd, likely_microusd, likely_tokens
 from agents.gateway.rules.route import Candidate, capable, in_order, reason_for
 from agents.gateway.services.bounds import body_bytes, bound_of_body
-from agents.gateway.services.catalogue import Offer, offers
+from agents.gateway.services.catalogue import Offer, shelf
 from agents.gateway.services.health import health_now
 from billing.errors import BudgetExceeded
 from billing.services.scopes import Terms, terms_of_call
 from core.money import in_words
-from core.services import business_now, current_mode
 
 _MOST_OF_A_DAY = 0.8
+_MTOK = 1_000_000
 _TEMPLATE_BYTES = 48
 """What the protocols write around each message."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One model to try: the bytes that are sent, and what that costs at most."""
+    """One model to try: the bytes that are sent, and what that costs at most, at the prices of `tariff`."""
 
     model: ModelEntry
     body: bytes
     bound_microusd: int
     reason: str
+    mode: str
+    tariff: Tariff | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Choice:
     ask: Ask
     offer: Offer
     candidate: Candidate
+    mode: str
 
     @property
     def reason(self) -> str:
@@ -69,8 +72,9 @@ class Choice:
             self.ask, model=self.model.name, max_tokens=self.room
         )
         body = body_bytes(data)
-        bound = bound_of_body(self.model, data=data, size_bytes=len(body), tariff=self.offer.tariff)
-        return Route(self.model, body, bound, self.reason)
+        tariff = self.offer.tariff
+        bound = bound_of_body(self.model, data=data, size_bytes=len(body), tariff=tariff, mode=self.mode)
+        return Route(self.model, body, bound, self.reason, mode=self.mode, tariff=tariff)
 
 
 def routes_for(ask: Ask) -> list[Choice]:
@@ -82,17 +86,16 @@ def routes_for(ask: Ask) -> list[Choice]:
         PriceUnknown: who could has no price.
         BudgetExceeded: who could costs more than one call may.
     """
-    now = business_now()
-    terms = terms_of_call(ask.scopes, moment=now)
+    here = shelf()
+    terms = terms_of_call(ask.scopes, moment=here.now)
     ask = one_tier_down(ask, terms)
     size_bytes = size_of(ask)
-    found = offers(mode=current_mode(), day=now.date())
-    by_name = {(offer.model.provider_id, offer.model.name): offer for offer in found}
-    able = _capable(ask, found, size_bytes)
+    by_name = {offer.name: offer for offer in here.offers}
+    able = _capable(ask, here.offers, size_bytes)
     ordered = in_order(able, ask.intent)
     if not ordered:
         raise _refusal(ask, able)
-    choices = [Choice(ask, by_name[c.provider, c.model], c) for c in ordered]
+    choices = [Choice(ask, by_name[c.name], c, here.mode) for c in ordered]
     return _affordable(choices, terms.call_cap_microusd, size_bytes)
 
 
@@ -130,20 +133,18 @@ def _capable(ask: Ask, found: Iterable[Offer], size_bytes: int) -> list[Candidat
 
 def _candidate(offer: Offer, tokens: int, max_tokens: int, health: Health) -> Candidate:
     model, tariff = offer.model, offer.tariff
-    name = f"{model.provider_id}/{model.name}"
+    most = model.max_output_tokens
     return Candidate(
-        provider=model.provider_id,
-        model=model.name,
-        tier=model.tier,
-        can=offer.can,
-        window_tokens=model.window_tokens,
-        max_output_tokens=model.max_output_tokens,
-        likely_microusd=likely_microusd(tokens, min(max_tokens, model.max_output_tokens), tariff)
-        if tariff
-        else None,
-        first_token_ms=health.first_token_ms.get(name),
-        tokens_per_s=model.tokens_per_s,
-        is_down=name in health.down,
+        model.provider_id,
+        model.name,
+        model.tier,
+        offer.can,
+        model.window_tokens,
+        likely_microusd(tokens, min(max_tokens, most), tariff) if tariff else None,
+        health.first_token_ms.get(offer.name),
+        model.tokens_per_s,
+        offer.name in health.down,
+        most,
     )
 
 
@@ -167,14 +168,18 @@ def _affordable(choices: Sequence[Choice], cap: int | None, size_bytes: int) -> 
 
 def _fits(choice: Choice, cap_microusd: int, size_bytes: int) -> bool:
     """Say whether one call may cost so much; only where that is close is the request written and counted for it."""
-    if choice.offer.tariff is None:
+    tariff, room, read = choice.offer.tariff, choice.room, 2 * size_bytes + 2_000
+    if tariff is None:
         return False
-    if _least(choice.offer.tariff, choice.room) > cap_microusd:
-        return False
-    loose = Most(2 * size_bytes + 2_000, choice.room)
-    if bound_microusd(loose, choice.offer.tariff) <= cap_microusd:
+    reading, writing = tariff.dearest
+    if read * reading + room * writing <= cap_microusd * _MTOK:
         return True
-    return choice.route.bound_microusd <= cap_microusd
+    if _least(tariff, room) > cap_microusd:
+        return False
+    return (
+        bound_microusd(Most(read, room), tariff) <= cap_microusd
+        or choice.route.bound_microusd <= cap_microusd
+    )
 
 
 def _least(tariff: Tariff, room: int) -> int:

@@ -75,5 +75,4 @@ def session_of(secret: str) -> Session:
         TokenEnded: no such token, or its attempt is over, or its agent is switched off.
     """
     token = engine_token_in_force(secret)
-    rights = EngineRights.model_validate(token.engine)
-    return Session(token.id, token.agent.name, token.assignment_id, rights)
+    return Session(token.id, token.agent, token.assignment_id, token.rights)

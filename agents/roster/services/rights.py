@@ -1,18 +1,33 @@
 """Who may do what: one token for one attempt, one audit row for every decision."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
+from typing import Final
 from uuid import UUID
 
+from django.db import connection
 from django.utils import timezone
 
 from agents.roster.errors import ToolDenied
 from agents.roster.models import Agent, CapabilityToken
 from agents.roster.rules import EngineRights, why_denied
+from core.adapters.rows import find_rows
 from core.errors import TokenEnded
 from core.models import AuditRow
 from core.services import audit
+
+
+@dataclass(frozen=True)
+class EngineToken:
+    """Who asks with an engine's token, for which attempt, and what it opens."""
+
+    id: UUID
+    agent: str
+    assignment_id: UUID
+    rights: EngineRights
 
 
 def issue_token(*, agent: Agent, assignment_id: UUID, expires_at: datetime) -> str:
@@ -82,24 +97,41 @@ def token_in_force(secret: str) -> CapabilityToken:
     Raises:
         TokenEnded: no such token, or its attempt is over, or its agent is switched off.
     """
-    return _live_token(secret, is_engines=False)
+    live = CapabilityToken.objects.live(timezone.now()).select_related("agent")
+    token = live.filter(token_sha256=_digest(secret), engine__isnull=True).first()
+    if token is None or not token.agent.is_enabled:
+        raise TokenEnded(why=_OVER)
+    return token
 
 
-def engine_token_in_force(secret: str) -> CapabilityToken:
-    """Return the engine's token of this secret with its agent, while its attempt runs.
+def engine_token_in_force(secret: str) -> EngineToken:
+    """Return what the engine's token of this secret opens, while its attempt runs; one small statement, asked for every call.
 
     Raises:
         TokenEnded: no such token, or its attempt is over, or its agent is switched off.
     """
-    return _live_token(secret, is_engines=True)
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    found = find_rows(_ENGINES, [_digest(secret), now])
+    if not found:
+        raise TokenEnded(why=_OVER)
+    token_id, assignment_id, rights, agent = found[0]
+    return EngineToken(_uuid(token_id), agent, _uuid(assignment_id), _rights(rights))
 
 
-def _live_token(secret: str, *, is_engines: bool) -> CapabilityToken:
-    live = CapabilityToken.objects.live(timezone.now()).select_related("agent")
-    token = live.filter(token_sha256=_digest(secret), engine__isnull=not is_engines).first()
-    if token is None or not token.agent.is_enabled:
-        raise TokenEnded(why="no such token, or its attempt is over")
-    return token
+_ENGINES: Final = """
+    SELECT t.id, t.assignment_id, t.engine, a.name FROM roster_capabilitytoken t JOIN roster_agent a ON a.id = t.agent_id
+    WHERE t.token_sha256 = %s AND t.revoked_at IS NULL AND t.expires_at > %s AND t.engine IS NOT NULL AND a.is_enabled
+"""
+_OVER: Final = "no such token, or its attempt is over"
+
+
+def _uuid(told: UUID | str) -> UUID:
+    return told if isinstance(told, UUID) else UUID(told)
+
+
+@lru_cache(maxsize=1024)
+def _rights(text: str) -> EngineRights:
+    return EngineRights.model_validate_json(text)
 
 
 def _why_denied(token: CapabilityToken, tool: str) -> str:

@@ -98,7 +98,7 @@ def test_threads_share_one_child_and_every_call_is_paid_once(rehearsal: None) ->
     with ThreadPoolExecutor(4) as pool:
         costs = list(pool.map(one, range(12)))
 
-    clients = {line_to(provider, mode="rehearsal").client for provider in Provider.objects.all()}
-    assert len(clients) == 1
+    links = {line_to(provider, mode="rehearsal").links for provider in Provider.objects.all()}
+    assert len(links) == 1
     assert sum(costs) == Entry.objects.total_microusd()
     assert Call.objects.filter(status="answered").count() == 12

@@ -1,0 +1,100 @@
+"""What a paid door answers, whoever carries it: read, let the call run, answer in the protocol's own words."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from agents.gateway.door.body import read_body
+from agents.gateway.door.exchange import Exchange
+from agents.gateway.door.protocols import Protocol, Wanted, read_wanted
+from agents.gateway.door.refusals import NOT_AGAIN, status_of, told
+from agents.gateway.door.rows import in_rows
+from agents.gateway.door.watch import keep_watch
+from agents.gateway.errors import AllProvidersDown, BooksUnreachable, ProviderFault, RateLimited
+from agents.gateway.services.sessions import session_of
+from core.errors import FactoryError, TokenEnded
+from core.models import AuditRow
+from core.services import audit
+
+_OF_PROVIDERS = (AllProvidersDown, RateLimited, ProviderFault, BooksUnreachable)
+"""What has rows of its own, or cannot have any."""
+_JSON = {"content-type": "application/json"}
+_EVENTS = {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer: in one piece, or in parts that come."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | AsyncIterator[bytes]
+
+
+async def answered(protocol: Protocol, raw: bytes, headers: Mapping[str, str]) -> Answered:
+    """Return what one paid door answers to this body; the names of `headers` are in small letters."""
+    secret, wanted = secret_of(headers), None
+    try:
+        wanted = read_wanted(protocol, read_body(raw))
+        exchange = Exchange(wanted, secret=secret, headers=headers)
+        keep_watch()
+        return await _answer(exchange, wanted)
+    except FactoryError as refusal:
+        await note(refusal, secret=secret, door=protocol.name, model=wanted.model if wanted else "")
+        said = json.dumps(told(refusal, speech=protocol.speech)).encode()
+        return Answered(status_of(refusal), {**_JSON, **NOT_AGAIN}, said)
+
+
+def secret_of(headers: Mapping[str, str]) -> str:
+    """Return the token, as clients of either protocol send it."""
+    kind, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else headers.get("x-api-key", "").strip()
+
+
+async def _answer(exchange: Exchange, wanted: Wanted) -> Answered:
+    """Answer in one piece, or begin to stream once the provider has begun: what fails before that is a plain refusal."""
+    parts = exchange.parts()
+    if not wanted.is_stream:
+        return Answered(200, _JSON, b"".join([part async for part in parts]))
+    first = await anext(parts, b"")
+    return Answered(200, _EVENTS, _stream(first, parts, speech=wanted.protocol.speech))
+
+
+async def _stream(first: bytes, parts: AsyncIterator[bytes], *, speech: str) -> AsyncIterator[bytes]:
+    """Yield the answer; what breaks it off is told as the protocol tells an error inside a stream."""
+    try:
+        yield first
+        async for part in parts:
+            yield part
+    except FactoryError as refusal:
+        line = f"data: {json.dumps(told(refusal, speech=speech))}\n\n".encode()
+        yield b"\n\nevent: error\n" + line if speech == "anthropic" else b"\n\n" + line
+    finally:
+        await parts.aclose()  # type: ignore[attr-defined]
+
+
+async def note(refusal: FactoryError, *, secret: str, door: str, model: str) -> None:
+    """Write who was refused what; a refusal leaves no other row."""
+    if not isinstance(refusal, _OF_PROVIDERS):
+        try:
+            await in_rows(partial(_audit, refusal, secret=secret, subject=f"{door} {model}"))
+        except BooksUnreachable:
+            return
+
+
+def _audit(refusal: FactoryError, *, secret: str, subject: str) -> None:
+    try:
+        session = session_of(secret)
+        actor, facts = f"agent:{session.agent}", {"assignment_id": str(session.assignment_id)}
+    except TokenEnded:
+        actor, facts = "agent:unknown", {}
+    audit(
+        actor=actor,
+        verb="gateway.refuse_call",
+        subject=subject,
+        outcome=AuditRow.Outcome.DENIED,
+        code=refusal.code,
+        why=refusal.sentence[:300],
+        **facts,
+    )
