@@ -129,6 +129,14 @@ def headers_of(response: HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
 
 
+def proxy_before(base_url: str) -> str | None:
+    """Return the proxy that the environment puts before an address outside, if there is one."""
+    place = urlsplit(base_url)
+    if place.scheme != "https" or proxy_bypass(place.hostname or ""):
+        return None
+    return getproxies().get("https") or None
+
+
 class _Link:
     """One connection: the library writes requests and reads answers, through a line that wakes who waits."""
 
@@ -217,15 +225,12 @@ def _beside(path: Path) -> socket.socket:
 
 
 def _dialled(host: str, port: int, *, scheme: str) -> socket.socket:
-    """Return a socket to the address, through the environment's proxy where that stands before it."""
-    asked = urlsplit("" if scheme == "http" or proxy_bypass(host) else getproxies().get("https", ""))
+    """Return a socket to the address, through the proxy where one stands before it."""
+    asked = urlsplit(proxy_before(f"{scheme}://{host}") or "")
     http = HTTPConnection(asked.hostname or host, asked.port or port, timeout=CONNECT_S)
     if asked.hostname:
         known = f"{unquote(asked.username or '')}:{unquote(asked.password or '')}".encode()
-        http.set_tunnel(
-            host,
-            port,
-            {"proxy-authorization": f"Basic {b64encode(known).decode()}"} if asked.username else {},
-        )
+        told = {"proxy-authorization": f"Basic {b64encode(known).decode()}"} if asked.username else {}
+        http.set_tunnel(host, port, told)
     http.connect()
     return http.sock

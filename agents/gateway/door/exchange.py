@@ -214,8 +214,8 @@ class Exchange:
         try:
             async with posted(
                 place, way.speech.path, body=way.route.body, headers=headers, patience=patience
-            ) as answering:
-                async for chunk in answering.chunks:
+            ) as chunks:
+                async for chunk in chunks:
                     part = hearing.feed(chunk)
                     if hearing.is_whole:
                         self._end += part
