@@ -219,8 +219,12 @@ def _connected(place: SplitResult, path: Path | None, context: SSLContext | None
 
 def _beside(path: Path) -> socket.socket:
     line = socket.socket(socket.AF_UNIX)
-    line.settimeout(CONNECT_S)
-    line.connect(str(path))
+    try:
+        line.settimeout(CONNECT_S)
+        line.connect(str(path))
+    except OSError:
+        line.close()
+        raise
     return line
 
 
