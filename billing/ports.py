@@ -102,6 +102,9 @@ class Windows(Protocol):
     def lock(self) -> None:
         """Let nobody else move money until the caller's transaction ends."""
 
+    def holding(self) -> AbstractContextManager[None]:
+        """Return a transaction for a hold and what is written with it; when it ended, all of it is on the disk."""
+
     def settling(self) -> AbstractContextManager[None]:
         """Return a transaction for a settlement that the disk need not have yet, unless the caller has one of his own.
 
@@ -111,3 +114,6 @@ class Windows(Protocol):
 
     def settle(self, bill: Bill) -> Settled | None:
         """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
+
+    def settle_alone(self, bill: Bill) -> Settled | None:
+        """Settle in one step that is its own transaction; None: it needs the caller's, or costs no less there."""

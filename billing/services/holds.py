@@ -138,6 +138,14 @@ def _owner(pid: int) -> str:
     return processes.process_name(pid)
 
 
+def holding() -> AbstractContextManager[None]:
+    """Return a transaction for a hold and what is written with it: when it ended, all of it is on the disk.
+
+    Others may hold before that; if the power goes, they found less room than there was.
+    """
+    return the_windows().holding()
+
+
 def settling() -> AbstractContextManager[None]:
     """Return a transaction for a settlement and what is kept with it, whose end does not wait for the disk.
 
@@ -192,6 +200,9 @@ def capture_hold(
     bill = _bill(
         call_id, Hold.State.CAPTURED, cost=cost_microusd, agent=agent, story=correlation_id, facts=facts
     )
+    if (settled := the_windows().settle_alone(bill)) is not None:
+        stop_the_fast(settled.pace)
+        return _entry_of(bill, settled)
     with the_windows().settling():
         return _capture(bill, cost_microusd=cost_microusd)
 

@@ -14,10 +14,11 @@ from django.db import connection, transaction
 from billing import services
 from billing.adapters.windows import WINDOWS, the_windows
 from billing.errors import BudgetBusy, BudgetExceeded, HoldSettled, SwitchSet, TierSpent
-from billing.models import Entry, Hold, Limit, Scope, Window
+from billing.models import Entry, Hold, Limit, Overage, Scope, Window
 from billing.ports import Bill, Placed, Settled, Windows, Wish
 from core.errors import BadArguments, NotFound
 from core.ids import new_id
+from core.models import Event
 from core.services import advance_to, business_now, found_installation
 from tests.builders import a_factory_limit, a_scope
 
@@ -162,9 +163,17 @@ class Midnight:
         """Lock as ever."""
         self.windows.lock()
 
+    def holding(self) -> AbstractContextManager[None]:
+        """Begin as ever."""
+        return self.windows.holding()
+
     def settling(self) -> AbstractContextManager[None]:
         """Begin as ever."""
         return self.windows.settling()
+
+    def settle_alone(self, bill: Bill) -> Settled | None:
+        """Settle as ever."""
+        return self.windows.settle_alone(bill)
 
     def settle(self, bill: Bill) -> Settled | None:
         """Settle as ever."""
@@ -282,6 +291,42 @@ def test_a_hold_inside_a_transaction_that_fails_is_no_hold() -> None:
         transaction.set_rollback(True)
 
     assert (Hold.objects.count(), taken(task, "life")) == (1, (0, 100))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_of_any_transaction_a_bill_is_booked_once_and_what_is_above_its_bound_stands_beside_it() -> (
+    None
+):
+    found_installation("rehearsal")
+    task = a_scope(life=1_000)
+    within, above, lost = hold(task), hold(task), hold(task)
+
+    booked = services.capture_hold(within, cost_microusd=60)
+    again = services.capture_hold(within, cost_microusd=70)
+    services.capture_hold(above, cost_microusd=130)
+    services.lose_hold(lost)
+
+    assert (again.id, again.amount_microusd) == (booked.id, 60)
+    assert [*Overage.objects.values_list("call_id", "excess_microusd")] == [(above, 30)]
+    assert {"billing.overage_recorded", "billing.hold_lost"} <= set(
+        Event.objects.values_list("kind", flat=True)
+    )
+    assert taken(task, "life") == (60 + 100 + 100, 0) == (Entry.objects.total_microusd(), 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_written_with_a_hold_stands_or_falls_with_it() -> None:
+    found_installation("rehearsal")
+    task = a_scope(life=150)
+
+    with services.holding():
+        first = hold(task)
+    with pytest.raises(BudgetBusy), services.holding():
+        services.open_scope(kind="task", ref="beside", label="Beside")
+        hold(task)
+
+    assert [*Hold.objects.values_list("call_id", flat=True)] == [first]
+    assert not Scope.objects.filter(ref="beside").exists()
 
 
 def lower(scope: Scope, cap_microusd: int) -> Limit:

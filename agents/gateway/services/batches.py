@@ -22,7 +22,7 @@ from agents.gateway.services.lanes import check_minute, count_begun
 from agents.gateway.services.records import close_answered, close_failed, reply_of, row_of
 from agents.gateway.services.routes import Choice, routes_for
 from billing.errors import SwitchSet, TierSpent
-from billing.services import place_hold, switch_against
+from billing.services import holding, place_hold, switch_against
 from core.adapters.rows import insert_row
 from core.errors import FactoryError
 from core.ids import digest_of
@@ -100,7 +100,7 @@ def _hand_over(ask: Ask, choice: Choice, *, key: str) -> BatchJob:
     job = BatchJob(
         key=key, call=call, request=json.loads(route.body), scopes=[str(scope) for scope in ask.scopes], next_look_at=call.started_at
     )  # fmt: skip
-    with transaction.atomic(durable=True):
+    with holding():
         insert_row(call)
         insert_row(job)
         place_hold(

@@ -18,7 +18,7 @@ from agents.gateway.services.lanes import check_at_once, check_minute, count_beg
 from agents.gateway.services.prices import stop_provider
 from agents.gateway.services.routes import Route
 from billing.models import Entry
-from billing.services import capture_hold, lose_hold, place_hold, release_hold, settling
+from billing.services import capture_hold, holding, lose_hold, place_hold, release_hold, settling
 from core.adapters.away import is_away, outlast
 from core.adapters.rows import insert_row, update_row
 from core.ids import correlation
@@ -38,7 +38,8 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
     check_minute(health, agent=ask.agent)
     call = row_of(ask, route, fallback_from=fallback_from)
     try:
-        _write_and_hold(call, ask, crowd=health.parallel.get(call.model.provider_id))
+        with holding():
+            _write_and_hold(call, ask, crowd=health.parallel.get(call.model.provider_id))
     except Error as error:
         if not is_away(error) or not outlast(Call.objects.filter(id=call.id).exists):
             raise  # else the database went away while it said that all is written
@@ -66,7 +67,6 @@ def row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
     return call
 
 
-@transaction.atomic(durable=True)
 def _write_and_hold(call: Call, ask: Ask, *, crowd: int | None) -> None:
     check_at_once(call.model, crowd=crowd)
     insert_row(call)

@@ -30,10 +30,10 @@ LOCK_AND_RELAX: Final = (
     f"select pg_advisory_xact_lock({_ONE_BY_ONE}), set_config('synchronous_commit', 'off', true)"
 )
 """Who moves money waits for whoever moves it now; the second one's transaction does not wait for the disk at its end."""
-FLUSH: Final = (
-    "select pg_logical_emit_message(true, 'hold', '') from billing_hold where call_id = %(call)s::uuid"
-)
+FLUSH: Final = "select pg_logical_emit_message(true, 'hold', '')"
 """A transaction of one word: at its end everything committed before it is on the disk."""
+FLUSH_HOLD: Final = f"{FLUSH} from billing_hold where call_id = %(call)s::uuid"
+"""The same, unless nothing was held."""
 
 GROUND: Final = """
 ground as materialized (
@@ -96,6 +96,7 @@ select verdict, payer_id, agent, to_json(windows) from decided
 SETTLE: Final = f"""
 with {GROUND}, claimed as (
   update billing_hold h set state = %(state)s::text, settled_at = %(now)s::timestamptz where h.call_id = %(call)s::uuid and h.state = %(held)s::text
+    and (%(is_within)s::bool is false or coalesce(%(cost)s::bigint, 0) <= h.bound_microusd)
   returning h.bound_microusd, h.agent, h.correlation_id, h.payer_id,
     (select array_agg(one::uuid) from jsonb_array_elements_text(h.windows) as one) as windows
 ), bill as materialized (
@@ -157,14 +158,14 @@ class PostgresWindows:
             "owner": wish.owner, "story": wish.correlation_id, "now": wish.now, "expires_at": wish.expires_at,
             "provider": wish.provider, "model": wish.model, "wire": f"{wish.provider}/{wish.model}", "tier": wish.tier,
         }  # fmt: skip
-        with _connected() as raw, psycopg.Cursor(raw) as cursor:
+        with _connected() as raw, psycopg.Cursor(raw) as cursor, psycopg.Cursor(raw) as flush:
             with raw.pipeline() as pipeline:
                 is_alone = raw.autocommit
-                raw.execute(LOCK_AND_RELAX if is_alone else LOCK, prepare=True)
+                cursor.execute(LOCK_AND_RELAX if is_alone or not _may_wait.get() else LOCK, prepare=True)
                 cursor.execute(PLACE, facts, prepare=True)
                 if is_alone:
                     pipeline.sync()
-                    raw.execute(FLUSH, {"call": wish.call_id}, prepare=True)
+                    flush.execute(FLUSH_HOLD, {"call": wish.call_id}, prepare=True)
             verdict, payer_id, agent, windows = cursor.fetchall()[0]
         return Placed(Verdict(verdict), payer_id=payer_id, agent=agent, windows=windows or ())
 
@@ -174,45 +175,68 @@ class PostgresWindows:
             raw.execute(LOCK, prepare=True)
 
     @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Return a transaction that lets the next one in before it is on the disk, and ends when it is."""
+        with _relaxed(), transaction.atomic(durable=True):
+            yield
+        with _connected() as raw, psycopg.Cursor(raw) as cursor:
+            cursor.execute(FLUSH, prepare=True)
+
+    @contextmanager
     def settling(self) -> Iterator[None]:
         """Return a transaction whose end does not wait for the disk."""
         if connections[DEFAULT_DB_ALIAS].in_atomic_block:
             yield
             return
-        token = _may_wait.set(False)
-        try:
-            with transaction.atomic():
-                yield
-        finally:
-            _may_wait.reset(token)
+        with _relaxed(), transaction.atomic():
+            yield
 
     def settle(self, bill: Bill) -> Settled | None:
         """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
-        facts = {
-            "call": bill.call_id, "held": "held", "state": bill.state, "now": bill.now, "entry": bill.entry_id, "overage": bill.overage_id,
-            "cost": None if bill.cost_microusd is None else max(0, bill.cost_microusd), "agent": bill.agent,
-            "story": bill.correlation_id, "facts": Jsonb(dict(bill.facts)), "ref": f"call:{bill.call_id}",
-            "is_lost": bill.cost_microusd is None, "item": str(bill.facts.get("asked", ""))[:80],
-            "slot": int(bill.now.timestamp()) // SLOT_S,
-        }  # fmt: skip
-        with _connected() as raw, psycopg.Cursor(raw) as cursor:
-            with raw.pipeline():
-                raw.execute(LOCK if _may_wait.get() else LOCK_AND_RELAX, prepare=True)
-                cursor.execute(SETTLE, facts, prepare=True)
-            rows = cursor.fetchall()
-        if not rows:
+        return _settle(bill, lock=LOCK if _may_wait.get() else LOCK_AND_RELAX)
+
+    def settle_alone(self, bill: Bill) -> Settled | None:
+        """Settle on one way to the server and back; None: it costs more than was held, or stands in a transaction."""
+        if connections[DEFAULT_DB_ALIAS].in_atomic_block:
             return None
-        bound, cost, payer_id, agent, story, mode, at, pace = rows[0]
-        return Settled(
-            bound_microusd=bound,
-            amount_microusd=cost,
-            payer_id=payer_id,
-            agent=agent,
-            correlation_id=story,
-            mode=mode,
-            at=at,
-            pace={(kind, ref): int(total) for kind, ref, total in pace or ()},
-        )
+        return _settle(bill, lock=LOCK_AND_RELAX, is_within=True)
+
+
+def _settle(bill: Bill, *, lock: str, is_within: bool = False) -> Settled | None:
+    facts = {
+        "call": bill.call_id, "held": "held", "state": bill.state, "now": bill.now, "entry": bill.entry_id, "overage": bill.overage_id,
+        "cost": None if bill.cost_microusd is None else max(0, bill.cost_microusd), "agent": bill.agent,
+        "story": bill.correlation_id, "facts": Jsonb(dict(bill.facts)), "ref": f"call:{bill.call_id}",
+        "is_lost": bill.cost_microusd is None, "item": str(bill.facts.get("asked", ""))[:80],
+        "slot": int(bill.now.timestamp()) // SLOT_S, "is_within": is_within,
+    }  # fmt: skip
+    with _connected() as raw, psycopg.Cursor(raw) as cursor:
+        with raw.pipeline():
+            cursor.execute(lock, prepare=True)
+            cursor.execute(SETTLE, facts, prepare=True)
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    bound, cost, payer_id, agent, story, mode, at, pace = rows[0]
+    return Settled(
+        bound_microusd=bound,
+        amount_microusd=cost,
+        payer_id=payer_id,
+        agent=agent,
+        correlation_id=story,
+        mode=mode,
+        at=at,
+        pace={(kind, ref): int(total) for kind, ref, total in pace or ()},
+    )
+
+
+@contextmanager
+def _relaxed() -> Iterator[None]:
+    token = _may_wait.set(False)
+    try:
+        yield
+    finally:
+        _may_wait.reset(token)
 
 
 @contextmanager

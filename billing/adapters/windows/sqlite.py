@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -107,6 +107,10 @@ class SqliteWindows:
     def lock(self) -> None:
         """Let nobody else move money: the caller's transaction began so."""
 
+    def holding(self) -> AbstractContextManager[None]:
+        """Return a transaction whose end waits for the disk."""
+        return transaction.atomic(durable=True)
+
     @contextmanager
     def settling(self) -> Iterator[None]:
         """Return a transaction whose end does not wait for the disk; the next hold's does, for both."""
@@ -126,6 +130,10 @@ class SqliteWindows:
         """Move the hold from held to what the bill says and book it; None: it is not held any more, or never was."""
         with _begun() as raw:
             return _settle(raw, bill)
+
+    def settle_alone(self, bill: Bill) -> Settled | None:
+        """Leave it to the caller's transaction: in a file there is no way to and fro to be saved."""
+        return None
 
 
 def _place(raw: sqlite3.Connection, wish: Wish) -> Placed:
