@@ -321,12 +321,18 @@ def test_what_is_written_with_a_hold_stands_or_falls_with_it() -> None:
 
     with services.holding():
         first = hold(task)
-    with pytest.raises(BudgetBusy), services.holding():
-        services.open_scope(kind="task", ref="beside", label="Beside")
-        hold(task)
+    with pytest.raises(BudgetBusy):
+        open_and_hold(task)
 
     assert [*Hold.objects.values_list("call_id", flat=True)] == [first]
     assert not Scope.objects.filter(ref="beside").exists()
+
+
+def open_and_hold(task: Scope) -> None:
+    """Open another scope in the transaction of a hold."""
+    with services.holding():
+        services.open_scope(kind="task", ref="beside", label="Beside")
+        hold(task)
 
 
 def lower(scope: Scope, cap_microusd: int) -> Limit:
