@@ -160,6 +160,7 @@ def _litellm() -> list[dict[str, Any]]:
                 capture_output=True,
                 text=True,
                 check=False,
+                cwd=os.environ["FACTORY_HOME"],  # one of them writes its books where it stands
             )
             if done.returncode:
                 print(f"{name}: did not run: {done.stderr.strip().splitlines()[-1:]}")
