@@ -181,14 +181,15 @@ def _shut(dag: Dag) -> None:
 
 
 def _claim_ms() -> float:
-    """Return how long a claim takes, in the middle of a hundred."""
-    times = []
-    for _ in range(100):
-        began = time.perf_counter()
-        if claim_task(worker="bench") is None:
-            raise SystemExit("nothing was claimed")
-        times.append((time.perf_counter() - began) * 1_000)
-    return round(sorted(times)[50], 2)
+    """Return how long a claim takes, in the middle of a hundred, the best of three goes."""
+    return round(min(sorted(_one_claim_ms() for _ in range(100))[50] for _ in range(3)), 2)
+
+
+def _one_claim_ms() -> float:
+    began = time.perf_counter()
+    if claim_task(worker="bench") is None:
+        raise SystemExit("nothing was claimed")
+    return (time.perf_counter() - began) * 1_000
 
 
 def _waiting(dag: Dag) -> dict[str, float]:
@@ -247,9 +248,9 @@ def _fill(dag: Dag, count: int, *, lane: str, **columns: str) -> None:
 
 
 def _analyze() -> None:
-    """Let the planner know what came: a database that lives does so by itself."""
+    """Let the planner know what came, and the server clear what is gone: a database that lives does so by itself."""
     with connection.cursor() as cursor:
-        cursor.execute("analyze")
+        cursor.execute("vacuum analyze" if connection.vendor == "postgresql" else "analyze")
 
 
 def _copy(row: Any, count: int, *, others: str = "", **changed: str) -> None:
