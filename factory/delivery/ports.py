@@ -39,7 +39,7 @@ class Site:
     """One product at its port (127.0.0.1).
 
     Users meet the stable launch, `weight` percent of them the candidate (always the same visitors; a rising weight only
-    adds some). The preview port always leads to the candidate, also at weight 0. A launch that did not prove itself is
+    adds some). The preview port is open while there is a candidate and leads to it, also at weight 0. A launch that did not prove itself is
     never routed: until a new stable one has, the old one serves. To be able to go back at once, keep the old launch as
     `stable` and the new one as `candidate` at weight 100 until it is trusted; back is then a pointer, not a start.
     """
@@ -122,6 +122,7 @@ class SiteState:
         previewing: the launch behind the preview port, proved; None: nobody.
         weight: percent of users at the candidate, as the proxy was told.
         settled: all that was asked for is in force and the ports are open.
+        proxy_pid, preview_proxy_pid: who carries the port's users; None: nobody just now.
     """
 
     port: int
@@ -132,15 +133,16 @@ class SiteState:
     previewing: str | None
     weight: int
     settled: bool
+    proxy_pid: int | None
+    preview_proxy_pid: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeState:
-    """What is true in the edge now; `troubles` are sentences by subject (`port 8101`, `proxy`, `edge`)."""
+    """What is true in the edge now; `troubles` are sentences by subject (`port 8101`, `proxy 8101`, `edge`)."""
 
     generation: int
     keeper_pid: int
-    proxy_pid: int | None
     run_folder: str
     sites: Mapping[str, SiteState]
     launches: Mapping[str, LaunchState]

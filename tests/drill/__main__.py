@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from rich.console import Console
@@ -58,6 +59,7 @@ def go_through(drill: Drill, owner: Owner, said: argparse.Namespace, *, has_own_
     drill.ventures.append(owner.give(FIRST))
     drill.finish()
     (product,) = stack.rows("SELECT id, url, blueprint FROM portfolio_product")
+    drill.targets.users_at = urlsplit(product["url"]).port
     app = app_of(product["blueprint"])
     users = Users(product["url"], reports_to=open_account(product["url"], path=f"/{app}/"))
     with users.at_work():

@@ -38,9 +38,14 @@ class Death:
 
 @dataclass
 class Targets:
-    """The processes of one factory, and of the servers it stands on."""
+    """The processes of one factory, and of the servers it stands on.
+
+    Attributes:
+        users_at: the port whose proxy is struck.
+    """
 
     stack: Stack
+    users_at: int | None = None
     script: Path = ROOT / "scripts" / "services"
     clocks: dict[str, float] = field(default_factory=dict)
 
@@ -85,9 +90,8 @@ class Targets:
         state = Keeper(self.stack.home / "edge").state()
         if name == "product":
             return {launch.pid for launch in state.launches.values() if launch.pid}
-        pid = {"keeper": state.keeper_pid, "guard": parent_of(state.keeper_pid), "proxy": state.proxy_pid}[
-            name
-        ]
+        proxy = next((site.proxy_pid for site in state.sites.values() if site.port == self.users_at), None)
+        pid = {"keeper": state.keeper_pid, "guard": parent_of(state.keeper_pid), "proxy": proxy}[name]
         return {pid} if pid and "edge" in command_of(pid) else set()  # who lost its parent has a stranger's
 
     def start_again(self, name: str) -> None:

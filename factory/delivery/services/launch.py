@@ -174,9 +174,11 @@ def _undisturbed(release: Release, *, edge: Edge, stop: Stop) -> Iterator[None]:
 
 def _carriers(release: Release, state: EdgeState) -> tuple[int | None, ...]:
     """Return who carries the answers of the release that is tried, and how often it died so far."""
-    candidate = state.candidate_of(site_name(release.product))
+    name = site_name(release.product)
+    site, candidate = state.sites.get(name), state.candidate_of(name)
+    proxy = site.preview_proxy_pid if site else None
     own = (candidate.pid, candidate.crashes) if candidate else ()
-    return (state.keeper_pid, state.proxy_pid, *own)
+    return (state.keeper_pid, proxy, *own)
 
 
 def _drive(release: Release, *, site: Site, stop: Stop) -> None:

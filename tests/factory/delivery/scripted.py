@@ -94,7 +94,7 @@ class ScriptedEdge:
         }
         sites = {name: self._site(name, site) for name, site in self.products.items()}
         return EdgeState(
-            generation=self.generation, keeper_pid=1, proxy_pid=self.proxy_pid, run_folder="", sites=sites, launches=launches,
+            generation=self.generation, keeper_pid=1, run_folder="", sites=sites, launches=launches,
             troubles=self.troubles,
         )  # fmt: skip
 
@@ -104,6 +104,7 @@ class ScriptedEdge:
         return SiteState(
             port=site.port, preview_port=site.preview_port, stable=stable, candidate=candidate, serving=stable,
             previewing=candidate if is_ready else None, weight=site.weight, settled=self.is_settled,
+            proxy_pid=self.proxy_pid, preview_proxy_pid=self.proxy_pid,
         )  # fmt: skip
 
     def _launch(self, name: str, spec: LaunchSpec) -> LaunchState:

@@ -9,18 +9,19 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from . import child
-from .caddy import Caddy, Ports
 from .control import listen
 from .guard import DOUBLE, GUARD_LOCK, lock_home, try_lock
 from .heir import succeed
 from .launch import Launch
 from .process import write_private
-from .table import Malformed, Route, Spec, Table, key_of, next_route, parse_table
+from .proxies import Proxies
+from .routes import noted_routes, put_routes
+from .sockets import Ports
+from .table import Malformed, Route, Spec, Table, key_of, listeners, next_route, parse_table
 from .tally import Tally
 
 TICK_S, COUNT_EVERY_S, QUIET_S = 0.1, 1.0, 0.5
@@ -28,19 +29,20 @@ PATH_BYTES = 107 - len("/caddy-12345678.sock")
 
 
 class Keeper:
-    """Owns the launches, the listening sockets and the Caddy of one home folder."""
+    """Owns the launches, the listening sockets and the Caddies of one home folder."""
 
     def __init__(self, home: Path, *, caddy: str, lock: int) -> None:
         self.home, self.run, self.lock = home, run_folder(home), lock
         self.table = Table(generation=0, sites={}, raw={"generation": 0, "products": {}})
         self.routes: dict[str, Route] = {}
+        self.noted: dict[str, Route] | None = None  # unknown after a crash: it may have been in the middle
         self.launches: dict[str, Launch] = {}
         self.probes: dict[str, asyncio.Task[None]] = {}
         self.troubles: dict[str, str] = {}
-        self.ports, self.caddy = Ports(), Caddy(caddy, home=home, run=self.run)
+        self.wake, self.turn, self.over = asyncio.Event(), asyncio.Lock(), asyncio.Event()
+        self.ports, self.proxies = Ports(), Proxies(caddy, home=home, run=self.run, wake=self.wake)
         self.tally = Tally(home, subject_of=self._key_behind)
         self.count_at = 0.0
-        self.wake, self.turn, self.over = asyncio.Event(), asyncio.Lock(), asyncio.Event()
 
     def _key_behind(self, address: str) -> str:
         stem = Path(address).stem
@@ -49,7 +51,7 @@ class Keeper:
     # --- after a crash ---
 
     def take_over(self) -> None:
-        """Adopt what a dead keeper left: its last orders, its launches and its Caddy."""
+        """Adopt what a dead keeper left: its last orders, its launches and its Caddies."""
         orders = self.home / "desired.json"
         if orders.exists():  # one that cannot be read must end us: an empty table would stop every product
             self.table = parse_table(json.loads(orders.read_text()))
@@ -58,7 +60,8 @@ class Keeper:
                 self.launches[launch.key] = launch
             elif folder.name not in self.wanted():
                 shutil.rmtree(folder, ignore_errors=True)
-        self.routes = self.caddy.adopt(self.ports)
+        self.routes = noted_routes(self.home)
+        self.proxies.adopt(self.ports)
 
     # --- towards what was asked ---
 
@@ -79,19 +82,16 @@ class Keeper:
                 self.launches[key].leaving = None
             for launch in self.launches.values():
                 self._look_after(launch, now=now, wanted=launch.key in wanted)
-            await self._route()
-            kept = wanted.keys() | self._still_routed()
+            self._route()
+            kept = wanted.keys() | {key for it in self.routes.values() for key in (it.stable, it.candidate)}
             leaving = [launch for key, launch in self.launches.items() if key not in kept]
             if leaving:
                 await self._let_go(leaving, now=now)
             if now > self.count_at:
+                gone = list(self.proxies.dead)
                 self.tally.read()
+                self.proxies.forget(gone)
                 self.count_at = now + COUNT_EVERY_S
-
-    def _still_routed(self) -> set[str | None]:
-        """Launches that users of an asked-for product may meet; a removed product ends even if the proxy is broken."""
-        routes = [route for name, route in self.routes.items() if name in self.table.sites]
-        return {key for route in routes for key in (route.stable, route.candidate)}
 
     def _look_after(self, launch: Launch, *, now: float, wanted: bool) -> None:
         """Notice an end, start what should run, ask what did not prove itself yet."""
@@ -114,30 +114,28 @@ class Keeper:
         if launch.ready:
             self.wake.set()
 
-    async def _route(self) -> None:
-        """Bring the routes that may be in force into force; what hinders it is a trouble, not an end."""
+    def _route(self) -> None:
+        """Bring the routes that may be in force into force, then open and close ports."""
         known = self.launches.keys()
         ready = {key for key, launch in self.launches.items() if launch.ready}
         routes = {
             name: next_route(name, site, was=self.routes.get(name), ready=ready, known=known)
             for name, site in self.table.sites.items()
         }
-        wanted = {int(port) for route in routes.values() for port in route.ports}
-        self.troubles = self.ports.serve(wanted)
-        for name, route in routes.items():
-            ports = {port: kind for port, kind in route.ports.items() if int(port) in self.ports.open}
-            routes[name] = replace(route, ports=ports)
-        try:
-            await self.caddy.carry(routes, self.ports)
-            self.routes = routes
-        except (OSError, ValueError) as error:
-            self.troubles["proxy"] = f"The proxy does not obey: {error}."
-        self.ports.close_others(wanted)
+        if routes != self.noted:
+            put_routes(routes, home=self.home, run=self.run)
+            self.routes = self.noted = routes
+        wanted = {it for name, site in self.table.sites.items() for it in listeners(name, site)}
+        ports = {it.port for it in wanted}
+        self.troubles = self.ports.serve(ports)
+        self.ports.close_others(ports)
+        self.troubles |= self.proxies.keep({it for it in wanted if it.port in self.ports.open}, self.ports)
 
     async def _let_go(self, leaving: list[Launch], *, now: float) -> None:
         """Drain, then ask, then force; forget each launch when nothing of it lives."""
-        flying = await self.caddy.in_flight()
+        by_product = {name: await self.proxies.in_flight(name) for name in {it.product for it in leaving}}
         for launch in leaving:
+            flying = by_product[launch.product]
             launch.leaving = launch.leaving or now
             waited = now - launch.leaving
             # A request that read the slot's file a moment ago is not counted yet: a zero is believed after QUIET_S.
@@ -178,13 +176,11 @@ class Keeper:
         return self.state()
 
     def state(self) -> dict[str, Any]:
-        """The actual state; what a site serves is what Caddy was told, not what was asked."""
+        """The actual state; what a site serves is what is in force, not what was asked."""
         now = time.monotonic()
-        caddy = self.caddy.who["pid"] if self.caddy.is_alive else None
         return {
             "generation": self.table.generation,
             "keeper_pid": os.getpid(),
-            "proxy_pid": caddy,
             "run_folder": str(self.run),
             "sites": {name: self._site(name) for name in self.table.sites},
             "launches": {key: launch.report(now) for key, launch in self.launches.items()},
@@ -194,14 +190,12 @@ class Keeper:
     def _site(self, name: str) -> dict[str, Any]:
         site, route = self.table.sites[name], self.routes.get(name)
         stable, candidate = (key_of(name, s) if s else None for s in (site.stable, site.candidate))
-        listening = {str(port) for port in (site.port, site.preview_port) if port}
+        where = {it.kind: self.proxies.serves(it) for it in listeners(name, site)}
         settled = (
             route is not None
-            and self.caddy.is_alive
-            and self.caddy.told == self.routes
             and (route.stable, route.candidate) == (stable, candidate)
             and route.weight == (site.weight if candidate else 0)
-            and route.ports.keys() == listening
+            and all(where.values())
         )
         return {
             "port": site.port,
@@ -209,9 +203,11 @@ class Keeper:
             "stable": stable,
             "candidate": candidate,
             "serving": route.stable if route else None,
-            "previewing": route.candidate if route else None,
+            "previewing": route.candidate if route and where.get("preview") else None,
             "weight": route.weight if route else 0,
             "settled": settled,
+            "proxy_pid": self.proxies.pid_at(site.port),
+            "preview_proxy_pid": self.proxies.pid_at(site.preview_port),
         }
 
     async def probe(self, key: str) -> dict[str, Any]:
@@ -222,10 +218,10 @@ class Keeper:
         return await launch.probe() if launch.pid else launch.evidence
 
     async def stop(self) -> dict[str, Any]:
-        """Close the ports, let Caddy finish and end; the products stay and are adopted by the next edge."""
+        """Close the ports, let the Caddies finish and end; the products stay and are adopted by the next edge."""
         async with self.turn:
             self.ports.close_others(set())
-            self.caddy.stop()
+            self.proxies.let_go()
             self.over.set()
         return {"stopped": os.getpid()}
 
@@ -243,7 +239,7 @@ class Keeper:
         self.ports.close_others(set())
         for launch in self.launches.values():
             launch.kill()
-        self.caddy.kill()
+        self.proxies.kill()
         if (
             self.run.parent != self.home
         ):  # else it went with the home folder, and another edge's may stand there

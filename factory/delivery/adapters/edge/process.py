@@ -1,6 +1,5 @@
 """Who a process is, so that a reused pid is never taken for ours; and files that only we may read."""
 
-import contextlib
 import json
 import os
 import signal
@@ -25,14 +24,6 @@ def birth(pid: int) -> Birth | None:
     except (OSError, IndexError):
         return None
     return Birth(start=int(fields[19]), session=int(fields[3]), state=fields[0])
-
-
-def is_alive(pid: int, *, start: int) -> bool:
-    """True while this very process runs; a zombie is dead, and reaped when it is our child."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    seen = birth(pid)
-    return seen is not None and seen.start == start and seen.state != "Z"
 
 
 def boot_id() -> str:

@@ -1,16 +1,18 @@
-"""The routes carried out by Caddy.
+"""The routes carried out by Caddy: launches and weights are small files that it reads at every request.
 
-Its configuration changes only with the ports; launches and weights are small files that it reads at every request,
-because loading a configuration closes idle connections and loses requests.
+So its configuration, one for each port, never changes: loading one closes idle connections and loses requests.
 """
 
+import shutil
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .launch import address_of
-from .table import Route
+from .process import read_json, write_private
+from .table import Listener, Route, read_routes
 
 Json = dict[str, Any]
 
@@ -20,6 +22,28 @@ NOBODY = "unix//nonexistent/slot"  # every dial fails, so that requests wait and
 UP, LATENCY = "{http.reverse_proxy.upstream.address}", "{http.reverse_proxy.upstream.latency_ms}"
 FAULT, STATUS, METHOD = "{http.error.message}", "{http.error.status_code}", "{http.request.method}"
 NOT_LOGGED = "request>headers request>tls request>remote_port request>client_ip request>proto resp_headers user_id level ts"
+
+
+def put_routes(routes: Mapping[str, Route], *, home: Path, run: Path) -> None:
+    """Bring these routes, and no others, into force at the next request, and note them for the next keeper."""
+    for name, route in routes.items():
+        folder = home / "route" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for what, text in files_of(route, run=run).items():
+            path = folder / what
+            if not path.exists() or path.read_text() != text:
+                fresh = folder / f"{what}.new"
+                fresh.write_text(text)
+                fresh.replace(path)
+    write_private(home / "routes.json", {name: asdict(route) for name, route in routes.items()})
+    for folder in (home / "route").glob("*"):
+        if folder.name not in routes:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def noted_routes(home: Path) -> dict[str, Route]:
+    """The routes that were in force when the last keeper died."""
+    return read_routes(read_json(home / "routes.json"))
 
 
 def files_of(route: Route, *, run: Path) -> dict[str, str]:
@@ -40,25 +64,20 @@ def _dial(key: str | None, run: Path) -> str:
     return f"unix/{address_of(run, key)}" if key else NOBODY
 
 
-def config(*, home: Path, door: str, routes: Mapping[str, Route], fds: Mapping[int, int]) -> Json:
-    """The whole configuration; equal for equal ports, whatever the slots and weights are."""
-    servers = {
-        f"{name}-{port}": _server(home / "route" / name, kind=kind, fd=fds[int(port)])
-        for name, route in routes.items()
-        for port, kind in route.ports.items()
-        if int(port) in fds
-    }
+def config(listener: Listener, *, home: Path, folder: Path, door: str, fd: int) -> Json:
+    """The whole configuration of the Caddy that lives in `folder`, whatever the slots and weights are."""
+    server = _server(home / "route" / listener.product, kind=listener.kind, fd=fd)
     return {
         "admin": {"listen": f"unix/{door}|0600", "config": {"persist": False}},
-        "storage": {"module": "file_system", "root": str(home / "caddy")},
-        "logging": {"logs": _logs(home)},
-        "apps": {"http": {"grace_period": f"{GRACE_S}s", "servers": servers}},
+        "storage": {"module": "file_system", "root": str(folder / "storage")},
+        "logging": {"logs": _logs(folder)},
+        "apps": {"http": {"grace_period": f"{GRACE_S}s", "servers": {listener.kind: server}}},
     }
 
 
-def _logs(home: Path) -> Json:
+def _logs(folder: Path) -> Json:
     ours = ["http.log.access", "http.handlers.reverse_proxy"]
-    file = {"output": "file", "filename": str(home / "access.log"), "mode": "0600"}
+    file = {"output": "file", "filename": str(folder / "access.log"), "mode": "0600"}
     rolls = {"roll_size_mb": 16, "roll_keep": 2, "roll_gzip": False}
     fields: Json = {field: {"filter": "delete"} for field in NOT_LOGGED.split()}
     fields["request>uri"] = {

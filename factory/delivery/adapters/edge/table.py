@@ -59,7 +59,15 @@ class Route:
     candidate: str | None
     weight: int
     salt: str
-    ports: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port and where it leads: `split` to both slots of a product by weight, `preview` to its candidate."""
+
+    port: int
+    product: str
+    kind: str
 
 
 def key_of(product: str, spec: Spec) -> str:
@@ -107,6 +115,14 @@ def parse_spec(said: dict[str, Any]) -> Spec:
     return spec
 
 
+def listeners(name: str, site: Site) -> set[Listener]:
+    """Where a product is met: at its preview port only while there is something to preview."""
+    users = {Listener(port=site.port, product=name, kind="split")}
+    if site.preview_port is None or site.candidate is None:
+        return users
+    return users | {Listener(port=site.preview_port, product=name, kind="preview")}
+
+
 def next_route(
     name: str, site: Site, *, was: Route | None, ready: Collection[str], known: Collection[str]
 ) -> Route:
@@ -118,11 +134,8 @@ def next_route(
     )
     if stable is None and site.stable and was and was.stable in known:
         stable = was.stable
-    ports = {str(site.port): "split"} | ({str(site.preview_port): "preview"} if site.preview_port else {})
     salt = site.candidate.release if candidate and site.candidate else ""
-    return Route(
-        stable=stable, candidate=candidate, weight=site.weight if candidate else 0, salt=salt, ports=ports
-    )
+    return Route(stable=stable, candidate=candidate, weight=site.weight if candidate else 0, salt=salt)
 
 
 def read_routes(said: Mapping[str, Any] | None) -> dict[str, Route]:

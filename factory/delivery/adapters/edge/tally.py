@@ -1,8 +1,9 @@
-"""Counters by launch and site from Caddy's access log: one line a request, all its tries in it."""
+"""Counters by launch and site from the Caddies' access logs: one line a request, all its tries in it."""
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +22,57 @@ def upper_us(seconds: float) -> int:
     return ((us >> step) + 1) << step
 
 
-class Tally:
-    """Cumulative counters that outlive keeper and log files; they never fall."""
+@dataclass
+class Log:
+    """How far the access log of one Caddy was read, and the torn answers whose own line is still to come."""
 
-    def __init__(self, home: Path, *, subject_of: Callable[[str], str]) -> None:
-        self.log, self.store, self.subject_of = home / "access.log", home / "tally.json", subject_of
-        kept = read_json(self.store) or {"counts": {}, "inode": 0, "offset": 0}
-        self.counts: dict[str, Counts] = kept["counts"]
-        self.inode, self.offset = kept["inode"], kept["offset"]
-        self.torn: dict[tuple[Any, ...], str] = {}
+    folder: Path
+    inode: int = 0
+    offset: int = 0
+    torn: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
-    def read(self) -> None:
-        """Take in the new lines; files that were rolled away since are read to their end first."""
-        before = self.inode, self.offset
+    def fresh_lines(self) -> Iterator[bytes]:
+        """The whole lines since the last time; files that were rolled away meanwhile are read to their end first."""
         for path in self._unread():
             with path.open("rb") as file:
                 inode = os.fstat(file.fileno()).st_ino
                 self.offset = self.offset if inode == self.inode else 0
                 self.inode = inode
                 file.seek(self.offset)
-                self._take_lines(file.read())
-        if (self.inode, self.offset) != before:
-            write_private(self.store, {"counts": self.counts, "inode": self.inode, "offset": self.offset})
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self.offset += len(whole) + len(newline)
+            yield from whole.splitlines()
+
+    def _unread(self) -> list[Path]:
+        found = sorted(
+            self.folder.glob("access*.log"), key=lambda path: (path.name == "access.log", path.name)
+        )
+        known = [n for n, path in enumerate(found) if path.stat().st_ino == self.inode]
+        return found[known[0] :] if known else found
+
+
+class Tally:
+    """Cumulative counters that outlive keeper and log files; they never fall."""
+
+    def __init__(self, home: Path, *, subject_of: Callable[[str], str]) -> None:
+        self.proxies, self.store, self.subject_of = home / "proxies", home / "tally.json", subject_of
+        kept = read_json(self.store) or {"counts": {}, "read": {}}
+        self.counts: dict[str, Counts] = kept["counts"]
+        self.logs = {name: Log(self.proxies / name, *place) for name, place in kept["read"].items()}
+
+    def read(self) -> None:
+        """Take in the new lines of every Caddy that has a folder."""
+        before = self._read_so_far()
+        folders = {path.name: path for path in self.proxies.glob("*")}
+        self.logs = {name: self.logs.get(name) or Log(path) for name, path in folders.items()}
+        for log in self.logs.values():
+            for line in log.fresh_lines():
+                self._take_line(line, log)
+        if (after := self._read_so_far()) != before:
+            write_private(self.store, {"counts": self.counts, "read": after})
+
+    def _read_so_far(self) -> dict[str, tuple[int, int]]:
+        return {name: (log.inode, log.offset) for name, log in self.logs.items()}
 
     def read_all(self, launches: Iterable[str], *, sites: Iterable[str]) -> dict[str, Counts]:
         """All counters, now; zeros for what runs and was not met yet."""
@@ -54,35 +84,26 @@ class Tally:
             self.of(f"{site}.preview", SITE)
         return self.counts
 
-    def _unread(self) -> list[Path]:
-        found = sorted(self.log.parent.glob("access*.log"), key=lambda path: (path == self.log, path.name))
-        known = [n for n, path in enumerate(found) if path.stat().st_ino == self.inode]
-        return found[known[0] :] if known else found
-
-    def _take_lines(self, data: bytes) -> None:
-        whole, newline, _ = data.rpartition(b"\n")
-        self.offset += len(whole) + len(newline)
-        for line in whole.splitlines():
-            try:
-                self._take(json.loads(line))
-            except ValueError:
-                continue  # a line that a dying Caddy left half written
+    def _take_line(self, line: bytes, log: Log) -> None:
+        try:
+            self._take(json.loads(line), log)
+        except ValueError:
+            return  # a line that a dying Caddy left half written
 
     def of(self, subject: str, names: tuple[str, ...]) -> Counts:
         """The counters of one launch or site."""
         return self.counts.setdefault(subject, {**dict.fromkeys(names, 0), "took_us": {}})
 
-    def _take(self, row: dict[str, Any]) -> None:
+    def _take(self, row: dict[str, Any], log: Log) -> None:
         asked = tuple(row.get("request", {}).get(k) for k in ("remote_ip", "method", "uri"))
         if row.get("msg") == "aborting with incomplete response":
-            self.torn[asked] = row[
-                "error"
-            ]  # the request's own line follows and does not say whose fault it was
+            # The request's own line follows and does not say whose fault it was.
+            log.torn[asked] = row["error"]
         if not row.get("logger", "").startswith("http.log.access."):
             return
         # The late fields are missing when the answer was torn.
         torn = "slot" in row and "up" not in row and "err" not in row
-        why = self.torn.pop(asked, "") if torn else ""
+        why = log.torn.pop(asked, "") if torn else ""
         cut = why.startswith("reading: ") and "canceled" not in why
         for address, fault, status in _tries(row, cut=cut):
             self._count_try(row, subject=self.subject_of(address), fault=fault, status=status)

@@ -185,6 +185,11 @@ class Stage:
         until(lambda: not bearers(str(self.edge.home)))
 
 
+def proxies_of(stage: Stage) -> set[int]:
+    """Every Caddy of this edge that runs, whether its keeper knows it or not."""
+    return set(bearers(f"{stage.edge.home}/proxies/"))
+
+
 def has_begun_an_order(stage: Stage) -> bool:
     """True when the product took an order in hand that takes a while."""
     return stage.orders.with_suffix(".begun").exists()

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from factory.delivery.errors import EdgeUnavailable
-from tests.factory.delivery.edge.stage import Stage, Users, ask, bearers, kill, parent_of, until
+from tests.factory.delivery.edge.stage import Stage, Users, ask, bearers, kill, parent_of, proxies_of, until
 from tests.factory.delivery.edge.test_releases import orders_are_exact
 from tests.factory.delivery.edge.test_survival import keeper_of, next_guard, pids
 
@@ -32,7 +32,7 @@ def test_thirty_keepers_killed_at_random_moments_leave_one_product_one_proxy_and
     assert users.failed == []
     assert orders_are_exact(stage, users)
     assert bearers(f"ORDERS={stage.orders}") == list(pids(stage.edge.state()).values())
-    assert bearers(f"{stage.edge.home}/start.json") == [stage.edge.state().proxy_pid]
+    assert proxies_of(stage) == {stage.edge.state().sites["shop"].proxy_pid}
 
 
 def try_to_ask(stage: Stage, turn: int) -> None:
@@ -62,7 +62,7 @@ def test_a_candidate_killed_under_load_loses_only_what_was_inside_it(stage: Stag
 def test_keeper_and_proxy_killed_at_once_leave_the_ports_open(stage: Stage) -> None:
     before = stage.bring(stage.spec("v1"))
 
-    kill(before.keeper_pid, before.proxy_pid)
+    kill(before.keeper_pid, before.sites["shop"].proxy_pid)
     answers = [ask(stage.port, number=str(n)) for n in range(20)]
 
     assert all(answer.is_promised for answer in answers)
@@ -100,5 +100,5 @@ def test_ten_guards_and_keepers_killed_at_random_moments_keep_the_proxy_and_ever
 
     assert users.failed == []
     assert orders_are_exact(stage, users)
-    assert stage.edge.state().proxy_pid == before.proxy_pid
-    assert bearers(f"{stage.edge.home}/start.json") == [before.proxy_pid]
+    assert stage.edge.state().sites["shop"].proxy_pid == before.sites["shop"].proxy_pid
+    assert proxies_of(stage) == {before.sites["shop"].proxy_pid}

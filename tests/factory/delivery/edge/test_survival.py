@@ -70,7 +70,7 @@ def test_a_killed_keeper_comes_back_adopts_the_same_processes_and_goes_on(stage:
 
     assert all(it.adopted and it.ready for it in after.launches.values())
     assert pids(after) == pids(before)
-    assert after.proxy_pid == before.proxy_pid
+    assert after.sites["shop"].proxy_pid == before.sites["shop"].proxy_pid
     assert users.failed == []
 
 
@@ -87,11 +87,11 @@ def test_a_killed_guard_is_replaced_so_that_a_keeper_killed_later_costs_no_reque
         until(lambda: keeper_of(stage) not in (0, keeper))
         users.meet("v1")
     after = stage.edge.state()
-    kill(after.proxy_pid)
+    kill(after.sites["shop"].proxy_pid)
     answers = [ask(stage.port, number=str(n)) for n in range(20)]
 
     assert users.failed == []
-    assert after.proxy_pid == before.proxy_pid
+    assert after.sites["shop"].proxy_pid == before.sites["shop"].proxy_pid
     assert pids(after) == pids(before)
     assert all(answer.is_promised for answer in answers)
 
@@ -150,11 +150,11 @@ def test_a_product_that_falls_again_and_again_waits_longer_each_time_and_at_most
 def test_a_killed_proxy_is_replaced_on_the_same_sockets(stage: Stage) -> None:
     before = stage.bring(stage.spec("v1"))
 
-    kill(before.proxy_pid)
+    kill(before.sites["shop"].proxy_pid)
     answers = [ask(stage.port, number=str(n)) for n in range(20)]
 
     assert all(answer.is_promised for answer in answers)
-    assert stage.edge.state().proxy_pid not in (None, before.proxy_pid)
+    assert stage.edge.state().sites["shop"].proxy_pid not in (None, before.sites["shop"].proxy_pid)
     assert stage.edge.state().launches.keys() == before.launches.keys()
 
 
@@ -200,7 +200,12 @@ def test_an_edge_whose_home_folder_is_removed_ends_with_all_it_runs(tmp_path: Pa
     stage = Stage(folder=tmp_path)
     stage.edge.ensure()
     state = stage.bring(stage.spec("v1"))
-    processes = [parent_of(state.keeper_pid), state.keeper_pid, state.proxy_pid, *pids(state).values()]
+    processes = [
+        parent_of(state.keeper_pid),
+        state.keeper_pid,
+        state.sites["shop"].proxy_pid,
+        *pids(state).values(),
+    ]
 
     shutil.rmtree(stage.edge.home, ignore_errors=True)
     again = Stage(folder=tmp_path, port=stage.port)
@@ -269,8 +274,9 @@ def test_a_users_broken_body_is_the_users_fault_and_no_query_is_logged(stage: St
 
     assert said == [b"HTTP/1.1 400", b"HTTP/1.1 413"]
     assert stage.edge.stats()["shop"].errors_5xx == 0
-    assert "/orders" in (stage.edge.home / "access.log").read_text()
-    assert "secret" not in (stage.edge.home / "access.log").read_text()
+    (log,) = stage.edge.home.glob("proxies/*/access.log")
+    assert "/orders" in log.read_text()
+    assert "secret" not in log.read_text()
 
 
 def test_an_older_table_is_refused_and_the_same_one_is_not(stage: Stage) -> None:

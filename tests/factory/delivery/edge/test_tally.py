@@ -29,13 +29,19 @@ def tally_of(folder: Path) -> Tally:
     return Tally(folder, subject_of=lambda address: f"shop.{Path(address).stem}")
 
 
+def log_of(folder: Path, *, proxy: str = "8000-a") -> Path:
+    """Where one Caddy writes its lines."""
+    (folder / "proxies" / proxy).mkdir(parents=True, exist_ok=True)
+    return folder / "proxies" / proxy / "access.log"
+
+
 def test_counters_survive_keepers_and_rolled_logs_and_count_each_line_once(tmp_path: Path) -> None:
-    log = tmp_path / "access.log"
+    log = log_of(tmp_path)
     log.write_text(line() + line(status=500) + line()[:30])
     tally_of(tmp_path).read()
     with log.open("a") as file:
         file.write(line()[30:] + line())
-    log.rename(tmp_path / "access-2026-01-01T00-00-00.000.log")
+    log.rename(log.with_name("access-2026-01-01T00-00-00.000.log"))
     log.write_text(line() + line(logger="http.log.access.shop.preview"))
 
     reborn = tally_of(tmp_path)
@@ -50,7 +56,7 @@ def test_counters_survive_keepers_and_rolled_logs_and_count_each_line_once(tmp_p
 
 def test_a_refused_candidate_and_the_stable_launch_that_answered_are_both_counted(tmp_path: Path) -> None:
     refused = {"err1": "dial unix /run/b.sock: connect: refused", "up1": "unix//run/b.sock", "again": "y"}
-    (tmp_path / "access.log").write_text(line(slot="candidate", up0="unix//run/b.sock", **refused))
+    log_of(tmp_path).write_text(line(slot="candidate", up0="unix//run/b.sock", **refused))
 
     tally = tally_of(tmp_path)
     tally.read()
@@ -65,7 +71,7 @@ def test_a_torn_answer_is_the_products_fault_and_a_user_who_left_is_not(tmp_path
     torn = {"up": None, "latency": None, "dials": None}
     warning = {"msg": "aborting with incomplete response", "logger": "http.handlers.reverse_proxy"}
     request = {"request": {"remote_ip": "127.0.0.1", "method": "GET", "uri": "/"}}
-    (tmp_path / "access.log").write_text(
+    log_of(tmp_path).write_text(
         json.dumps(warning | request | {"error": "reading: unexpected EOF"})
         + "\n"
         + line(**torn)
