@@ -133,12 +133,16 @@ class Keeper:
 
 
 def _state(said: dict[str, Any]) -> EdgeState:
-    launches = {
-        key: LaunchState(key=key, **{**launch, "evidence": Evidence(**launch["evidence"])})
-        for key, launch in said["launches"].items()
-    }
-    sites = {name: SiteState(**site) for name, site in said["sites"].items()}
-    return EdgeState(**{**said, "launches": launches, "sites": sites})
+    try:
+        launches = {
+            key: LaunchState(key=key, **{**launch, "evidence": Evidence(**launch["evidence"])})
+            for key, launch in said["launches"].items()
+        }
+        sites = {name: SiteState(**site) for name, site in said["sites"].items()}
+        return EdgeState(**{**said, "launches": launches, "sites": sites})
+    except TypeError as error:
+        why = f"it is of another version: end process {said['keeper_pid']}, and one of this version follows"
+        raise EdgeUnavailable(why=why) from error
 
 
 def _counters(said: dict[str, Any]) -> Counters:

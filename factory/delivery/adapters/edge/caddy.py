@@ -117,18 +117,18 @@ class Caddy:
 
     async def prove(self) -> None:
         """Return when it serves, or died; its admin door answers no sooner than its port."""
-        while self.is_alive() and not self.is_serving:
+        while self.is_alive():
             with contextlib.suppress(OSError, ValueError):
-                self.is_serving = (await self._ask("/config/admin", within_s=START_S)).status == 200
+                answer = await wire.ask(self.door, "/config/admin", within_s=START_S)
+                self.is_serving = answer.status == 200
+                return
             await asyncio.sleep(LOOK_S)
-
-    async def _ask(self, target: str, *, within_s: float) -> wire.Answer:
-        return await wire.ask(self.door, target, within_s=within_s)
 
     async def in_flight(self) -> dict[str, int] | None:
         """Requests being served now, by address; None when it lives and does not say."""
         try:
-            said = json.loads((await self._ask("/reverse_proxy/upstreams", within_s=ASK_S)).body)
+            answer = await wire.ask(self.door, "/reverse_proxy/upstreams", within_s=ASK_S)
+            said = json.loads(answer.body)
             return {row["address"].removeprefix("unix/"): row["num_requests"] for row in said}
         except (OSError, ValueError, TypeError, KeyError):
             return None if self.is_alive() else {}

@@ -17,7 +17,7 @@ from .launch import pause_s
 from .sockets import Ports
 from .table import Listener
 
-AT_ONCE = 2  # a start costs a quarter of a second of a core: all together would be late together
+AT_ONCE = 2  # starts: all at a time would let users of the first wait for the last
 
 
 @dataclass
@@ -51,7 +51,10 @@ class Proxies:
                 caddy.signal(signal.SIGKILL)
                 while caddy.is_alive():
                     time.sleep(0.01)
-            self._know(caddy)
+            if caddy.is_alive():
+                self._know(caddy)
+            else:
+                self.dead.append(caddy)
 
     def _know(self, caddy: Caddy) -> None:
         self.living.append(caddy)

@@ -42,8 +42,11 @@ def put_routes(routes: Mapping[str, Route], *, home: Path, run: Path) -> None:
 
 
 def noted_routes(home: Path) -> dict[str, Route]:
-    """The routes that were in force when the last keeper died."""
-    return read_routes(read_json(home / "routes.json"))
+    """The routes that were in force when the last keeper died; none, when one of another version wrote them."""
+    try:
+        return read_routes(read_json(home / "routes.json"))
+    except TypeError:
+        return {}
 
 
 def files_of(route: Route, *, run: Path) -> dict[str, str]:

@@ -56,9 +56,9 @@ class Tally:
 
     def __init__(self, home: Path, *, subject_of: Callable[[str], str]) -> None:
         self.proxies, self.store, self.subject_of = home / "proxies", home / "tally.json", subject_of
-        kept = read_json(self.store) or {"counts": {}, "read": {}}
-        self.counts: dict[str, Counts] = kept["counts"]
-        self.logs = {name: Log(self.proxies / name, *place) for name, place in kept["read"].items()}
+        kept = read_json(self.store) or {}
+        self.counts: dict[str, Counts] = kept.get("counts", {})
+        self.logs = {name: Log(self.proxies / name, *place) for name, place in kept.get("read", {}).items()}
 
     def read(self) -> None:
         """Take in the new lines of every Caddy that has a folder."""

@@ -1,6 +1,7 @@
 """Counting from the access log: every try at its launch, every request at its site, once, whatever is killed or rolled."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,22 @@ def test_counters_survive_keepers_and_rolled_logs_and_count_each_line_once(tmp_p
     assert reborn.counts["shop"]["errors_5xx"] == 1
     assert reborn.counts["shop.preview"]["answers"] == 1
     assert reborn.counts["shop.a"]["answers"] == 6
+
+
+def test_every_proxy_is_counted_and_one_that_is_gone_stays_counted(tmp_path: Path) -> None:
+    gone, stays = log_of(tmp_path), log_of(tmp_path, proxy="8001-b")
+    gone.write_text(line() + line())
+    stays.write_text(line())
+    tally_of(tmp_path).read()
+    shutil.rmtree(gone.parent)
+    with stays.open("a") as file:
+        file.write(line())
+
+    reborn = tally_of(tmp_path)
+    reborn.read()
+
+    assert reborn.counts["shop"]["answers"] == 4
+    assert tally_of(tmp_path).logs.keys() == {"8001-b"}
 
 
 def test_a_refused_candidate_and_the_stable_launch_that_answered_are_both_counted(tmp_path: Path) -> None:
