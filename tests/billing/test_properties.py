@@ -72,7 +72,7 @@ def excess_of(hold: Hold) -> int:
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_spent_plus_held_never_passes_a_window_and_the_ledger_tells_the_same(
     steps: list[tuple[str, int]],

@@ -110,9 +110,8 @@ def test_every_other_planted_mistake_too(clean: Clean, tmp_path: Path, name: str
     assert seen == {NAMES[name][1].gate}
 
 
-@pytest.mark.parametrize(
-    "kind", ["heartbeat", *(pytest.param(k, marks=pytest.mark.drill) for k in ("register", "watch"))]
-)
+@pytest.mark.drill
+@pytest.mark.parametrize("kind", ["heartbeat", "register", "watch"])
 def test_a_clean_product_keeps_every_promise_and_no_scanner_holds_anything_against_it(
     clean: Clean, tmp_path: Path, kind: str
 ) -> None:
