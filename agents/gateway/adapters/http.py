@@ -83,7 +83,7 @@ def _hear(hearing: "_Hearing", wire: Wire, line: Line, body: bytes) -> Said:
     target = target_of(line.base_url, wire.path)
     with line.links.answering("POST", target, body=body, headers=headers, look=hearing.look) as response:
         if response.status != 200:
-            words = response.read()
+            words = _words_of(response)
             raise fault_of(response.status, headers=headers_of(response), words=words, key=line.key)
         for event in stream_events(_chunks(response)):
             if hearing.hear(event):
@@ -91,6 +91,14 @@ def _hear(hearing: "_Hearing", wire: Wire, line: Line, body: bytes) -> Said:
     if not hearing.ear.is_whole:
         raise ProviderFault("cut", is_free=False, words="the stream ended early")
     return hearing.said()
+
+
+def _words_of(response: HTTPResponse) -> bytes:
+    """Return what a refusal says, if it comes whole: its status says the most."""
+    try:
+        return response.read()
+    except BROKEN:
+        return b""
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -19,6 +19,7 @@ from core.adapters.tls import trusted
 _CONNECT_S: Final = 10.0
 _IDLE_S: Final = 5.0
 _MOST_WORDS: Final = 20_000
+_LONGEST_HEADER: Final = 65_536
 Owner = AsyncGenerator[aiohttp.ClientSession, None]
 _open: WeakKeyDictionary[
     asyncio.AbstractEventLoop, dict[Path | None, tuple[aiohttp.ClientSession, Owner]]
@@ -46,7 +47,7 @@ async def posted(
             url, data=body, headers=told, timeout=timeout, proxy=proxy, allow_redirects=False
         ) as answer:
             if answer.status != 200:
-                words = await answer.content.read(_MOST_WORDS)
+                words = await _beginning_of(answer.content)
                 small = {name.lower(): value for name, value in answer.headers.items()}
                 raise fault_of(answer.status, headers=small, words=words, key=place.key)
             yield answer.content.iter_any()
@@ -54,8 +55,19 @@ async def posted(
         raise _fault("unreachable", problem, is_free=True) from problem
     except TimeoutError as problem:
         raise _fault("silent", problem, is_free=False) from problem
-    except (aiohttp.ClientError, OSError) as problem:
+    except (aiohttp.ClientError, OSError, ValueError) as problem:
         raise _fault("cut", problem, is_free=False) from problem
+
+
+async def _beginning_of(content: aiohttp.StreamReader) -> bytes:
+    """Return what a refusal says, as far as it comes: its status says the most."""
+    words = bytearray()
+    with suppress(aiohttp.ClientError, OSError):
+        async for chunk in content.iter_any():
+            words += chunk
+            if len(words) >= _MOST_WORDS:
+                break
+    return bytes(words)
 
 
 def _fault(kind: str, problem: Exception, *, is_free: bool) -> ProviderFault:
@@ -78,6 +90,9 @@ async def _owner(socket: Path | None) -> Owner:
         else aiohttp.UnixConnector(str(socket), limit=0, keepalive_timeout=_IDLE_S)
     )
     async with aiohttp.ClientSession(
-        connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        max_field_size=_LONGEST_HEADER,
     ) as session:
         yield session

@@ -1,5 +1,6 @@
 """Connections to a provider: kept open between calls, given up in time, and never trusted once the other side hung up."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -10,8 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from agents.gateway.adapters.http import read_json
+from agents.gateway.adapters.http import Line, converse, read_json
 from agents.gateway.adapters.links import Links, Unreachable
+from agents.gateway.adapters.relay import posted
+from agents.gateway.adapters.transport import WIRES, Place
+from agents.gateway.errors import ProviderFault
+from agents.gateway.ports import Patience
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -23,6 +28,14 @@ class _Echo(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Say from which port the request came, and what it held."""
         body = self.rfile.read(int(self.headers["content-length"]))
+        if "refuses" in self.path:
+            self.send_response(429)
+            self.send_header("content-length", "500")
+            self.send_header("retry-after", "7")
+            self.end_headers()
+            self.wfile.write(b"no mo")
+            self.close_connection = True
+            return
         if self.path == "/silent":
             time.sleep(1.5)
         said = json.dumps([self.client_address[1], body.decode(), self.path]).encode()
@@ -122,3 +135,25 @@ def test_half_a_sign_is_read_as_it_was_sent_and_nonsense_is_not() -> None:
     assert read_json(rb'{"a": "\ud83d"}') == {"a": "\ud83d"}
     with pytest.raises(ValueError, match="line 1"):
         read_json(b"{oops")
+
+
+def test_a_refusal_that_breaks_off_is_the_refusal_that_its_status_says(server: ThreadingHTTPServer) -> None:
+    place = Place(f"http://127.0.0.1:{server.server_address[1]}", "key")
+    patience = Patience(first_token_s=5, silence_s=5, total_s=5)
+    line = Line(Links(place.base_url), f"{place.base_url}/refuses", "key")
+
+    async def passed_on() -> None:
+        async with posted(place, "/v1/refuses", body=b"{}", headers={}, patience=patience):
+            """It does not come so far."""
+
+    for ask in (
+        lambda: asyncio.run(passed_on()),
+        lambda: converse(WIRES["openai"], line, b"{}", is_cut=lambda: False, patience=patience),
+    ):
+        with pytest.raises(ProviderFault) as refused:
+            ask()
+        assert (refused.value.kind, refused.value.is_free, refused.value.retry_after_s) == (
+            "rate_limited",
+            True,
+            7.0,
+        )
