@@ -2,14 +2,26 @@
 
 from django.db import connection
 
-from factory.work.adapters.line import postgresql, sqlite
 from factory.work.ports import Line
 
 __all__ = ["LINES", "Line", "the_line"]
 
-LINES: dict[str, Line] = {"postgresql": postgresql.PostgresLine(), "sqlite": sqlite.SqliteLine()}
+LINES: dict[str, Line] = {}
+"""What this process uses, by the kind of its database."""
 
 
 def the_line() -> Line:
     """Return the line of the database that is in use."""
-    return LINES[connection.vendor]
+    if (made := LINES.get(connection.vendor)) is None:
+        made = LINES[connection.vendor] = _line_in(connection.vendor)
+    return made
+
+
+def _line_in(vendor: str) -> Line:
+    if vendor == "postgresql":
+        from factory.work.adapters.line.postgresql import PostgresLine  # noqa: PLC0415 (only who uses PostgreSQL loads its driver)
+
+        return PostgresLine()
+    from factory.work.adapters.line.sqlite import SqliteLine  # noqa: PLC0415
+
+    return SqliteLine()
