@@ -49,7 +49,9 @@ def check_at_once(model: ModelEntry, *, crowd: int | None) -> None:
     """
     if model.parallel is None and crowd is None:
         return
-    ModelEntry.objects.select_for_update().filter(provider=model.provider_id).order_by("id").first()
+    ModelEntry.objects.select_for_update(no_key=True).filter(provider=model.provider_id).order_by(
+        "id"
+    ).first()
     running = Call.objects.filter(status=Call.Status.OPEN, is_batch=False, model__provider=model.provider_id)
     if crowd is not None and running.count() >= crowd:
         raise LaneBusy(provider=model.provider_id, at_once=crowd)

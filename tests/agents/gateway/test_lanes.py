@@ -4,12 +4,14 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from agents.gateway.errors import LaneBusy
 from agents.gateway.models import Call
 from agents.gateway.ports import Patience
 from agents.gateway.services import complete, health
+from agents.gateway.services.lanes import check_at_once
 from billing.models import Hold
 from tests.agents.gateway.fake_provider import Provider
 from tests.builders import an_agent, an_ask
@@ -62,3 +64,28 @@ def test_a_full_minute_is_waited_for(provider: Provider) -> None:
     reply = complete(ask, stop=threading.Event(), patience=Patience(lane_s=10))
 
     assert reply.text == "Hello."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_counts_the_open_calls_of_a_model_keeps_no_other_call_of_it_waiting(
+    provider: Provider,
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("a file has one writer at a time")
+    an_agent("Rex")
+    an_agent("Hawk")
+    ask_as("Rex")
+
+    def ask_beside() -> None:
+        ask_as("Hawk")
+        connections.close_all()
+
+    beside = threading.Thread(target=ask_beside)
+    with transaction.atomic():
+        check_at_once(Call.objects.get().model, crowd=9)
+        beside.start()
+        beside.join(5)
+        is_answered = Call.objects.filter(agent="Hawk", status="answered").exists()
+    beside.join()
+
+    assert is_answered
