@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 
 from agents.gateway.adapters import transport
 from agents.gateway.adapters.http import Cut, Line, converse
@@ -137,8 +137,11 @@ def _open(ask: Ask, route: Route, fallback_from: Call | None, *, stop: Stop, pat
 
 
 def _settle(call: Call, said: Said, *, keep: Keep | None) -> Reply:
-    """Book and keep the answer; a repeat books nothing more."""
-    with settling():
+    """Book and keep the answer; a repeat books nothing more.
+
+    What is kept is on the disk when this returns: a server that dies a moment later must not let it be paid again.
+    """
+    with settling() if keep is None else transaction.atomic():
         reply = close_answered(call, said)
         if keep is not None:
             keep(reply)

@@ -247,3 +247,19 @@ def _complete_and_close(ask: Ask, stop: threading.Event) -> None:
         pass
     finally:
         connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_is_kept_waits_for_the_disk(provider: Provider) -> None:
+    question = "pragma synchronous" if connection.vendor == "sqlite" else "show synchronous_commit"
+    said: list[list[object]] = []
+
+    def ask_the_database(*_: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            said.append([cursor.fetchone()[0], connection.in_atomic_block])
+
+    ask_the_database()
+    complete(an_ask(intent=GPT), stop=threading.Event(), keep=ask_the_database)
+
+    assert said == [[said[0][0], False], [said[0][0], True]]
