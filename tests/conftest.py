@@ -1,5 +1,6 @@
 """For all tests: a property is judged by what it says, never by how busy the machine is."""
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -8,11 +9,14 @@ from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 
 from agents.gateway.services import catalogue, health
+from core.services import clock, machine_now
 from tests.tables import copy_database, empty_tables
 
 settings.register_profile("factory", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("factory")
 TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined] # Django has no other place for it
+
+clock.CHECK_S = math.inf  # time stands still in some tests and the database's clock does not: see django_db_setup
 
 OTHERS_OUT = """
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
@@ -31,6 +35,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequ
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         if connection.vendor == "sqlite":
             connection.cursor().execute("drop trigger if exists billing_entry_no_delete")
+        machine_now()  # how far the database's clock is from ours, learnt before a test moves ours
     yield
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         if connection.vendor == "postgresql":
