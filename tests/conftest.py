@@ -16,7 +16,7 @@ settings.register_profile("factory", deadline=None, suppress_health_check=[Healt
 settings.load_profile("factory")
 TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined] # Django has no other place for it
 
-clock.CHECK_S = math.inf  # time stands still in some tests and the database's clock does not: see django_db_setup
+clock.CHECK_S = math.inf  # time stands still in some tests, the database's clock does not
 
 OTHERS_OUT = """
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()

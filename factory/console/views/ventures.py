@@ -41,7 +41,7 @@ from portfolio.services import freeze_product, thaw_product
 
 VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 5, 12, 12, 20
 MOST_GRAPHS, GRAPHS_BEFORE = 3, 10
-ROWS_SHOWN = 60
+ROWS_SHOWN = 31
 
 
 _ONE: Final = Product.objects.select_related("scope", "opportunity__scan")

@@ -8,10 +8,11 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from django.db.models import CharField, Max, Subquery, Sum, Value
+from django.db.models import CharField, Max, Subquery, Sum
 from django.db.models.functions import Cast, Substr
+from django.utils import timezone
 
-from billing.models import CostHour
+from billing.models import CostHour, Entry
 from core.clock import end_of_month
 from factory.insight import rules
 from portfolio.models import Product
@@ -19,12 +20,9 @@ from portfolio.models import Product
 MONTH: Final = Substr(Cast("day", CharField()), 1, 7)
 """The month of an hour, as `2026-11`: text, so that both databases compute it by themselves."""
 
-
-_ALL_ENTRIES: Final = CostHour.objects.order_by().annotate(one=Value(1)).values("one")
-_OPENED: Final = Product.objects.order_by("opened_at", "pk").values_list(
-    "pk", "opened_at", Subquery(_ALL_ENTRIES.annotate(all=Sum("entries")).values("all"))
-)
-"""Every product and when it was opened, each beside the number of all entries."""
+_NEWEST: Final = Entry.objects.order_by("-pk").values("pk")[:1]
+_OPENED: Final = Product.objects.order_by("opened_at", "pk").values_list("pk", "opened_at", Subquery(_NEWEST))
+"""Every product and when it was opened, each beside the newest entry of the ledger."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ def shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
     """Give, for each month, the product's share of what no product caused, on the last day on which there was such a cost."""
     rows = list(_OPENED.all())
     opened = {pk: opened_at for pk, opened_at, _ in rows}
-    entries = rows[0][2] or 0 if rows else 0
-    for month in _months(entries, tuple(opened)):
+    newest, minute = rows[0][2] if rows else None, timezone.now().replace(second=0, microsecond=0)
+    for month in _months(newest, minute, tuple(opened)):
         ends = end_of_month(datetime(month.last.year, month.last.month, 1, tzinfo=UTC))
         direct = {pk: month.direct.get(pk, 0) for pk, opened_at in opened.items() if opened_at < ends}
         if month.shared_microusd:
@@ -56,12 +54,13 @@ def shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
 
 
 @lru_cache(maxsize=4)
-def _months(entries: int, products: tuple[UUID, ...]) -> tuple[MonthCosts, ...]:
+def _months(newest: UUID | None, _minute: datetime, products: tuple[UUID, ...]) -> tuple[MonthCosts, ...]:
     """Return the months in which there was a cost that no product caused.
 
-    Kept while the ledger has this many `entries` and these are all products: it only grows, and no entry is ever changed.
+    Kept for a minute, while `newest` is the newest entry and these are all products: the ledger only grows, no entry is ever
+    changed, and one that was begun before the newest and ended after it is seen a minute later.
     """
-    if not entries or not products:
+    if newest is None or not products:
         return ()
     direct = _direct_by_month()
     shared = CostHour.objects.exclude(scope__in=Product.objects.order_by().values("scope"))
