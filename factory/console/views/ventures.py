@@ -28,6 +28,7 @@ from factory.insight.services import (
     open_graphs,
     own_sums,
     product_pnl,
+    product_shown,
     stage_costs,
     story_use,
     venture_of,
@@ -42,9 +43,6 @@ from portfolio.services import freeze_product, thaw_product
 VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 5, 12, 12, 20
 MOST_GRAPHS, GRAPHS_BEFORE = 3, 10
 ROWS_SHOWN = 31
-
-
-_ONE: Final = Product.objects.select_related("scope", "opportunity__scan")
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class Book:
 @require_http_methods(["GET", "HEAD", "POST"])
 def venture(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one venture whole, or park it, or let it go on. Source: R-20.11."""
-    product = _ONE.filter(slug=slug).first()
+    product = product_shown(slug)
     if product is None:
         raise Http404
     return _change(request, product) if request.method == "POST" else _show_venture(request, product)

@@ -60,7 +60,7 @@ from factory.insight.services.search import Hits, search
 from factory.insight.services.sessions import SessionNow, session_of
 from factory.insight.services.traces import Trace, trace_of
 from factory.insight.services.use import MOST_HOURS, Use, use_of_models
-from factory.insight.services.ventures import Venture, venture_of, ventures
+from factory.insight.services.ventures import Venture, product_shown, venture_of, ventures
 from factory.insight.services.work import AtWork, StoryUse, story_use, who_works
 
 __all__ = [
@@ -137,6 +137,7 @@ __all__ = [
     "own_sums",
     "parked_behind",
     "product_pnl",
+    "product_shown",
     "purposes_by",
     "queue_export",
     "queue_now",

@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Subquery, Sum
 from approvals.models import Request
 from billing.models import CostHour, Limit, Period, RevenueEvent
 from factory.delivery.models import Release
-from factory.insight.services.products import OwnSum, own_sums
+from factory.insight.services.products import OwnSum
 from factory.insight.services.work import AtWork
 from factory.work.models import Attempt, Dag
 from portfolio.models import Product
@@ -68,11 +68,22 @@ def ventures(at_work: Sequence[AtWork] | None = None) -> tuple[Venture, ...]:
     return tuple(_venture(one, workers=workers[one.slug], cost=costs[one.pk]) for one in products)
 
 
-def venture_of(product: Product, *, own: Sequence[OwnSum] | None = None) -> Venture:
-    """Return one product as the line shows it, with the cost of `own` if it is at hand."""
-    spent = own_sums(product) if own is None else own
-    workers, cost = _by_product(_at_work()), sum(one.amount_microusd for one in spent)
-    return _venture(_SHOWN.get(pk=product.pk), workers=workers[product.slug], cost=cost)
+_WHOLE: Final = (
+    _SHOWN.defer(None)
+    .select_related("scope", "opportunity__scan")
+    .defer("opportunity__parts", "opportunity__centre", "opportunity__scan__quarantined")
+)
+
+
+def product_shown(slug: str) -> Product | None:
+    """Return a product for `venture_of`, with its scope and what it came of."""
+    return _WHOLE.filter(slug=slug).first()
+
+
+def venture_of(product: Product, *, own: Sequence[OwnSum]) -> Venture:
+    """Return one product as the line shows it; it comes from `product_shown`, its own sums are at hand."""
+    workers, cost = _by_product(_at_work()), sum(one.amount_microusd for one in own)
+    return _venture(product, workers=workers[product.slug], cost=cost)
 
 
 def _by_product(at_work: Sequence[tuple[str, str]]) -> Mapping[str, dict[str, None]]:
