@@ -4,6 +4,10 @@ PY = .venv/bin/python
 # --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
 given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
 
+# AGAIN=1: only the tests that failed last, one after the other
+pytest = $(PY) -m pytest $(if $(AGAIN),--last-failed --last-failed-no-failures=none,--cache-clear)
+beside = $(if $(AGAIN),,-n 3 --dist loadfile --no-loadscope-reorder)
+
 # PROFILE=full: on PostgreSQL and Redis, with web, workers and beat as processes of their own
 on = $(if $(filter full,$(PROFILE)),scripts/services up && eval "$$(scripts/services env $(1))" &&)
 
@@ -23,10 +27,10 @@ install-dev:
 	@scripts/install requirements-dev.txt
 
 test: install-dev ## what people rely on, on SQLite, no service needed
-	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(pytest) $(beside)
 
 test-full: install-dev ## the same on PostgreSQL and Redis, with workers as processes of their own
-	@export THROW_AWAY=1; scripts/services up && eval "$$(scripts/services env)" && FACTORY_MODE=rehearsal FACTORY_HOME=var/test-full $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@export THROW_AWAY=1; scripts/services up && eval "$$(scripts/services env)" && FACTORY_MODE=rehearsal FACTORY_HOME=var/test-full $(pytest) $(beside)
 
 drill: install-dev ## a factory under fire in both profiles, then the slow proofs; prints what was lost
 	@$(PY) -m tests.drill --profile embedded
@@ -41,7 +45,7 @@ var/bench-venv: bench/requirements-work.txt
 
 e2e: install-dev ## every page before a real browser
 	@scripts/services install
-	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m e2e tests/e2e
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(pytest) -m e2e tests/e2e
 
 shots: install-dev ## pictures of every page in var/shots, and those of the README
 	@$(PY) scripts/shots
