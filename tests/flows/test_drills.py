@@ -299,9 +299,10 @@ def copy_of_the_factory(place: Path) -> Path:
 
 def test_a_demo_that_is_interrupted_ends_everything_it_started(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "home")
+    heeds = ("env", "--default-signal=INT")  # also where these tests were started in the background
     with (tmp_path / "said.txt").open("wb") as said:
         command = stack.command("factory", "demo", "--fresh", "--exit", "--product", "cronpilot")
-        demo = subprocess.Popen(command, env=stack.environment, cwd="/", stdout=said, stderr=said)  # noqa: S603
+        demo = subprocess.Popen([*heeds, *command], env=stack.environment, cwd="/", stdout=said, stderr=said)  # noqa: S603
     running = "SELECT count(*) FROM work_task WHERE state = 'running' AND type = 'code'"
     stack.until(lambda: is_building(stack, running), what="the build")
 
