@@ -33,11 +33,12 @@ from agents.gateway.models import Call, ModelEntry
 from agents.gateway.services import sync_prices
 from bench.spender import PLAYS, PRICES, reach, spend, warm_up
 from billing.checks import ledger
+from billing.jobs import expire_holds
 from billing.models import Entry, Hold, Overage, Scope, Window
 from billing.services import clear_switch, open_switches, set_limit, set_switch, settle_orphans
 from core.clock import end_of_month
 from core.ids import new_id
-from core.services import advance_to, business_now
+from core.services import advance_to, business_now, relay_waiting
 from tests.faults.client import Faults, faulty_provider
 
 PROCESSES = 3
@@ -131,6 +132,8 @@ def _round(calls: int, faults: Faults, dice: random.Random, report: Report, *, u
             kill_at = time.monotonic() + dice.uniform(*KILL_S)
         if time.monotonic() > stir_at:
             _stir(payers, dice, report, calls=calls)
+            expire_holds()  # as the factory does every few seconds: who was killed must not keep others waiting
+            relay_waiting()
             stir_at = time.monotonic() + 0.3
         time.sleep(0.02)
     for child in children:
