@@ -120,7 +120,10 @@ class Stack:
         return json.loads(done.out.splitlines()[-1]) if done.out.strip() else None
 
     def start(self) -> Self:
-        """Run the factory and wait until its pages answer."""
+        """Run the factory and wait until its pages answer and its workers say that they are there.
+
+        One that is still on its way up dies of the signal that asks it to end.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         self.database.fill()
         self.port = self.port or free_port()
@@ -128,12 +131,18 @@ class Stack:
             self.run("prepare", "prepare")
             assert self.children.pop("prepare").wait(timeout=PATIENCE_S) == 0, self.last_words()
             self.run("web", "web", "--port", str(self.port))
-            self.run("worker", "worker")
             self.run("beat", "beat")
+            self.run("worker", "worker")
         else:
             self.run("factoryd", "run", "--port", str(self.port))
         self.until(self.answers, what="the pages")
+        self.until(self.is_up, what="its processes")
         return self
+
+    def is_up(self) -> bool:
+        """Say whether those that have a row of their own wrote it; beat, which began before the worker, has none."""
+        named = ":".join(row["name"] for row in self.rows("SELECT name FROM core_process")).split(":")
+        return all(str(child.pid) in named for name, child in self.children.items() if name != "beat")
 
     def run(self, name: str, *words: str, **more: str) -> None:
         """Start one process of this factory under a name of its own; `more` is added to its environment."""
