@@ -115,12 +115,15 @@ def _readings(blueprint: Json) -> list[dict[str, object]]:
 
 
 def open_build(product: Product, *, task_id: UUID, blueprint: Json, plan: Json) -> Dag:
-    """Use the owner's approval of exactly this blueprint and plan, and begin the build.
+    """Use the owner's approval of exactly this blueprint and plan, and begin the build; once begun, return it.
 
     Raises:
         SandboxUnavailable: a real model would write the code.
         ApprovalMissing: no approval of exactly this is in force; nothing happened.
     """
+    key = f"build:{product.pk}"
+    if begun := Dag.objects.filter(key=key).first():
+        return begun
     if current_mode() == Mode.REAL:
         raise SandboxUnavailable
     python = str(python_for(blueprint["stack_template"]))
@@ -140,7 +143,7 @@ def open_build(product: Product, *, task_id: UUID, blueprint: Json, plan: Json) 
             tasks=Bench(product, python=python).build(planned(dict(plan))),
             scope=product.scope,
             correlation_id=product.correlation_id,
-            key=f"build:{product.pk}",
+            key=key,
         )
 
 

@@ -161,6 +161,21 @@ def test_a_yes_begins_the_build_with_the_approved_blueprint(
     )
 
 
+def test_a_gate_that_died_after_it_began_the_build_goes_on_with_that_build(
+    venture: Product, blueprint: Json, plan: Json
+) -> None:
+    request = asked(venture, blueprint, plan)
+    decide_request(request.pk, answer="approve", by=a_user(), digest=request.digest)
+    task, assignment = at_the_gate(venture, blueprint, plan)
+    again = Assignment(**{**vars(assignment), "decisions": Task.objects.get(pk=task.pk).decisions})
+    first = find_job("pipeline.ask_to_build")(again, Stop())
+
+    second = find_job("pipeline.ask_to_build")(again, Stop())
+
+    assert second == first
+    assert Dag.objects.filter(key__startswith="build:").count() == 1
+
+
 def test_one_changed_letter_of_the_blueprint_is_not_what_was_approved(
     venture: Product, blueprint: Json, plan: Json
 ) -> None:

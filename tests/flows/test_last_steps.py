@@ -1,0 +1,92 @@
+"""Each step of a venture dies once, when it has taken effect and nobody knows yet: none is done or paid for twice."""
+
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.flows.owner import Owner
+from tests.flows.stack import Stack
+from tests.flows.test_kill import IDEA, PAID_TWICE, spent
+
+pytestmark = pytest.mark.drill
+DEATH = """
+import importlib.machinery, os, signal, sys
+
+class Finder(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name != "factory.work.services.engine":
+            return None
+        spec = super().find_spec(name, path, target)
+        load = spec.loader.exec_module
+        spec.loader.exec_module = lambda module: (load(module), mortal(module.Run))
+        return spec
+
+def mortal(run):
+    outcome_of = run._outcome
+    def dies_once(self, assignment, *, halt):
+        outcome = outcome_of(self, assignment, halt=halt)
+        grave = os.path.join(os.path.dirname(__file__), f"{assignment.reuse_key}-{outcome.kind}")
+        if outcome.kind in ("done", "waiting") and not os.path.exists(grave):
+            os.mknod(grave)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return outcome
+    run._outcome = dies_once
+
+sys.meta_path.insert(0, Finder)
+"""
+"""What Python loads before anything else: whoever has carried out a step of a task for the first time falls dead."""
+ENDS = "SELECT key, title, state, failures FROM work_task"
+
+
+@dataclass
+class DyingStack(Stack):
+    """A factory whose processes fall dead whenever a step is over for the first time, and are started again."""
+
+    started_with: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def run(self, name: str, *words: str, **more: str) -> None:
+        """Start one process, and remember how."""
+        self.started_with[name] = words
+        super().run(name, *words, **more)
+
+    def revive(self) -> None:
+        """Start again what is dead."""
+        for name, child in list(self.children.items()):
+            if child.poll() is not None:
+                self.run(name, *self.started_with[name])
+
+
+def test_a_venture_whose_every_step_dies_when_it_is_done_ends_like_any_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graves = tmp_path / "graves"
+    graves.mkdir()
+    (graves / "sitecustomize.py").write_text(DEATH)
+    stack = DyingStack(tmp_path / "home", worker_threads=1, more={"PYTHONPATH": str(graves)})
+    try:
+        with Owner(stack.start()) as owner:
+            with suppress(httpx.TransportError):
+                owner.give(IDEA)
+            venture = stack.value("SELECT id FROM portfolio_product")
+            while not owner.is_live(venture):
+                stack.revive()
+                with suppress(httpx.TransportError):
+                    owner.answer_all()
+                time.sleep(0.1)
+
+        deaths, steps = len(list(graves.glob("*-*"))), stack.rows(ENDS)
+        assert {row["state"] for row in steps} == {"completed"}
+        assert deaths >= len(steps)
+        assert stack.rows(PAID_TWICE) == []
+        assert spent(stack) == stack.value("SELECT sum(cost_microusd) FROM gateway_call WHERE status = 'answered'")  # fmt: skip
+        assert stack.value("SELECT sum(held_microusd) FROM billing_window") == 0
+        with capsys.disabled():
+            sys.stdout.write(f"\n{len(steps)} steps, {deaths} deaths")
+    finally:
+        stack.close()
