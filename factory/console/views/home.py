@@ -13,11 +13,11 @@ from factory.console.views.cards import cards_now, shown
 from factory.console.views.frame import frame_now, later, person_of, show
 from factory.insight.services import (
     Venture,
-    graph_lines,
     incidents_now,
     money_now,
     news_since,
     open_graphs,
+    progress_of,
     ventures,
     who_works,
 )
@@ -43,13 +43,13 @@ def home(request: HttpRequest) -> HttpResponse:
         "cards": cards,
         "asks": later(lambda: shown(cards[:ASKS_ON_HOME])),
         "workers": workers,
-        "under_way": later(lambda: graph_lines(open_graphs(at_most=GRAPHS_ON_HOME))),
+        "under_way": later(lambda: progress_of(open_graphs(at_most=GRAPHS_ON_HOME))),
         "agents_on": Agent.objects.enabled().count(),
         "line": later(lambda: by_stage(found)),
         "ventures": found,
         "live": later(lambda: [one for one in found if one.version is not None]),
         "ideas": later(_ideas),
-        "is_empty": not Product.objects.exists() and not Opportunity.objects.exists(),
+        "is_empty": later(lambda: not found and not Opportunity.objects.exists()),
         "parts": ("incident", "news", "money", "asks", "glance", "now", "line", "alerts"),
     }
     return show(request, "console/home.html", page, place="home")

@@ -1,11 +1,10 @@
 """One venture: where it stands, what it cost, who made what, what was proved, what users meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -20,7 +19,6 @@ from factory.console.views.frame import Page, frame_now, go_to, later, require_r
 from factory.console.views.graph import KEEPERS, drawing_of
 from factory.delivery.models import Release
 from factory.insight.services import (
-    Graph,
     PnlRow,
     closed_graphs,
     graph_lines,
@@ -35,14 +33,14 @@ from factory.insight.services import (
 )
 from factory.pipeline.models import Quote
 from factory.pipeline.services.quotes import build_of, last_quote, spent_by_part
-from factory.quality.models import Finding, Verdict
-from factory.work.models import Artifact
+from factory.quality.models import Finding, GateResult, Verdict
+from factory.work.models import Artifact, Dag
 from portfolio.models import Product
 from portfolio.services import freeze_product, thaw_product
 
-VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 5, 12, 12, 20
-MOST_GRAPHS, GRAPHS_BEFORE = 3, 10
-ROWS_SHOWN = 31
+VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 4, 8, 8, 12
+MOST_GRAPHS, GRAPHS_BEFORE = 3, 6
+ROWS_SHOWN = 14
 
 
 @dataclass(frozen=True)
@@ -118,16 +116,17 @@ def _show_venture(
     request: HttpRequest, product: Product, *, refused: str = "", status: int = 200
 ) -> HttpResponse:
     verdicts = later(lambda: _verdicts(product))
-    under_way = later(lambda: [(one, drawing_of(one)) for one in _under_way(product)])
+    opened = later(lambda: open_graphs(product, at_most=MOST_GRAPHS))
+    over = later(lambda: closed_graphs(product, at_most=GRAPHS_BEFORE))
     own = later(lambda: own_sums(product))
     page: Page = {
         "frame": frame_now(),
         "product": product,
         "summary": later(lambda: venture_of(product, own=own)),
         "stages": later(lambda: stage_costs(product, own=own)),
-        "now": under_way,
-        "before": later(lambda: graph_lines(closed_graphs(product, at_most=GRAPHS_BEFORE))),
-        "artifacts": later(lambda: _artifacts(product)),
+        "now": later(lambda: [(one, drawing_of(one)) for one in graphs_of(opened)]),
+        "before": later(lambda: graph_lines(over)),
+        "artifacts": later(lambda: _artifacts([*opened, *over])),
         "verdicts": verdicts,
         "releases": later(lambda: list(_RELEASED.filter(product=product.pk)[:RELEASES_SHOWN])),
         "promises": later(lambda: _promises(product.blueprint, verdicts[0].promises if verdicts else {})),
@@ -141,10 +140,6 @@ def _show_venture(
     return show(request, "console/venture.html", page, place="ventures", status=status)
 
 
-def _under_way(product: Product) -> tuple[Graph, ...]:
-    return graphs_of(open_graphs(product, at_most=MOST_GRAPHS))
-
-
 @dataclass(frozen=True)
 class Made:
     """One accepted result; `agent` is empty for the platform's own work, `size_bytes` None: it is no file."""
@@ -156,22 +151,44 @@ class Made:
     size_bytes: int | None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """One verdict with the rows of what was measured and found; reviewer and author are names."""
+
+    id: UUID
+    passed: bool
+    promises: Mapping[str, bool]
+    reviewer: str
+    author: str
+    results: list[Any] = field(default_factory=list)
+    findings: list[Any] = field(default_factory=list)
+
+
 _MADE: Final = (
     Artifact.objects.accepted()
     .reverse()
     .values_list("pk", "kind", "attempt__task__title", "attempt__agent__name", "blob__size_bytes")
 )
 _RELEASED: Final = Release.objects.only("version", "live_at", "state", "why").order_by("-version")
-_ASKED: Final = Request.objects.for_lists().select_related("decision").order_by("-asked_at", "-pk")
-_JUDGED: Final = (
-    Verdict.objects.order_by("-at", "-id")
-    .select_related("reviewer", "author")
-    .prefetch_related("results", Prefetch("findings", Finding.objects.order_by("is_fixed", "severity", "id")))
+_ASKED: Final = (
+    Request.objects.select_related("decision")
+    .only("title", "state", "asked_at", "deadline", "arguments", "decision__business_at")
+    .order_by("-asked_at", "-pk")
+)
+_JUDGED: Final = Verdict.objects.order_by("-at", "-id").values_list(
+    "pk", "passed", "promises", "reviewer__name", "author__name"
+)
+_RESULTS: Final = GateResult.objects.order_by("pk").values_list(
+    "verdict", "gate", "passed", "summary", named=True
+)
+_FOUND: Final = Finding.objects.order_by("is_fixed", "severity", "pk").values_list(
+    "verdict", "severity", "text", "file", "line", "is_fixed", named=True
 )
 
 
-def _artifacts(product: Product) -> list[Made]:
-    rows = _MADE.filter(attempt__task__dag__product=product.pk)[:RESULTS_SHOWN]
+def _artifacts(dags: list[Dag]) -> list[Made]:
+    """What was made last by the work that the page shows."""
+    rows = _MADE.filter(attempt__task__dag__in=[dag.pk for dag in dags])[:RESULTS_SHOWN]
     return [Made(pk, kind, title, agent or "", size) for pk, kind, title, agent, size in rows]
 
 
@@ -179,8 +196,13 @@ def _decisions(product: Product) -> list[Answered]:
     return answered_of(_ASKED.filter(correlation_id=product.correlation_id)[:DECISIONS_SHOWN])
 
 
-def _verdicts(product: Product) -> list[Verdict]:
-    return list(_JUDGED.filter(product=product.pk)[:VERDICTS_SHOWN])
+def _verdicts(product: Product) -> list[Judged]:
+    found = {row[0]: Judged(*row) for row in _JUDGED.filter(product=product.pk)[:VERDICTS_SHOWN]}
+    for result in _RESULTS.filter(verdict__in=found):
+        found[result.verdict].results.append(result)
+    for finding in _FOUND.filter(verdict__in=found):
+        found[finding.verdict].findings.append(finding)
+    return list(found.values())
 
 
 @dataclass(frozen=True)

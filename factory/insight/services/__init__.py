@@ -28,6 +28,7 @@ from factory.insight.services.graphs import (
     graph_lines,
     graphs_of,
     open_graphs,
+    progress_of,
     titles_behind,
     tries_of,
 )
@@ -138,6 +139,7 @@ __all__ = [
     "parked_behind",
     "product_pnl",
     "product_shown",
+    "progress_of",
     "purposes_by",
     "queue_export",
     "queue_now",

@@ -17,8 +17,9 @@ from portfolio.models import Product
 MOST_GRAPHS: Final = 20
 MOST_STEPS: Final = 200
 """So many steps of a graph are shown; the rest is counted."""
-_LARGE: Final = ("arguments", "answer_schema", "workspace", "may_write", "decisions")
-"""What no drawing or list of steps shows."""
+_SHOWN: Final = ("dag", "scope", "title", "state", "question", "is_left_out", "brief", "agent__name")
+"""What drawings, lists of steps and the ways out of a failed one show."""
+_TRIED: Final = ("task", "n", "state", "error", "claimed_at", "started_at", "ended_at", "agent__name")
 _CUT: Final = (Task.State.CANCELLED, Task.State.DEAD_LETTER)
 
 
@@ -113,22 +114,28 @@ class Graph:
 
 
 @dataclass(frozen=True)
-class GraphLine:
-    """One graph in a list: how many of its steps are done, and what they cost."""
+class Progress:
+    """How many steps of one graph are done."""
 
     dag: Dag
     steps: int
     done: int
+
+
+@dataclass(frozen=True)
+class GraphLine(Progress):
+    """One graph in a list, with what its steps cost."""
+
     cost_microusd: int
 
 
-_STEPS: Final = Task.objects.select_related("agent").defer(*_LARGE).order_by("-behind", "created_at", "pk")
+_STEPS: Final = Task.objects.select_related("agent").only(*_SHOWN).order_by("-behind", "created_at", "pk")
 _EDGES: Final = Dependency.objects.order_by("pk").values_list("task_id", "depends_on_id")
 _CALLS: Final = Call.objects.filter(assignment_id=OuterRef("pk")).order_by()
 _PAID: Final = Subquery(_CALLS.values("assignment_id").annotate(total=Sum("cost_microusd")).values("total"))
 _TRIES: Final = (
     Attempt.objects.select_related("agent")
-    .defer("result")
+    .only(*_TRIED)
     .order_by("n")
     .annotate(paid=_PAID, asked=Subquery(_CALLS.order_by("-started_at").values("model__name")[:1]))
 )
@@ -217,13 +224,19 @@ _NEWEST: Final = Dag.objects.order_by("-created_at", "-pk")
 _OF_ALL: Final = _NEWEST.select_related("product").defer("product__blueprint")
 
 
+def progress_of(dags: Iterable[Dag]) -> tuple[Progress, ...]:
+    """Return how far these graphs are, in the order given; one query, however many there are."""
+    dags = list(dags)
+    rows = _COUNTS.filter(dag__in=[dag.pk for dag in dags])
+    steps = {dag: (number, done) for dag, number, done in rows}
+    return tuple(Progress(dag, *steps.get(dag.pk, (0, 0))) for dag in dags)
+
+
 def graph_lines(dags: Iterable[Dag]) -> tuple[GraphLine, ...]:
     """Return these graphs for a list, in the order given; two queries, however many there are."""
-    dags = list(dags)
-    ids = [dag.pk for dag in dags]
-    steps = {dag: (number, done) for dag, number, done in _COUNTS.filter(dag__in=ids)}
-    costs = dict(_COSTS.filter(task__dag__in=ids))
-    return tuple(GraphLine(dag, *steps.get(dag.pk, (0, 0)), costs.get(dag.pk, 0)) for dag in dags)
+    far = progress_of(dags)
+    costs = dict(_COSTS.filter(task__dag__in=[one.dag.pk for one in far]))
+    return tuple(GraphLine(one.dag, one.steps, one.done, costs.get(one.dag.pk, 0)) for one in far)
 
 
 def open_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:

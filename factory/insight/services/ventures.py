@@ -70,13 +70,16 @@ def ventures(at_work: Sequence[AtWork] | None = None) -> tuple[Venture, ...]:
 
 _WHOLE: Final = (
     _SHOWN.defer(None)
-    .select_related("scope", "opportunity__scan")
-    .defer("opportunity__parts", "opportunity__centre", "opportunity__scan__quarantined")
-)
+    .select_related("opportunity__scan")
+    .only(
+        "slug", "name", "scope", "blueprint", "stage", "state", "url", "correlation_id", "opened_at", "launched_at",
+        "opportunity__name", "opportunity__problem", "opportunity__state", "opportunity__points", "opportunity__scan__took_s",
+    )
+)  # fmt: skip
 
 
 def product_shown(slug: str) -> Product | None:
-    """Return a product for `venture_of`, with its scope and what it came of."""
+    """Return a product for `venture_of`, with what its page shows of what it came of."""
     return _WHOLE.filter(slug=slug).first()
 
 
