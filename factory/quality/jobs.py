@@ -16,7 +16,9 @@ def test(assignment: Assignment, stop: Stop, /) -> Outcome:
     upstream = assignment.inputs["upstream"]
     artifact, reviewer = _release_in(upstream), Agent.objects.get(name=assignment.agent)
     try:
-        verdict = test_artifact(artifact, reviewer=reviewer, answer=_notes_in(upstream))
+        verdict = test_artifact(
+            artifact, reviewer=reviewer, answer=_notes_in(upstream), task_id=assignment.reuse_key
+        )
     except ReviewNotIndependent as refusal:
         if "provider" not in refusal.facts:
             raise

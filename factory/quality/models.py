@@ -8,7 +8,7 @@ from agents.roster.models import Agent
 from approvals.models import Decision
 from core.ids import new_id
 from factory.quality.rules.evidence import Severity
-from factory.work.models import Artifact
+from factory.work.models import Artifact, Task
 from portfolio.models import Product
 
 
@@ -40,6 +40,13 @@ class Verdict(models.Model):
     promises = models.JSONField(default=dict, help_text="Whether each criterion held, by its id.")
     added = models.JSONField(default=list, help_text="Criteria that the reviewer added.")
     notes = models.JSONField(default=list, help_text="The reviewer's second opinion.")
+    task = models.OneToOneField(
+        Task,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="The test that asked for it, and gets one.",
+    )
     at = models.DateTimeField(default=timezone.now, help_text="Machine time.")
 
     objects = VerdictQuerySet.as_manager()

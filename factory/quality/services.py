@@ -55,16 +55,27 @@ def split_criteria(blueprint: Mapping[str, Any]) -> tuple[tuple[Criterion, ...],
     return hide(parse_criteria(blueprint["criteria"]), seed=digest_of(blueprint))
 
 
-def test_artifact(artifact: Artifact, *, reviewer: Agent, answer: Mapping[str, Any] | None) -> Verdict:
-    """Measure and judge an artifact; `answer` is the reviewer's opinion of the shape ReviewNotes, None: none.
+def test_artifact(
+    artifact: Artifact, *, reviewer: Agent, answer: Mapping[str, Any] | None, task_id: UUID
+) -> Verdict:
+    """Measure and judge an artifact, once for the test `task_id`; a repeat returns the first verdict.
+
+    Args:
+        artifact: what was packed.
+        reviewer: who signs.
+        answer: the reviewer's opinion of the shape ReviewNotes; None: none.
+        task_id: the test that asks.
 
     Raises:
         ReviewNotIndependent: nothing was measured.
         NothingToJudge: no agent's change is in it.
     """
+    if given := Verdict.objects.filter(task=task_id).first():
+        return given
     independence_of(artifact, reviewer=reviewer)
     review = read_review(answer)
-    return judge(artifact, reviewer=reviewer, evidence=examine(artifact, review=review), review=review)
+    evidence = examine(artifact, review=review)
+    return judge(artifact, reviewer=reviewer, evidence=evidence, review=review, task_id=task_id)
 
 
 def examine(artifact: Artifact, *, review: Review) -> tuple[Evidence, ...]:
@@ -90,8 +101,15 @@ def examine(artifact: Artifact, *, review: Review) -> tuple[Evidence, ...]:
 
 
 @transaction.atomic
-def judge(artifact: Artifact, *, reviewer: Agent, evidence: Sequence[Evidence], review: Review) -> Verdict:
-    """Give the verdict that `evidence` allows, whatever the reviewer's model says.
+def judge(
+    artifact: Artifact,
+    *,
+    reviewer: Agent,
+    evidence: Sequence[Evidence],
+    review: Review,
+    task_id: UUID | None = None,
+) -> Verdict:
+    """Give the verdict that `evidence` allows, whatever the reviewer's model says; one for each test.
 
     Raises:
         ReviewNotIndependent: author and reviewer used models of one provider and the owner never waived that.
@@ -112,6 +130,7 @@ def judge(artifact: Artifact, *, reviewer: Agent, evidence: Sequence[Evidence], 
         promises=_promises(product, evidence),
         added=[spelled(case) for case in review.added],
         notes=list(review.notes),
+        task_id=task_id,
     )
     _keep(verdict, evidence, ruling)
     publish(

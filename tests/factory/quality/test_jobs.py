@@ -10,6 +10,7 @@ import pytest
 from approvals.models import Decision, Request
 from approvals.services import decide_request
 from core.registry import ArtifactDraft, Assignment, Outcome, Stop, register_job
+from factory.quality import services
 from factory.quality.models import Finding, Verdict
 from factory.quality.rules.criteria import hidden_words
 from factory.quality.services import findings_told, split_criteria
@@ -67,7 +68,7 @@ def work_all() -> None:
         pass
 
 
-def test_a_good_release_passes_every_gate_and_keeps_every_promise(tmp_path: Path) -> None:
+def test_a_good_release_passes_every_gate_and_keeps_every_promise_and_is_judged_once(tmp_path: Path) -> None:
     task = an_untested(tmp_path / "tree")
 
     work_all()
@@ -81,6 +82,10 @@ def test_a_good_release_passes_every_gate_and_keeps_every_promise(tmp_path: Path
     }  # fmt: skip
     assert [case["id"] for case in verdict.added] == ["hawk-once-more"]
     assert not Finding.objects.blocking().exists()
+    again = services.test_artifact(
+        verdict.artifact, reviewer=verdict.reviewer, answer=None, task_id=task.pk
+    )  # as after a death
+    assert again == verdict == Verdict.objects.get()
 
 
 def test_a_wrong_line_is_red_with_file_and_line_whatever_hawk_says_and_a_hidden_promise_stays_hidden(
