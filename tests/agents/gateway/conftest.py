@@ -12,6 +12,14 @@ from agents.gateway.adapters.transport import hang_up
 from agents.gateway.services import sync_prices
 from core.services import found_installation
 from tests.agents.gateway.fake_provider import KEYS, Provider, a_provider
+from tests.faults.client import Faults, faulty_provider
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Faults]:
+    """Return one server that lies as it is told, for a whole file."""
+    with faulty_provider() as running:
+        yield running
 
 
 @pytest.fixture

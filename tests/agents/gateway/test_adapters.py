@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,12 @@ from core.ids import new_id
 from core.models import Mode
 from core.registry import Tool, ToolContext, ToolResult
 from tests.builders import an_ask
-from tests.faults.client import Faults, faulty_provider
+from tests.faults.client import Faults
 from tests.faults.play import Play
 
 KEY = "sk-test-contract-1234567890"
 WAYS = {"openai": "openai", "cerebras": "compatible", "anthropic": "anthropic", "mistral": "litellm"}
 HASTE = Patience(first_token_s=20, silence_s=0.6, total_s=40)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Faults]:
-    """Return one server for this file."""
-    with faulty_provider() as running:
-        yield running
 
 
 @pytest.fixture

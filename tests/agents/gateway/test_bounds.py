@@ -24,7 +24,7 @@ from core.registry import Tool, ToolContext, ToolResult
 from core.services import business_now, found_installation
 from tests.agents.gateway.fake_provider import KEYS
 from tests.builders import an_ask
-from tests.faults.client import Faults, faulty_provider
+from tests.faults.client import Faults
 from tests.faults.play import Play
 
 pytestmark = pytest.mark.django_db
@@ -36,13 +36,6 @@ WORDS = {
     "prose": PROSE * 20, "code": CODE * 20, "json": '{"name": "a", "values": [1, 2, 3]}' * 40, "umlauts": "Größe über Straße — 日本語のテキスト " * 20,
     "long": PROSE * 2_000, "one word": "Hi.",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Faults]:
-    """Return one server for this file."""
-    with faulty_provider() as running:
-        yield running
 
 
 @pytest.fixture

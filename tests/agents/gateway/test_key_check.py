@@ -28,17 +28,11 @@ from billing.services import start_small
 from core.errors import FactoryError, NotFound
 from core.models import AuditRow, Installation
 from core.services import found_installation
-from tests.faults.client import Faults, faulty_provider
+from tests.faults.client import Faults
 from tests.faults.play import Play
 
 KEY = "sk-ant-real-looking-0123456789-WXYZ"
 BY = "owner:ada"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Faults]:
-    with faulty_provider() as running:
-        yield running
 
 
 @pytest.fixture
