@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Min, Q
 
 from billing.adapters.limits import start_caps
@@ -131,8 +131,9 @@ class Terms:
 
 def terms_of_call(scopes: Iterable[UUID], *, moment: datetime) -> Terms:
     """Return what binds one call of these scopes at business time `moment`; one small statement."""
-    ids = [Scope._meta.pk.get_db_prep_value(scope, connection) for scope in scopes]
-    now = connection.ops.adapt_datetimefield_value(moment)
+    line, key = connections[DEFAULT_DB_ALIAS], Scope._meta.pk
+    ids = [key.get_db_prep_value(scope, line) for scope in scopes]
+    now = line.ops.adapt_datetimefield_value(moment)
     rows = find_rows(_TERMS.format(ids=", ".join(["%s"] * len(ids)) or "NULL"), [*ids, *ids, now, now])
     caps = [cap for kind, cap, _, _ in rows if kind == Period.CALL]
     days = [(spent + held) / cap for kind, cap, spent, held in rows if kind == Period.DAY and cap]

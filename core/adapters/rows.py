@@ -2,53 +2,78 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import AutoField, BooleanField, CharField, Field, IntegerField, Model, TextField
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import (
+    AutoField,
+    BooleanField,
+    CharField,
+    DateField,
+    Field,
+    IntegerField,
+    Model,
+    TextField,
+)
 
 AnyField: TypeAlias = "Field[Any, Any]"
+Line: TypeAlias = Any
+"""This thread's connection itself: what stands before it costs more than most of what is asked of it here."""
+
+
+class _Column(NamedTuple):
+    field: AnyField
+    name: str
+    is_plain: bool
+    """A plain value needs no field to say how the driver takes it."""
+    is_made: bool
+    """Its field makes the value when the row is written."""
 
 
 def insert_row(row: Model) -> None:
     """Write a new row as `save(force_insert=True)` does, without building its statement anew."""
-    statement, fields = _insertion(type(row))
-    values = [_told(field, field.pre_save(row, add=True)) for field in fields]
+    statement, columns = _insertion(type(row))
+    line, said = connections[DEFAULT_DB_ALIAS], vars(row)
+    values = [
+        _told(line, one, one.field.pre_save(row, add=True) if one.is_made else said[one.name])
+        for one in columns
+    ]
     if row.pk is None:
-        row.pk = _run(f'{statement} RETURNING "{row._meta.pk.column}"', values).fetchone()[0]
+        row.pk = _run(line, f'{statement} RETURNING "{row._meta.pk.column}"', values).fetchone()[0]
     else:
-        _run(statement, values)
+        _run(line, statement, values)
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def update_row(model: type[Model], key: UUID, /, **values: Any) -> bool:
     """Give the row of this key these values; say whether it is there."""
-    statement, fields = _change(model, tuple(values))
-    told = [_told(field, values[field.attname]) for field in fields]
-    return bool(_run(statement, [*told, model._meta.pk.get_db_prep_value(key, connection)]).rowcount)
+    statement, columns = _change(model, tuple(values))
+    line = connections[DEFAULT_DB_ALIAS]
+    told = [_told(line, one, value) for one, value in zip(columns, values.values(), strict=True)]
+    return bool(_run(line, statement, [*told, model._meta.pk.get_db_prep_value(key, line)]).rowcount)
 
 
 def find_rows(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Return what a statement of ours finds, as the driver tells it; what is asked for every call need not be built anew."""
-    found: list[tuple[Any, ...]] = _run(statement, values).fetchall()
+    found: list[tuple[Any, ...]] = _run(connections[DEFAULT_DB_ALIAS], statement, values).fetchall()
     return found
 
 
-def _run(statement: str, values: Sequence[Any]) -> Any:
+def _run(line: Line, statement: str, values: Sequence[Any]) -> Any:
     """Let the driver itself carry out a statement of ours, and return its cursor.
 
     In a file the way through Django's cursor costs more than the statement; a server's driver needs it to bind values.
     """
-    if connection.vendor != "sqlite" or connection.execute_wrappers or connection.queries_logged:
-        cursor = connection.cursor()
+    if line.vendor != "sqlite" or line.execute_wrappers or line.queries_logged:
+        cursor = line.cursor()
         cursor.execute(statement, values)
         return cursor
-    connection.validate_no_broken_transaction()
-    if connection.connection is None:
-        connection.ensure_connection()
-    with connection.wrap_database_errors:
-        return connection.connection.execute(_with_marks(statement), values)
+    line.validate_no_broken_transaction()
+    if line.connection is None:
+        line.ensure_connection()
+    with line.wrap_database_errors:
+        return line.connection.execute(_with_marks(statement), values)
 
 
 @lru_cache(maxsize=256)
@@ -60,25 +85,33 @@ _PLAIN: Final = frozenset({str, int, bool, type(None)})
 _KINDS: Final = (CharField, TextField, IntegerField, BooleanField)
 
 
-def _told(field: AnyField, value: Any) -> Any:
-    """Return a value as the driver takes it; plain ones need no field to say so."""
-    if type(value) in _PLAIN and isinstance(field, _KINDS):
+def _told(line: Line, column: _Column, value: Any) -> Any:
+    """Return a value as the driver takes it."""
+    if column.is_plain and type(value) in _PLAIN:
         return value
-    return field.get_db_prep_save(value, connection)
+    return column.field.get_db_prep_save(value, line)
 
 
 @lru_cache(maxsize=64)
-def _insertion(model: type[Model]) -> tuple[str, tuple[AnyField, ...]]:
+def _insertion(model: type[Model]) -> tuple[str, tuple[_Column, ...]]:
     fields = tuple(field for field in model._meta.concrete_fields if not isinstance(field, AutoField))
     names = ", ".join(f'"{field.column}"' for field in fields)
     places = ", ".join(["%s"] * len(fields))
-    return f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places})', fields  # noqa: S608 (names of our own)
+    statement = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places})'  # noqa: S608 (names of our own)
+    return statement, tuple(map(_column, fields))
 
 
 @lru_cache(maxsize=64)
-def _change(model: type[Model], names: tuple[str, ...]) -> tuple[str, tuple[AnyField, ...]]:
+def _change(model: type[Model], names: tuple[str, ...]) -> tuple[str, tuple[_Column, ...]]:
     by_name = {field.attname: field for field in model._meta.concrete_fields}
     fields = tuple(by_name[name] for name in names)
     told = ", ".join(f'"{field.column}" = %s' for field in fields)
     key = model._meta.pk.column
-    return f'UPDATE "{model._meta.db_table}" SET {told} WHERE "{key}" = %s', fields  # noqa: S608 (names of our own)
+    statement = f'UPDATE "{model._meta.db_table}" SET {told} WHERE "{key}" = %s'  # noqa: S608 (names of our own)
+    return statement, tuple(map(_column, fields))
+
+
+def _column(field: AnyField) -> _Column:
+    is_date = isinstance(field, DateField) and not (field.auto_now or field.auto_now_add)
+    is_made = type(field).pre_save is not Field.pre_save and not is_date
+    return _Column(field, field.attname, isinstance(field, _KINDS), is_made)

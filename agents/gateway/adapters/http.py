@@ -156,8 +156,7 @@ def stream_events(chunks: Iterator[bytes]) -> Iterator[Json]:
         if len(buffer) > _LINE_LIMIT:
             raise ValueError
         for line in lines:
-            data = line.removeprefix(b"data:").strip()
-            if line.startswith(b"data:") and data != b"[DONE]":
+            if line.startswith(b"data:") and (data := line[5:].strip()) != b"[DONE]":
                 yield _object(data)
 
 

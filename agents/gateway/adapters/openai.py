@@ -115,9 +115,11 @@ class OpenAIEar:
             self._finish = choice.get("finish_reason") or self._finish
 
     def _hear_delta(self, delta: Json) -> None:
-        said = [part for part in (delta.get("content"), delta.get("refusal")) if part]
-        self._text += said
-        self._written += sum(map(len, said)) + len(delta.get("reasoning_content") or "")
+        for name in ("content", "refusal"):
+            if said := delta.get(name):
+                self._text.append(said)
+                self._written += len(said)
+        self._written += len(delta.get("reasoning_content") or "")
         for piece in delta.get("tool_calls") or ():
             shape = piece.get("function") or {}
             call = self._calls.setdefault(

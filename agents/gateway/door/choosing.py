@@ -6,11 +6,11 @@ from typing import Final
 
 from agents.gateway.door.protocols import Wanted
 from agents.gateway.rules.intent import read_intent, read_wish
-from agents.gateway.rules.money import likely_microusd, likely_tokens
+from agents.gateway.rules.money import likely_tokens
 from agents.gateway.rules.reading import Unbounded, read_request
-from agents.gateway.rules.route import Candidate, Intent, Quality, capable, in_order, reason_for
+from agents.gateway.rules.route import Intent, Quality, in_order, reason_for
 from agents.gateway.services.catalogue import Offer
-from agents.gateway.services.health import health_now
+from agents.gateway.services.routes import able
 from agents.roster.models import Agent
 
 _RANKS: Final[tuple[Quality, ...]] = ("acceptable", "good", "best")
@@ -54,36 +54,10 @@ def chosen(
     found: Sequence[Offer], wanted: Wanted, *, intent: Intent, room: int
 ) -> Iterator[tuple[Offer, str]]:
     """Yield the models that may serve it, first choice first, each with the reason."""
-    tokens, health = likely_tokens(len(wanted.body.text)), health_now()
     needs = {can for name, can in _CAN.items() if wanted.body.data.get(name)} | (
         {"vision"} if wanted.images else set()
     )
-    by_name = {
-        f"{offer.model.provider_id}/{offer.model.name}": offer for offer in found if "embed" not in offer.can
-    }
-    able = capable(
-        [
-            Candidate(
-                provider=offer.model.provider_id,
-                model=offer.model.name,
-                tier=offer.model.tier,
-                can=offer.can,
-                window_tokens=offer.model.window_tokens,
-                max_output_tokens=offer.model.max_output_tokens,
-                likely_microusd=likely_microusd(
-                    tokens, min(room, offer.model.max_output_tokens), offer.tariff
-                )
-                if offer.tariff
-                else None,
-                first_token_ms=health.first_token_ms.get(name),
-                tokens_per_s=offer.model.tokens_per_s,
-                is_down=name in health.down,
-            )
-            for name, offer in by_name.items()
-        ],
-        needs=frozenset(needs),
-        prompt_tokens=tokens,
-        max_tokens=room,
-    )
-    for candidate in in_order(able, intent):
+    by_name = {offer.name: offer for offer in found}
+    candidates = able(found, needs=needs, tokens=likely_tokens(len(wanted.body.text)), max_tokens=room)
+    for candidate in in_order(candidates, intent):
         yield by_name[candidate.name], f"auto: {reason_for(intent, candidate)}"

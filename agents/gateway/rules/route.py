@@ -69,6 +69,7 @@ class Candidate(NamedTuple):
         likely_microusd: about what this call costs there; None: its price is unknown.
         first_token_ms: how fast it began lately; None: nobody measured it.
         is_down: it failed lately, or asked us to wait: last choice.
+        room: how many tokens it may write for this call.
     """
 
     provider: str
@@ -80,7 +81,7 @@ class Candidate(NamedTuple):
     first_token_ms: int | None = None
     tokens_per_s: int | None = None
     is_down: bool = False
-    max_output_tokens: int = 10**9
+    room: int = 0
 
     @property
     def name(self) -> str:
@@ -119,20 +120,9 @@ def _wanted(intent: Intent) -> tuple[str, ...]:
     return tuple(dict.fromkeys(TIERS[step] for step in steps))
 
 
-def capable(
-    candidates: Iterable[Candidate], *, needs: frozenset[str], prompt_tokens: int, max_tokens: int
-) -> list[Candidate]:
-    """Return who has every capability and room enough. Source: R-02.9."""
-    most = 11 * (prompt_tokens + max_tokens)
-    return [
-        c
-        for c in candidates
-        if needs <= c.can
-        and (
-            10 * c.window_tokens >= most
-            or 10 * c.window_tokens >= 11 * (prompt_tokens + min(max_tokens, c.max_output_tokens))
-        )
-    ]
+def capable(candidates: Iterable[Candidate], *, needs: frozenset[str], prompt_tokens: int) -> list[Candidate]:
+    """Return who has every capability, and a window wide enough for the prompt and what it may write. Source: R-02.9."""
+    return [c for c in candidates if needs <= c.can and 10 * c.window_tokens >= 11 * (prompt_tokens + c.room)]
 
 
 def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]:

@@ -58,7 +58,7 @@ def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep 
     words: list[str] = []
     call: Call | None = None
     refusal: FactoryError | None = None
-    while step := next_step(failures, providers=[choice.model.provider_id for choice in choices]):
+    while step := next_step(failures, providers=[choice.candidate.provider for choice in choices]):
         _wait(step.wait_s, stop)
         try:
             call, said = _try(ask, choices[step.place], call, stop=stop, patience=patience)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import timezone
 
 from agents.gateway.models import ModelEntry, Price
@@ -33,6 +33,12 @@ class Offer:
         """Its whole name."""
         return str(self.model)
 
+    @cached_property
+    def facts(self) -> tuple[str, str, str, int, int | None, int]:
+        """Its provider, name, tier, window, pace and longest answer, read once: routing looks at them at every call."""
+        one = self.model
+        return one.provider_id, one.name, one.tier, one.window_tokens, one.tokens_per_s, one.max_output_tokens
+
 
 @dataclass(frozen=True)
 class Shelf:
@@ -46,20 +52,20 @@ class Shelf:
 _offers: dict[_Version, tuple[Offer, ...]] = {}
 """What was read last, by all that it depends on; a process reads the rows once for each change."""
 _LOOK: Final = """
-    SELECT p.name, p.protocol, p.base_url, p.needs_key, k.provider_id, p.listed_at, i.mode, i.clock_offset_ms,
+    SELECT p.name, p.protocol, p.base_url, p.needs_key, k.provider_id, p.listed_at, i.mode,
         (SELECT max(changed_at) FROM gateway_modelentry), (SELECT count(*) FROM gateway_modelentry WHERE is_enabled),
-        (SELECT max(id) FROM gateway_price), (SELECT count(*) FROM gateway_price)
+        (SELECT max(id) FROM gateway_price), (SELECT count(*) FROM gateway_price), i.clock_offset_ms
     FROM gateway_provider p LEFT JOIN gateway_providerkey k ON k.provider_id = p.name LEFT JOIN core_installation i ON i.id = 1
     WHERE p.is_enabled ORDER BY p.name
 """
-"""Tells one state of the rows from another: providers as they are, the ground, and marks of the other tables."""
+"""Tells one state of the rows from another: providers as they are, the mode, and marks of the other tables; the clock is last."""
 
 
 def shelf() -> Shelf:
     """Return how things stand now; one small query when nothing changed."""
     if not (rows := find_rows(_LOOK)):
         return Shelf(current_mode(), business_now(), ())
-    mode, ahead_ms = rows[0][6:8]
+    mode, ahead_ms = rows[0][6], rows[0][-1]
     mode, now = mode or Mode.REHEARSAL.value, timezone.now() + timedelta(milliseconds=ahead_ms or 0)
     return Shelf(mode, now, _offered(rows, mode=mode, day=now.date()))
 
@@ -70,20 +76,23 @@ def offers(*, mode: str, day: date) -> tuple[Offer, ...]:
 
 
 def _offered(rows: Sequence[tuple[Any, ...]], *, mode: str, day: date) -> tuple[Offer, ...]:
-    in_reach = tuple(
-        (*row[:6], *row[8:]) for row in rows if mode == Mode.REHEARSAL or _has_key(row[0], row[3], row[4])
+    keys = frozenset(name for name, key in settings.MODEL_KEYS.items() if key)
+    version = (
+        tuple(row[:-1] for row in rows),
+        keys,
+        mode,
+        day,
+        connections[DEFAULT_DB_ALIAS].settings_dict["NAME"],
     )
-    version = (in_reach, mode, day, connection.settings_dict["NAME"])
     if (known := _offers.get(version)) is None:
-        known = _read([row[0] for row in in_reach], mode=mode, day=day)
+        in_reach = [
+            row[0] for row in rows if mode == Mode.REHEARSAL or not row[3] or row[4] or row[0] in keys
+        ]
+        known = _read(in_reach, mode=mode, day=day)
         if len(_offers) >= _KEPT:
             _offers.clear()
         _offers[version] = known
     return known
-
-
-def _has_key(name: str, needs_key: bool, stored: object) -> bool:  # noqa: FBT001  a column
-    return bool(not needs_key or stored or settings.MODEL_KEYS.get(name))
 
 
 def _read(providers: Sequence[str], *, mode: str, day: date) -> tuple[Offer, ...]:

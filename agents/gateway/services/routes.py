@@ -1,7 +1,7 @@
 """Turn what is wanted into models to try, in order."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,7 +9,6 @@ from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavailable
 from agents.gateway.models import ModelEntry
 from agents.gateway.ports import Ask
-from agents.gateway.rules.health import Health
 from agents.gateway.rules.money import Most, Tariff, bound_microusd, likely_microusd, likely_tokens
 from agents.gateway.rules.route import Candidate, capable, in_order, reason_for
 from agents.gateway.services.bounds import body_bytes, bound_of_body
@@ -37,7 +36,7 @@ class Route:
     tariff: Tariff | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Choice:
     """One model that may serve an ask; its request is written, and bounded, when it is its turn."""
 
@@ -56,11 +55,6 @@ class Choice:
         """The model."""
         return self.offer.model
 
-    @property
-    def room(self) -> int:
-        """How much it may write."""
-        return min(self.ask.max_tokens, self.model.max_output_tokens)
-
     @cached_property
     def route(self) -> Route:
         """The request as it would leave, and its bound; its provider may be asked to count.
@@ -69,7 +63,7 @@ class Choice:
             CostUnbounded: it holds something whose price has no limit.
         """
         data = WIRES[self.model.provider.protocol].write(
-            self.ask, model=self.model.name, max_tokens=self.room
+            self.ask, model=self.model.name, max_tokens=self.candidate.room
         )
         body = body_bytes(data)
         tariff = self.offer.tariff
@@ -91,10 +85,10 @@ def routes_for(ask: Ask) -> list[Choice]:
     ask = one_tier_down(ask, terms)
     size_bytes = size_of(ask)
     by_name = {offer.name: offer for offer in here.offers}
-    able = _capable(ask, here.offers, size_bytes)
-    ordered = in_order(able, ask.intent)
+    candidates = _capable(ask, here.offers, size_bytes)
+    ordered = in_order(candidates, ask.intent)
     if not ordered:
-        raise _refusal(ask, able)
+        raise _refusal(ask, candidates)
     choices = [Choice(ask, by_name[c.name], c, here.mode) for c in ordered]
     return _affordable(choices, terms.call_cap_microusd, size_bytes)
 
@@ -121,31 +115,28 @@ def size_of(ask: Ask) -> int:
 
 
 def _capable(ask: Ask, found: Iterable[Offer], size_bytes: int) -> list[Candidate]:
-    needs = frozenset(
-        name for name, is_needed in (("tools", ask.tools), ("json", ask.answer_schema)) if is_needed
-    )
-    tokens, health = likely_tokens(size_bytes), health_now()
-    candidates = [
-        _candidate(offer, tokens, ask.max_tokens, health) for offer in found if "embed" not in offer.can
-    ]
-    return capable(candidates, needs=needs, prompt_tokens=tokens, max_tokens=ask.max_tokens)
+    needs = {name for name, is_needed in (("tools", ask.tools), ("json", ask.answer_schema)) if is_needed}
+    return able(found, needs=needs, tokens=likely_tokens(size_bytes), max_tokens=ask.max_tokens)
 
 
-def _candidate(offer: Offer, tokens: int, max_tokens: int, health: Health) -> Candidate:
-    model, tariff = offer.model, offer.tariff
-    most = model.max_output_tokens
-    return Candidate(
-        model.provider_id,
-        model.name,
-        model.tier,
-        offer.can,
-        model.window_tokens,
-        likely_microusd(tokens, min(max_tokens, most), tariff) if tariff else None,
-        health.first_token_ms.get(offer.name),
-        model.tokens_per_s,
-        offer.name in health.down,
-        most,
-    )
+def able(found: Iterable[Offer], *, needs: Set[str], tokens: int, max_tokens: int) -> list[Candidate]:
+    """Return who of `found` can do what is needed, with a prompt and an answer of so many tokens."""
+    health = health_now()
+    down, first_ms = health.down, health.first_token_ms
+    candidates = []
+    for offer in found:
+        provider, model, tier, window, pace, most = offer.facts
+        if "embed" in offer.can:
+            continue
+        room = max_tokens if max_tokens < most else most
+        likely = likely_microusd(tokens, room, offer.tariff) if offer.tariff else None
+        name = offer.name
+        candidates.append(
+            Candidate(
+                provider, model, tier, offer.can, window, likely, first_ms.get(name), pace, name in down, room
+            )
+        )
+    return capable(candidates, needs=frozenset(needs), prompt_tokens=tokens)
 
 
 def _refusal(ask: Ask, able: Sequence[Candidate]) -> Exception:
@@ -157,18 +148,20 @@ def _refusal(ask: Ask, able: Sequence[Candidate]) -> Exception:
     return NoCapableModel(quality=ask.intent.quality, security_sensitive=ask.intent.security_sensitive)
 
 
-def _affordable(choices: Sequence[Choice], cap: int | None, size_bytes: int) -> list[Choice]:
+def _affordable(choices: list[Choice], cap: int | None, size_bytes: int) -> list[Choice]:
     """Leave out who costs more than one call may: the next one in line may do."""
-    fits = [choice for choice in choices if cap is None or _fits(choice, cap, size_bytes)]
+    if cap is None:
+        return choices
+    fits = [choice for choice in choices if _fits(choice, cap, read=2 * size_bytes + 2_000)]
     if not fits:
         least = min(choice.route.bound_microusd for choice in choices)
         raise BudgetExceeded(layer="one call", needed=in_words(least), left=in_words(cap))
     return fits
 
 
-def _fits(choice: Choice, cap_microusd: int, size_bytes: int) -> bool:
+def _fits(choice: Choice, cap_microusd: int, *, read: int) -> bool:
     """Say whether one call may cost so much; only where that is close is the request written and counted for it."""
-    tariff, room, read = choice.offer.tariff, choice.room, 2 * size_bytes + 2_000
+    tariff, room = choice.offer.tariff, choice.candidate.room
     if tariff is None:
         return False
     reading, writing = tariff.dearest

@@ -93,8 +93,10 @@ def test_untrusted_words_reach_no_cheap_model_and_secrets_only_the_best(
 def test_who_lacks_a_capability_or_room_is_left_out() -> None:
     blind = Candidate("x", "blind", "mid", frozenset(), 10**6, 1)
 
-    assert capable([blind], needs=frozenset({"tools"}), prompt_tokens=1, max_tokens=1) == []
-    long = capable(SHELF, needs=frozenset({"tools"}), prompt_tokens=110_000, max_tokens=10_000)
+    assert capable([blind], needs=frozenset({"tools"}), prompt_tokens=1) == []
+    long = capable(
+        [one._replace(room=10_000) for one in SHELF], needs=frozenset({"tools"}), prompt_tokens=110_000
+    )
     assert {c.model for c in long} == {"opus", "sonnet", "haiku", "flash", "unpriced"}
 
 
