@@ -79,6 +79,10 @@ class ModelEntry(models.Model):
         """A name means one model at its provider."""
 
         constraints = [models.UniqueConstraint(name="one_row_per_model", fields=["provider", "name"])]
+        indexes = [
+            models.Index(name="model_changed", fields=["changed_at"]),
+            models.Index(name="model_enabled", fields=["is_enabled"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider_id}/{self.name}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -134,10 +135,15 @@ def terms_of_call(scopes: Iterable[UUID], *, moment: datetime) -> Terms:
     line, key = connections[DEFAULT_DB_ALIAS], Scope._meta.pk
     ids = [key.get_db_prep_value(scope, line) for scope in scopes]
     now = line.ops.adapt_datetimefield_value(moment)
-    rows = find_rows(_TERMS.format(ids=", ".join(["%s"] * len(ids)) or "NULL"), [*ids, *ids, now, now])
+    rows = find_rows(_terms_of(len(ids)), [*ids, *ids, now, now])
     caps = [cap for kind, cap, _, _ in rows if kind == Period.CALL]
     days = [(spent + held) / cap for kind, cap, spent, held in rows if kind == Period.DAY and cap]
     return Terms(min(caps, default=None), max(days, default=0.0))
+
+
+@lru_cache(maxsize=16)
+def _terms_of(scopes: int) -> str:
+    return _TERMS.format(ids=", ".join(["%s"] * scopes) or "NULL")
 
 
 _TERMS = """

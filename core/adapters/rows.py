@@ -1,8 +1,8 @@
 """Rows written for every model call: the statement of a model is made once, values go through their fields as ever."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -12,11 +12,14 @@ from django.db.models import (
     CharField,
     DateField,
     Field,
+    ForeignKey,
     IntegerField,
     Model,
     TextField,
+    UUIDField,
 )
 
+M = TypeVar("M", bound=Model)
 AnyField: TypeAlias = "Field[Any, Any]"
 Line: TypeAlias = Any
 """This thread's connection itself: what stands before it costs more than most of what is asked of it here."""
@@ -29,6 +32,12 @@ class _Column(NamedTuple):
     """A plain value needs no field to say how the driver takes it."""
     is_made: bool
     """Its field makes the value when the row is written."""
+    is_id: bool
+
+
+def new_row(model: type[M], /, **said: Any) -> M:
+    """Return a row that is not written yet, as `model(**said)` does, by the names of its columns."""
+    return model(*[said.pop(name) if name in said else make() for name, make in _blank(model)], **said)
 
 
 def insert_row(row: Model) -> None:
@@ -87,9 +96,17 @@ _KINDS: Final = (CharField, TextField, IntegerField, BooleanField)
 
 def _told(line: Line, column: _Column, value: Any) -> Any:
     """Return a value as the driver takes it."""
-    if column.is_plain and type(value) in _PLAIN:
+    kind = type(value)
+    if value is None or (column.is_plain and kind in _PLAIN):
         return value
+    if column.is_id and kind is UUID:
+        return value if line.features.has_native_uuid_field else value.hex
     return column.field.get_db_prep_save(value, line)
+
+
+@lru_cache(maxsize=64)
+def _blank(model: type[Model]) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    return tuple((field.attname, field.get_default) for field in model._meta.concrete_fields)
 
 
 @lru_cache(maxsize=64)
@@ -113,5 +130,10 @@ def _change(model: type[Model], names: tuple[str, ...]) -> tuple[str, tuple[_Col
 
 def _column(field: AnyField) -> _Column:
     is_date = isinstance(field, DateField) and not (field.auto_now or field.auto_now_add)
-    is_made = type(field).pre_save is not Field.pre_save and not is_date
-    return _Column(field, field.attname, isinstance(field, _KINDS), is_made)
+    return _Column(
+        field,
+        name=field.attname,
+        is_plain=isinstance(field, _KINDS),
+        is_made=type(field).pre_save is not Field.pre_save and not is_date,
+        is_id=isinstance(field.target_field if isinstance(field, ForeignKey) else field, UUIDField),
+    )

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.adapters import wake
-from core.adapters.rows import insert_row
+from core.adapters.rows import insert_row, new_row
 from core.ids import correlation, story_of
 from core.models import Event
 from core.models.facts import LONGEST_PAUSE_S
@@ -45,7 +45,8 @@ def publish(kind: str, **facts: str | int | None) -> Event:
     A fact that nobody handles is kept, and counts as delivered: the relay never sees it.
     """
     is_handled = kind in _handlers
-    event = Event(
+    event = new_row(
+        Event,
         kind=kind,
         facts=facts,
         correlation_id=correlation.get(),

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from billing import services
 from billing.adapters.windows import WINDOWS, the_windows
@@ -289,6 +289,21 @@ def test_a_hold_inside_a_transaction_that_fails_is_no_hold() -> None:
     with transaction.atomic():
         hold(task)
         transaction.set_rollback(True)
+
+    assert (Hold.objects.count(), taken(task, "life")) == (1, (0, 100))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_hold_that_breaks_half_done_nothing_is_kept_though_its_caller_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found_installation("rehearsal")
+    task, same = a_scope(life=1_000), new_id()
+    monkeypatch.setattr("billing.services.holds.new_id", lambda: same)
+    hold(task)
+
+    with transaction.atomic(), suppress(IntegrityError):
+        hold(task)
 
     assert (Hold.objects.count(), taken(task, "life")) == (1, (0, 100))
 

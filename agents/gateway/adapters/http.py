@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.client import HTTPResponse
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -85,7 +85,7 @@ def _hear(hearing: "_Hearing", wire: Wire, line: Line, body: bytes) -> Said:
         if response.status != 200:
             words = _words_of(response)
             raise fault_of(response.status, headers=headers_of(response), words=words, key=line.key)
-        for event in stream_events(_chunks(response)):
+        for event in stream_events(iter(partial(response.read1, _READ_BYTES), b"")):
             if hearing.hear(event):
                 return replace(hearing.said(), stop="length", usage=None)
     if not hearing.ear.is_whole:
@@ -99,11 +99,6 @@ def _words_of(response: HTTPResponse) -> bytes:
         return response.read()
     except BROKEN:
         return b""
-
-
-def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    while chunk := response.read1(_READ_BYTES):
-        yield chunk
 
 
 class _Hearing:
@@ -157,14 +152,9 @@ def stream_events(chunks: Iterator[bytes]) -> Iterator[Json]:
             raise ValueError
         for line in lines:
             if line.startswith(b"data:") and (data := line[5:].strip()) != b"[DONE]":
-                yield _object(data)
-
-
-def _object(data: bytes) -> Json:
-    found = read_json(data)
-    if not isinstance(found, dict):
-        raise ValueError
-    return found
+                if not isinstance(found := read_json(data), dict):
+                    raise ValueError
+                yield found
 
 
 def read_json(data: bytes) -> Any:

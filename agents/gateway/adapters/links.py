@@ -24,6 +24,7 @@ LOOK_S: Final = 0.2
 _SEND_S: Final = 30.0
 _IDLE_S: Final = 5.0
 """Longer than this no connection is trusted to be open at the other end."""
+_HEARD_BYTES: Final = 32_768
 Look = Callable[[], None]
 """Is called while bytes are awaited; raises when nobody wants them any more."""
 
@@ -152,6 +153,7 @@ class _Link:
         self._line.socket.settimeout(_SEND_S)
         with suppress(BrokenPipeError, ConnectionResetError):
             self._http.request(method, target, body, headers)
+            self._line.send()
         self._line.socket.settimeout(LOOK_S)
         return self._http.getresponse()
 
@@ -172,14 +174,20 @@ class _Line:
     def __init__(self, line: socket.socket) -> None:
         self.socket = line
         self.look: Look = _go_on
+        self._said: list[bytes] = []
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """Return what one answer is read from."""
-        return io.BufferedReader(_Ear(self))
+        return io.BufferedReader(_Ear(self), _HEARD_BYTES)
 
-    def sendall(self, data: Any) -> None:
+    def sendall(self, data: bytes) -> None:
+        """Take what the library says, part by part; `send` lets it go in one piece."""
+        self._said.append(data)
+
+    def send(self) -> None:
         """Send it all, or break."""
-        self.socket.sendall(data)
+        said, self._said = self._said, []
+        self.socket.sendall(b"".join(said))
 
     def close(self) -> None:
         """The library lets go; the answer may still be read."""

@@ -57,7 +57,6 @@ def chosen(
     needs = {can for name, can in _CAN.items() if wanted.body.data.get(name)} | (
         {"vision"} if wanted.images else set()
     )
-    by_name = {offer.name: offer for offer in found}
     candidates = able(found, needs=needs, tokens=likely_tokens(len(wanted.body.text)), max_tokens=room)
     for candidate in in_order(candidates, intent):
-        yield by_name[candidate.name], f"auto: {reason_for(intent, candidate)}"
+        yield candidate.of, f"auto: {reason_for(intent, candidate)}"

@@ -1,9 +1,9 @@
 """The table of routes: which models may serve an intent, first choice first, then what stands in for them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
 TaskType = Literal[
@@ -70,6 +70,7 @@ class Candidate(NamedTuple):
         first_token_ms: how fast it began lately; None: nobody measured it.
         is_down: it failed lately, or asked us to wait: last choice.
         room: how many tokens it may write for this call.
+        of: whose facts these are; routing does not look at it.
     """
 
     provider: str
@@ -82,6 +83,7 @@ class Candidate(NamedTuple):
     tokens_per_s: int | None = None
     is_down: bool = False
     room: int = 0
+    of: Any = None
 
     @property
     def name(self) -> str:
@@ -134,11 +136,8 @@ def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]
         for c in candidates
         if c.likely_microusd is not None and c.tier in place and (is_open or _may_serve(c, intent))
     ]
-    rank, chosen = _by_pace if intent.speed in _FIRST_TOKEN_MS else _by_price, intent.model
-    return sorted(
-        served,
-        key=lambda c: (c.is_down, c.name != chosen if chosen else True, place[c.tier], *rank(c, intent)),
-    )
+    rank = _by_pace if intent.speed in _FIRST_TOKEN_MS else _by_price
+    return sorted(served, key=partial(rank, intent, place))
 
 
 @lru_cache(maxsize=256)
@@ -156,19 +155,21 @@ def _may_serve(candidate: Candidate, intent: Intent) -> bool:
     return cap is None or (candidate.likely_microusd or 0) <= cap
 
 
-def _by_price(candidate: Candidate, intent: Intent) -> tuple[Any, ...]:
-    """The cheaper the better, after who is preferred."""
+def _by_price(intent: Intent, place: Mapping[str, int], c: Candidate) -> tuple[Any, ...]:
+    """Who is well, who was chosen, the wanted tiers, who is preferred; then the cheaper the better."""
     return (
-        candidate.provider != intent.prefer_provider, candidate.likely_microusd, candidate.provider, candidate.model
+        c.is_down, not intent.model or c.name != intent.model, place[c.tier],
+        c.provider != intent.prefer_provider, c.likely_microusd, c.provider, c.model,
     )  # fmt: skip
 
 
-def _by_pace(candidate: Candidate, intent: Intent) -> tuple[Any, ...]:
+def _by_pace(intent: Intent, place: Mapping[str, int], c: Candidate) -> tuple[Any, ...]:
     """Where speed is wanted, who began in time is better, and the sooner the better."""
-    is_known = candidate.first_token_ms is not None
-    is_late = (candidate.first_token_ms or 0) > _FIRST_TOKEN_MS[intent.speed]
-    pace = (candidate.first_token_ms or 0, -(candidate.tokens_per_s or 0))
-    return (is_late, not is_known, *pace, *_by_price(candidate, intent))
+    by_price = _by_price(intent, place, c)
+    is_known = c.first_token_ms is not None
+    is_late = (c.first_token_ms or 0) > _FIRST_TOKEN_MS[intent.speed]
+    pace = (is_late, not is_known, c.first_token_ms or 0, -(c.tokens_per_s or 0))
+    return (*by_price[:3], *pace, *by_price[3:])
 
 
 def names_of(served: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from agents.gateway.services.routes import Route
 from billing.models import Entry
 from billing.services import capture_hold, holding, lose_hold, place_hold, release_hold, settling
 from core.adapters.away import is_away, outlast
-from core.adapters.rows import insert_row, update_row
+from core.adapters.rows import insert_row, new_row, update_row
 from core.ids import correlation
 from core.services import business_now, publish
 
@@ -49,21 +49,22 @@ def open_call(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
 
 def row_of(ask: Ask, route: Route, *, fallback_from: Call | None) -> Call:
     """Return the row of a call that is about to leave; it is not written yet."""
-    call = Call(
+    call = new_row(
+        Call,
         agent=ask.agent,
         assignment_id=ask.assignment_id,
         step_key=ask.step_key,
         correlation_id=ask.correlation_id or correlation.get(),
-        model=route.model,
+        model_id=route.model.pk,
         tier=route.model.tier,
         task_type=ask.intent.task_type,
         reason=route.reason,
-        fallback_from=fallback_from,
+        fallback_from_id=fallback_from and fallback_from.pk,
         bound_microusd=route.bound_microusd,
         prompt_sha256=sha256(route.body).hexdigest(),
         mode=route.mode,
     )
-    call.tariff = route.tariff
+    call.model, call.tariff = route.model, route.tariff
     return call
 
 

@@ -84,12 +84,11 @@ def routes_for(ask: Ask) -> list[Choice]:
     terms = terms_of_call(ask.scopes, moment=here.now)
     ask = one_tier_down(ask, terms)
     size_bytes = size_of(ask)
-    by_name = {offer.name: offer for offer in here.offers}
     candidates = _capable(ask, here.offers, size_bytes)
     ordered = in_order(candidates, ask.intent)
     if not ordered:
         raise _refusal(ask, candidates)
-    choices = [Choice(ask, by_name[c.name], c, here.mode) for c in ordered]
+    choices = [Choice(ask, c.of, c, here.mode) for c in ordered]
     return _affordable(choices, terms.call_cap_microusd, size_bytes)
 
 
@@ -133,7 +132,17 @@ def able(found: Iterable[Offer], *, needs: Set[str], tokens: int, max_tokens: in
         name = offer.name
         candidates.append(
             Candidate(
-                provider, model, tier, offer.can, window, likely, first_ms.get(name), pace, name in down, room
+                provider,
+                model,
+                tier,
+                offer.can,
+                window,
+                likely,
+                first_ms.get(name),
+                pace,
+                name in down,
+                room,
+                offer,
             )
         )
     return capable(candidates, needs=frozenset(needs), prompt_tokens=tokens)

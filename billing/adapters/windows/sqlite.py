@@ -269,10 +269,21 @@ def _moment(moment: datetime) -> str:
 
 @contextmanager
 def _begun() -> Iterator[sqlite3.Connection]:
-    """Give the driver's own connection, inside a transaction that keeps other writers out."""
+    """Give the driver's own connection, inside a transaction that keeps other writers out.
+
+    Inside one that is open already, what fails half done lets nothing of it be kept.
+    """
     wrapper = connections[DEFAULT_DB_ALIAS]
-    with transaction.atomic(savepoint=False), wrapper.wrap_database_errors:
-        yield wrapper.connection
+    if not wrapper.in_atomic_block:
+        with transaction.atomic(), wrapper.wrap_database_errors:
+            yield wrapper.connection
+        return
+    try:
+        with wrapper.wrap_database_errors:
+            yield wrapper.connection
+    except BaseException:
+        wrapper.needs_rollback = True
+        raise
 
 
 def _one(raw: sqlite3.Connection, statement: str, facts: Sequence[Any]) -> Any:
