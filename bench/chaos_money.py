@@ -62,6 +62,7 @@ class Report:
     switches: int = 0
     midnights: int = 0
     rounds: int = 0
+    away: int = 0
     unknown: int = 0
     unknown_microusd: int = 0
     booked_microusd: int = 0
@@ -159,6 +160,7 @@ def _hear(children: list[Child], report: Report) -> int:
     said = Counter(heard)
     report.refused += said[ord("r")]
     report.repeats += said[ord("2")]
+    report.away += said[ord("a")]
     if said[ord("!")]:
         report.broken.append("a spender saw what it must not see; its words stand above")
     return len(heard) - said[ord("2")]
@@ -282,7 +284,7 @@ def _tell(report: Report, *, seed: int, seconds: float, listed: Path) -> None:
     database = connection.vendor
     _say(f"""
 {database}: {report.calls} calls ({report.through_gateway} through the gateway) in {report.rounds} rounds, {seconds:.0f} s, seed {seed}
-  kills {report.kills} · refused {report.refused} · repeated {report.repeats} · caps moved {report.moved_caps} · switches set {report.switches} · midnights {report.midnights}
+  kills {report.kills} · refused {report.refused} · repeated {report.repeats} · caps moved {report.moved_caps} · switches set {report.switches} · midnights {report.midnights} · database away {report.away}
   max((spent + held) / cap)   {report.most_of_a_cap:.6f}
   holds left                  {report.holds_left}
   booked {report.booked_microusd} + above bounds {report.overage_microusd} - provider's count {report.billed_microusd} = {difference} µ$

@@ -22,6 +22,7 @@ from agents.gateway.services import complete
 from agents.gateway.services.prices import start_provider
 from billing.errors import BudgetExceeded, HoldSettled, SwitchSet
 from billing.services import capture_hold, extend_hold, lose_hold, place_hold, release_hold
+from core.adapters.away import is_away
 from core.errors import FactoryError
 from core.ids import new_id
 from core.models import Mode
@@ -97,7 +98,7 @@ class Spender:
                 said = self.one_whole() if self.dice.random() < WHOLE_SHARE else self.one_by_hand(line)
             except Exception as error:  # noqa: BLE001 (outermost loop: whatever it is, it is a finding)
                 sys.stderr.write(f"{type(error).__name__}: {error}\n")
-                said = b"!"
+                said = b"a" if is_away(error) else b"!"
             os.write(self.into, said)
 
     def _scopes(self) -> list[UUID]:

@@ -10,6 +10,8 @@ from django.db import Error, InterfaceError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+_STOOD_STILL: Final = "25P03"
+"""PostgreSQL ended a transaction of ours, because we were frozen in it for too long."""
 LAST_S: Final = 60.0
 WAIT_S: Final = 0.5
 """How long what is done outlives a database that is away, and how often it looks."""
@@ -17,6 +19,8 @@ WAIT_S: Final = 0.5
 
 def is_away(error: BaseException) -> bool:
     """Say whether the database could not be asked; a question that it refuses as wrong is another thing."""
+    if getattr(error.__cause__, "sqlstate", None) == _STOOD_STILL:
+        return True
     is_wrong = getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
     return isinstance(error, OperationalError | InterfaceError) and not is_wrong
 

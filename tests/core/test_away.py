@@ -1,5 +1,7 @@
 """Work outlives a database that is away for a moment; a wrong question is not asked twice."""
 
+import time
+
 import pytest
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
@@ -60,3 +62,21 @@ def test_inside_a_transaction_the_caller_hears_of_it() -> None:
         outlast(away)
 
     assert away.asked == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a file has no server that ends a transaction")
+def test_a_transaction_that_stood_still_for_too_long_is_done_again() -> None:
+    tries: list[int] = []
+
+    @transaction.atomic
+    def ask() -> int:
+        tries.append(1)
+        with connection.cursor() as cursor:
+            if len(tries) == 1:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 20")
+                time.sleep(0.3)
+            cursor.execute("SELECT 1")
+            return int(cursor.fetchone()[0])
+
+    assert outlast(ask) == 1
+    assert len(tries) == 2
