@@ -88,8 +88,7 @@ def test_three_workers_and_two_webs_share_one_database_and_nothing_is_done_twice
     stack.run("web2", "web", "--port", str(port))
     for name in ("worker2", "worker3"):
         stack.run(name, "worker", "--queues", "cloud,build")
-    alive = "SELECT count(*) FROM core_process WHERE kind = 'worker'"
-    stack.until(lambda: stack.value(alive) == 3, what="three workers")
+    stack.until(stack.is_up, what="three workers")
 
     calm.give(80)
     calm.until_done()
