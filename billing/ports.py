@@ -1,6 +1,6 @@
 """What the rows of money can do in one step, in either kind of database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,21 +46,12 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """How a wish ended; the rest is known when it is held."""
-
-    verdict: Verdict
-    payer_id: UUID | None = None
-    agent: str = ""
-    windows: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class Bill:
     """How a call ended: its hold's new state, and what it cost.
 
     Attributes:
         cost_microusd: None: nobody knows, so the bound counts.
+        entry_id: what its entry is known by, and an overage beside it.
         agent, correlation_id: win over what the hold says.
     """
 
@@ -68,7 +59,6 @@ class Bill:
     state: str
     cost_microusd: int | None
     entry_id: UUID
-    overage_id: UUID
     now: datetime
     agent: str = ""
     correlation_id: UUID | None = None
@@ -77,26 +67,23 @@ class Bill:
 
 @dataclass(frozen=True)
 class Settled:
-    """A hold that this bill settled; the columns are those of its entry.
+    """A hold that this bill settled.
 
     Attributes:
+        bound_microusd: what was held.
+        amount_microusd: what was booked.
         pace: what each agent and the factory spent in the last five minutes, by kind and ref.
     """
 
     bound_microusd: int
     amount_microusd: int
-    payer_id: UUID
-    agent: str
-    correlation_id: UUID | None
-    mode: str
-    at: datetime
     pace: Mapping[tuple[str, str], int]
 
 
 class Windows(Protocol):
     """The rows of money in one kind of database: each verb is one transaction, or part of the caller's."""
 
-    def place(self, wish: Wish) -> Placed:
+    def place(self, wish: Wish) -> Verdict:
         """Hold the bound in every window that counts, or in none."""
 
     def lock(self) -> None:

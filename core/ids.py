@@ -8,7 +8,7 @@ from hashlib import sha256
 from json import dumps
 from uuid import UUID
 
-import uuid6
+from uuid_utils.compat import uuid7
 
 correlation: ContextVar[UUID | None] = ContextVar("correlation", default=None)
 """The story that the running code belongs to: from the first signal to the last cent."""
@@ -39,8 +39,8 @@ def working_on(task_id: UUID, *, agent: str) -> Iterator[None]:
 
 
 def new_id() -> UUID:
-    """Return a fresh UUIDv7 (milliseconds, then random bits). Source: RFC 9562."""
-    return UUID(int=uuid6.uuid7().int)
+    """Return a fresh UUIDv7: later ones of this process are larger. Source: RFC 9562."""
+    return uuid7()
 
 
 def digest_of(value: object) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -17,7 +17,7 @@ from billing.adapters.limits import table_row
 from billing.adapters.windows import the_windows
 from billing.errors import HoldSettled
 from billing.models import Entry, Hold, HoldQuerySet, Overage, Scope, Window
-from billing.ports import Bill, Placed, Settled, Verdict, Wish
+from billing.ports import Bill, Verdict, Wish
 from billing.services.ledger import book_entry
 from billing.services.refusals import refusal_of, short_of
 from billing.services.scopes import factory_scope, open_scope, open_windows, payers_of
@@ -27,13 +27,6 @@ from core.errors import BadArguments, NotFound
 from core.ids import correlation, new_id
 from core.services import business_now, publish
 
-_HOLD: Final = (
-    "id", "call_id", "bound_microusd", "state", "owner", "correlation_id", "payer_id", "agent", "provider", "model",
-    "expires_at", "placed_at", "settled_at", "windows",
-)  # fmt: skip
-_ENTRY: Final = (
-    "id", "scope_id", "kind", "ref", "amount_microusd", "is_lost", "at", "call_id", "agent", "correlation_id", "mode", "facts"
-)  # fmt: skip
 _TRIES: Final = 4
 """Opening windows, a midnight and a call that came twice at once are tried again; each can happen once."""
 
@@ -49,7 +42,7 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
     model: str = "",
     tier: str = "",
     owner: str = "",
-) -> Hold:
+) -> None:
     """Hold `bound_microusd` in every window of `scopes`, of who stands above them and of the factory, or in none.
 
     Source: R-02.14, R-04.26.
@@ -57,7 +50,7 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
     Args:
         scopes: ids of the billing scopes that pay.
         bound_microusd: worst-case price of the call in millionths of a US dollar.
-        call_id: idempotency key; a repeat returns the first hold.
+        call_id: idempotency key; a repeat holds nothing more.
         correlation_id: the story it belongs to; None: the one that is running.
         seconds: machine time after which nobody is believed to settle it any more.
         provider: who will be called; a switch may stand against it.
@@ -89,25 +82,23 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
         tier=tier if tier and tier in table_row("tier") else "",
     )
     for _ in range(_TRIES):
-        placed = _place(wish)
-        if placed.verdict == Verdict.HELD:
-            return _hold_of(wish, placed)
-        if placed.verdict == Verdict.REPEATED:
-            return Hold.objects.get(call_id=call_id)
-        if placed.verdict != Verdict.UNOPENED:
-            raise refusal_of(wish, placed.verdict)
+        verdict = _place(wish)
+        if verdict in (Verdict.HELD, Verdict.REPEATED):
+            return
+        if verdict != Verdict.UNOPENED:
+            raise refusal_of(wish, verdict)
         _open_all(wish)
         wish = _anew(wish)
     raise refusal_of(wish, Verdict.UNREADABLE)
 
 
-def _place(wish: Wish) -> Placed:
+def _place(wish: Wish) -> Verdict:
     try:
         return the_windows().place(wish)
     except IntegrityError:  # a window was opened and filled between our lock and our look
         if connection.in_atomic_block:
             raise
-        return Placed(Verdict.UNOPENED)
+        return Verdict.UNOPENED
 
 
 def _anew(wish: Wish) -> Wish:
@@ -121,15 +112,6 @@ def _open_all(wish: Wish) -> None:
     if wish.tier:
         open_scope(kind=Scope.Kind.TIER, ref=wish.tier, label=f"{wish.tier.capitalize()} models")
     open_windows(payers_of(wish.scopes, tier=wish.tier), moment=business_now())
-
-
-def _hold_of(wish: Wish, placed: Placed) -> Hold:
-    """Return the row that another statement wrote, as if it had been read."""
-    columns = (
-        wish.hold_id, wish.call_id, wish.bound_microusd, Hold.State.HELD.value, wish.owner, wish.correlation_id,
-        placed.payer_id, placed.agent, wish.provider, wish.model, wish.expires_at, wish.now, None, [*placed.windows],
-    )  # fmt: skip
-    return Hold.from_db(DEFAULT_DB_ALIAS, _HOLD, columns)
 
 
 @lru_cache(maxsize=2)
@@ -187,10 +169,10 @@ def capture_hold(
     agent: str = "",
     correlation_id: UUID | None = None,
     facts: Mapping[str, Any] | None = None,
-) -> Entry:
-    """Book what the call cost and give the rest of its hold back; a repeat returns the first entry.
+) -> int:
+    """Book what the call cost and give the rest of its hold back; return the micro-dollars that stand booked for it.
 
-    A bill above the bound is booked at the bound, the rest becomes an `Overage`. A hold that was given up as lost
+    A repeat books nothing more. A bill above the bound is booked at the bound, the rest becomes an `Overage`. A hold that was given up as lost
     is corrected to what the call really cost.
 
     Raises:
@@ -202,23 +184,25 @@ def capture_hold(
     )
     if (settled := the_windows().settle_alone(bill)) is not None:
         stop_the_fast(settled.pace)
-        return _entry_of(bill, settled)
+        return settled.amount_microusd
     with the_windows().settling():
         return _capture(bill, cost_microusd=cost_microusd)
 
 
-def _capture(bill: Bill, *, cost_microusd: int) -> Entry:
+def _capture(bill: Bill, *, cost_microusd: int) -> int:
     settled = the_windows().settle(bill)
     if settled is None:
         return _correct(bill.call_id, bill)
     if cost_microusd > settled.bound_microusd:
         publish("billing.overage_recorded", call_id=str(bill.call_id), excess_microusd=cost_microusd - settled.bound_microusd)  # fmt: skip
     stop_the_fast(settled.pace)
-    return _entry_of(bill, settled)
+    return settled.amount_microusd
 
 
-def lose_hold(call_id: UUID, *, agent: str = "", facts: Mapping[str, Any] | None = None) -> Entry:
-    """Book a call whose cost nobody knows at its bound: unknown counts as spent. A repeat returns the first entry.
+def lose_hold(call_id: UUID, *, agent: str = "", facts: Mapping[str, Any] | None = None) -> int:
+    """Book a call whose cost nobody knows at its bound: unknown counts as spent; return the micro-dollars booked for it.
+
+    A repeat books nothing more.
 
     Raises:
         NotFound: no hold of this call.
@@ -228,10 +212,10 @@ def lose_hold(call_id: UUID, *, agent: str = "", facts: Mapping[str, Any] | None
     with the_windows().settling():
         settled = the_windows().settle(bill)
         if settled is None:
-            return _first_entry(_find(call_id))
+            return _booked(_find(call_id))
         publish("billing.hold_lost", call_id=str(call_id), bound_microusd=settled.bound_microusd)
         stop_the_fast(settled.pace)
-        return _entry_of(bill, settled)
+        return settled.amount_microusd
 
 
 def release_hold(call_id: UUID) -> None:
@@ -289,7 +273,6 @@ def _bill(
         state=state.value,
         cost_microusd=cost,
         entry_id=new_id(),
-        overage_id=new_id(),
         now=timezone.now(),
         agent=agent,
         correlation_id=story,
@@ -297,31 +280,22 @@ def _bill(
     )
 
 
-def _entry_of(bill: Bill, settled: Settled) -> Entry:
-    columns = (
-        bill.entry_id, settled.payer_id, Entry.Kind.MODEL_CALL.value, f"call:{bill.call_id}", settled.amount_microusd,
-        bill.cost_microusd is None, settled.at, bill.call_id, settled.agent, settled.correlation_id, settled.mode,
-        dict(bill.facts),
-    )  # fmt: skip
-    return Entry.from_db(DEFAULT_DB_ALIAS, _ENTRY, columns)
-
-
-def _correct(call_id: UUID, bill: Bill) -> Entry:
+def _correct(call_id: UUID, bill: Bill) -> int:
     """Replace the bound of a lost hold by what the call really cost."""
     the_windows().lock()
     hold = _find(call_id)
     if not _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.CAPTURED):
-        return _first_entry(hold)
+        return _booked(hold)
     asked = max(0, bill.cost_microusd or 0)
     cost = min(asked, hold.bound_microusd)
     _give_back(hold, hold.bound_microusd - cost)
     _book_more(
         hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts=bill.facts, agent=bill.agent
     )
-    entry = _book_more(hold, cost, suffix=":found", facts=bill.facts, agent=bill.agent)
+    _book_more(hold, cost, suffix=":found", facts=bill.facts, agent=bill.agent)
     if asked > cost:
         _book_overage(hold, asked - cost, facts=bill.facts)
-    return entry
+    return cost
 
 
 def _find(call_id: UUID) -> Hold:
@@ -340,18 +314,18 @@ def _give_back(hold: Hold, amount_microusd: int) -> None:
     Window.objects.filter(id__in=hold.windows).update(spent_microusd=F("spent_microusd") - amount_microusd)
 
 
-def _first_entry(hold: Hold) -> Entry:
+def _booked(hold: Hold) -> int:
     ref = f"call:{hold.call_id}"
     entry = Entry.objects.filter(ref__in=(ref, f"{ref}:found")).order_by("ref").last()
     if entry is None:
         raise HoldSettled(call=hold.call_id)
-    return entry
+    return entry.amount_microusd
 
 
 def _book_more(
     hold: Hold, amount: int, *, suffix: str, facts: Mapping[str, Any], agent: str = "", is_lost: bool = False
-) -> Entry:
-    return book_entry(
+) -> None:
+    book_entry(
         _payer(hold),
         kind=Entry.Kind.MODEL_CALL,
         ref=f"call:{hold.call_id}{suffix}",

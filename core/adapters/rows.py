@@ -1,6 +1,7 @@
 """Rows written for every model call: the statement of a model is made once, values go through their fields as ever."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
@@ -11,6 +12,7 @@ from django.db.models import (
     BooleanField,
     CharField,
     DateField,
+    DateTimeField,
     Field,
     ForeignKey,
     IntegerField,
@@ -33,6 +35,7 @@ class _Column(NamedTuple):
     is_made: bool
     """Its field makes the value when the row is written."""
     is_id: bool
+    is_moment: bool
 
 
 def new_row(model: type[M], /, **said: Any) -> M:
@@ -101,12 +104,22 @@ def _told(line: Line, column: _Column, value: Any) -> Any:
         return value
     if column.is_id and kind is UUID:
         return value if line.features.has_native_uuid_field else value.hex
+    if column.is_moment and kind is datetime and value.tzinfo is not None:
+        return line.ops.adapt_datetimefield_value(value)
     return column.field.get_db_prep_save(value, line)
 
 
 @lru_cache(maxsize=64)
 def _blank(model: type[Model]) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    return tuple((field.attname, field.get_default) for field in model._meta.concrete_fields)
+    return tuple((field.attname, _default_of(field)) for field in model._meta.concrete_fields)
+
+
+def _default_of(field: AnyField) -> Callable[[], Any]:
+    """Return what gives a column's default; one that is always the same is looked up once."""
+    if callable(field.default):
+        return field.get_default
+    value = field.get_default()
+    return lambda: value
 
 
 @lru_cache(maxsize=64)
@@ -136,4 +149,5 @@ def _column(field: AnyField) -> _Column:
         is_plain=isinstance(field, _KINDS),
         is_made=type(field).pre_save is not Field.pre_save and not is_date,
         is_id=isinstance(field.target_field if isinstance(field, ForeignKey) else field, UUIDField),
+        is_moment=type(field) is DateTimeField,
     )

@@ -15,7 +15,7 @@ from billing import services
 from billing.adapters.windows import WINDOWS, the_windows
 from billing.errors import BudgetBusy, BudgetExceeded, HoldSettled, SwitchSet, TierSpent
 from billing.models import Entry, Hold, Limit, Overage, Scope, Window
-from billing.ports import Bill, Placed, Settled, Windows, Wish
+from billing.ports import Bill, Settled, Verdict, Windows, Wish
 from core.errors import BadArguments, NotFound
 from core.ids import new_id
 from core.models import Event
@@ -151,13 +151,13 @@ class Midnight:
     def __init__(self, windows: Windows, clock: Any) -> None:
         self.windows, self.clock, self.looks = windows, clock, 0
 
-    def place(self, wish: Wish) -> Placed:
+    def place(self, wish: Wish) -> Verdict:
         """Look, and let a second pass."""
-        placed = self.windows.place(wish)
+        verdict = self.windows.place(wish)
         self.looks += 1
         if self.looks == 1:
             self.clock.shift(1)
-        return placed
+        return verdict
 
     def lock(self) -> None:
         """Lock as ever."""
@@ -217,14 +217,14 @@ def test_a_hold_of_an_earlier_release_that_names_no_payer_is_settled_to_the_righ
     call_id = hold(a_scope(), product)
     Hold.objects.update(payer=None, agent="")
 
-    entry = services.capture_hold(call_id, cost_microusd=40)
+    services.capture_hold(call_id, cost_microusd=40)
 
-    assert Entry.objects.get(pk=entry.pk).scope == product
+    assert Entry.objects.get(call_id=call_id).scope == product
 
 
-def test_an_entry_and_a_hold_returned_are_what_was_written() -> None:
+def test_a_hold_and_its_entry_keep_whose_call_it_was_who_pays_and_what_was_asked() -> None:
     rex, call_id, story = an_agent_of("build", "Rex"), new_id(), new_id()
-    placed = services.place_hold(
+    services.place_hold(
         scopes=[rex.id],
         bound_microusd=100,
         call_id=call_id,
@@ -232,16 +232,21 @@ def test_an_entry_and_a_hold_returned_are_what_was_written() -> None:
         provider="northlight",
         model="nl-1",
     )
-    entry = services.capture_hold(call_id, cost_microusd=40, facts={"asked": "nl-1", "why": "x"})
+    services.capture_hold(call_id, cost_microusd=40, facts={"asked": "nl-1", "why": "x"})
 
-    def columns(row: Hold | Entry, *without: str) -> dict[str, object]:
-        names = {field.attname for field in row._meta.concrete_fields} - set(without)
-        return {name: getattr(row, name) for name in names}
-
-    kept = Hold.objects.get(pk=placed.pk)
-    assert columns(kept, "state", "settled_at") == columns(placed, "state", "settled_at")
-    assert columns(Entry.objects.get(pk=entry.pk)) == columns(entry)
-    assert (kept.payer, kept.agent, entry.correlation_id) == (services.factory_scope(), "Rex", story)
+    factory = services.factory_scope()
+    held = Hold.objects.get(call_id=call_id)
+    assert (held.payer, held.agent, held.correlation_id) == (factory, "Rex", story)
+    assert (held.provider, held.model, held.bound_microusd) == ("northlight", "nl-1", 100)
+    entry = Entry.objects.get(call_id=call_id)
+    assert (entry.scope, entry.agent, entry.correlation_id, entry.mode) == (
+        factory,
+        "Rex",
+        story,
+        "rehearsal",
+    )
+    assert (entry.amount_microusd, entry.ref, entry.is_lost) == (40, f"call:{call_id}", False)
+    assert entry.facts == {"asked": "nl-1", "why": "x"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -321,7 +326,8 @@ def test_outside_of_any_transaction_a_bill_is_booked_once_and_what_is_above_its_
     services.capture_hold(above, cost_microusd=130)
     services.lose_hold(lost)
 
-    assert (again.id, again.amount_microusd) == (booked.id, 60)
+    assert booked == again == 60
+    assert Entry.objects.get(call_id=within).amount_microusd == 60
     assert [*Overage.objects.values_list("call_id", "excess_microusd")] == [(above, 30)]
     assert {"billing.overage_recorded", "billing.hold_lost"} <= set(
         Event.objects.values_list("kind", flat=True)

@@ -17,7 +17,6 @@ from agents.gateway.services.health import health_now
 from agents.gateway.services.lanes import check_at_once, check_minute, count_begun
 from agents.gateway.services.prices import stop_provider
 from agents.gateway.services.routes import Route
-from billing.models import Entry
 from billing.services import capture_hold, holding, lose_hold, place_hold, release_hold, settling
 from core.adapters.away import is_away, outlast
 from core.adapters.rows import insert_row, new_row, update_row
@@ -103,14 +102,13 @@ def _close_answered(call: Call, said: Said) -> Reply:
         first_token_ms=said.first_token_ms,
     )
     if cost is None:
-        entry = lose_hold(
+        call.cost_microusd = lose_hold(
             call.id,
             agent=call.agent,
             facts={"why": "no bill", "served": said.model, "asked": call.model.name},
         )
     else:
-        entry = _capture(call, cost, served=said.model)
-    call.cost_microusd = entry.amount_microusd
+        call.cost_microusd = _capture(call, cost, served=said.model)
     return reply_of(call, said, usage=usage)
 
 
@@ -144,7 +142,7 @@ def close_repeated(call: Call, first: Call) -> None:
     _capture(call, 0, served=first.served_model)
 
 
-def _capture(call: Call, cost: int, *, served: str) -> Entry:
+def _capture(call: Call, cost: int, *, served: str) -> int:
     if cost > call.bound_microusd:
         stop_provider(call.model.provider_id, because=f"the bill of call {call.id} was above its bound")
     return capture_hold(

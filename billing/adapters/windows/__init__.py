@@ -1,6 +1,6 @@
 """The rows of money: the same steps in two dialects, side by side."""
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from billing.ports import Windows
 
@@ -12,8 +12,9 @@ WINDOWS: dict[str, Windows] = {}
 
 def the_windows() -> Windows:
     """Return the rows of money of the database that is in use."""
-    if (made := WINDOWS.get(connection.vendor)) is None:
-        made = WINDOWS[connection.vendor] = _windows_in(connection.vendor)
+    vendor = connections[DEFAULT_DB_ALIAS].vendor
+    if (made := WINDOWS.get(vendor)) is None:
+        made = WINDOWS[vendor] = _windows_in(vendor)
     return made
 
 

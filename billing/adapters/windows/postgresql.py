@@ -22,7 +22,7 @@ from billing.adapters.windows.words import (
     RING,
     SLOT_S,
 )
-from billing.ports import Bill, Placed, Settled, Verdict, Wish
+from billing.ports import Bill, Settled, Verdict, Wish
 
 _ONE_BY_ONE: Final = int.from_bytes(b"money")
 LOCK: Final = f"select pg_advisory_xact_lock({_ONE_BY_ONE})"
@@ -90,7 +90,7 @@ with {GROUND}, start as materialized (
 ), taken as (
   update billing_window w set held_microusd = w.held_microusd + %(bound)s::bigint from decided d where d.verdict = 'held' and w.id = any(d.windows)
 )
-select verdict, payer_id, agent, to_json(windows) from decided
+select verdict from decided
 """
 
 SETTLE: Final = f"""
@@ -124,14 +124,14 @@ with {GROUND}, claimed as (
   select day, hour, payer_id, 'model_call', agent, %(item)s::text, null, cost, 1 from booked where story is null {ADD_WITHOUT_STORY}
 ), excess as (
   insert into {OVERAGE}
-  select %(overage)s::uuid, %(call)s::uuid, payer_id, bound, %(cost)s::bigint - bound, at, %(facts)s from booked where %(cost)s::bigint > bound
+  select %(entry)s::uuid, %(call)s::uuid, payer_id, bound, %(cost)s::bigint - bound, at, %(facts)s from booked where %(cost)s::bigint > bound
 ), spender as materialized (
   select distinct s.id, s.kind, s.ref, b.cost from bill b join billing_window w on w.id = any(b.windows)
   join billing_scope s on s.id = w.scope_id where s.kind in ('agent', 'factory') and b.cost > 0
 ), pace as (
   insert into {PACE} select id, %(slot)s::bigint, cost from spender {ADD_TO_PACE} returning scope_id, amount_microusd
 )
-select b.bound, b.cost, b.payer_id, b.agent, b.story, b.mode, b.at, (
+select b.bound, b.cost, (
   select json_agg(json_build_array(s.kind, s.ref, n.amount_microusd + coalesce((
       select sum(o.amount_microusd) from billing_pace o
       where o.scope_id = s.id and o.slot >= %(slot)s::bigint - {RING} and o.slot < %(slot)s::bigint), 0)))
@@ -151,7 +151,7 @@ class PostgresWindows:
     write. Who came in meanwhile found less room than there is if the power goes, never more.
     """
 
-    def place(self, wish: Wish) -> Placed:
+    def place(self, wish: Wish) -> Verdict:
         """Hold the bound in every window that counts, or in none."""
         facts = {
             "hold": wish.hold_id, "call": wish.call_id, "scopes": list(wish.scopes), "bound": wish.bound_microusd,
@@ -166,8 +166,7 @@ class PostgresWindows:
                 if is_alone:
                     pipeline.sync()
                     flush.execute(FLUSH_HOLD, {"call": wish.call_id}, prepare=True)
-            verdict, payer_id, agent, windows = cursor.fetchall()[0]
-        return Placed(Verdict(verdict), payer_id=payer_id, agent=agent, windows=windows or ())
+            return Verdict(cursor.fetchall()[0][0])
 
     def lock(self) -> None:
         """Let nobody else move money until the caller's transaction ends."""
@@ -204,7 +203,7 @@ class PostgresWindows:
 
 def _settle(bill: Bill, *, lock: str, is_within: bool = False) -> Settled | None:
     facts = {
-        "call": bill.call_id, "held": "held", "state": bill.state, "now": bill.now, "entry": bill.entry_id, "overage": bill.overage_id,
+        "call": bill.call_id, "held": "held", "state": bill.state, "now": bill.now, "entry": bill.entry_id,
         "cost": None if bill.cost_microusd is None else max(0, bill.cost_microusd), "agent": bill.agent,
         "story": bill.correlation_id, "facts": Jsonb(dict(bill.facts)), "ref": f"call:{bill.call_id}",
         "is_lost": bill.cost_microusd is None, "item": str(bill.facts.get("asked", ""))[:80],
@@ -217,17 +216,8 @@ def _settle(bill: Bill, *, lock: str, is_within: bool = False) -> Settled | None
         rows = cursor.fetchall()
     if not rows:
         return None
-    bound, cost, payer_id, agent, story, mode, at, pace = rows[0]
-    return Settled(
-        bound_microusd=bound,
-        amount_microusd=cost,
-        payer_id=payer_id,
-        agent=agent,
-        correlation_id=story,
-        mode=mode,
-        at=at,
-        pace={(kind, ref): int(total) for kind, ref, total in pace or ()},
-    )
+    bound, cost, pace = rows[0]
+    return Settled(bound, cost, pace={(kind, ref): int(total) for kind, ref, total in pace or ()})
 
 
 @contextmanager

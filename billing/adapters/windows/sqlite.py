@@ -24,7 +24,7 @@ from billing.adapters.windows.words import (
     RING,
     SLOT_S,
 )
-from billing.ports import Bill, Placed, Settled, Verdict, Wish
+from billing.ports import Bill, Settled, Verdict, Wish
 from billing.rules import ALWAYS, period_bounds
 
 GROUND: Final = "select clock_offset_ms, stopped_at is not null, mode from core_installation"
@@ -93,13 +93,21 @@ class _Row(NamedTuple):
     held: int | None
 
 
+class _Hold(NamedTuple):
+    windows: str
+    bound: int
+    agent: str
+    story: str | None
+    payer: str
+
+
 _RANK: Final = attrgetter("rank")
 
 
 class SqliteWindows:
     """One writer at a time, so every step sees what the one before it wrote."""
 
-    def place(self, wish: Wish) -> Placed:
+    def place(self, wish: Wish) -> Verdict:
         """Hold the bound in every window that counts, or in none."""
         with _begun() as raw:
             return _place(raw, wish)
@@ -136,46 +144,35 @@ class SqliteWindows:
         return None
 
 
-def _place(raw: sqlite3.Connection, wish: Wish) -> Placed:
+def _place(raw: sqlite3.Connection, wish: Wish) -> Verdict:
     ahead_ms, is_stopped, _ = _ground(raw)
     if _one(raw, FIRST, (wish.call_id.hex,)):
-        return Placed(Verdict.REPEATED)
+        return Verdict.REPEATED
     rows = [_Row(*row) for row in raw.execute(PAYERS, _place_of(wish, ahead_ms))]
     verdict = _verdict(raw, wish, rows, is_stopped=is_stopped)
     if verdict is not None:
-        return Placed(verdict)
+        return verdict
     windows = [row.window for row in rows if row.window]
     named = json.dumps(windows)
     taken = {"ids": named, "n": len(windows), "bound": wish.bound_microusd}
     if raw.execute(TAKE, taken).rowcount != len(windows):
-        return Placed(Verdict.SHORT)
+        return Verdict.SHORT
     payer = min((row for row in rows if row.window), key=_RANK).scope
     agent = next((row.ref for row in rows if row.kind == "agent"), "")
     raw.execute(PLACE, _hold_of(wish, payer=payer, agent=agent, windows=named))
-    return Placed(Verdict.HELD, payer_id=UUID(payer), agent=agent, windows=windows)
+    return Verdict.HELD
 
 
 def _settle(raw: sqlite3.Connection, bill: Bill) -> Settled | None:
-    claimed = _one(raw, CLAIM, (bill.state, _moment(bill.now), bill.call_id.hex))
-    if not claimed:
+    row = _one(raw, CLAIM, (bill.state, _moment(bill.now), bill.call_id.hex))
+    if not row:
         return None
-    windows, bound, agent, story, payer = claimed
-    cost = _cost(bill, bound)
-    raw.execute(MOVE, (bound, cost, windows))
-    ahead_ms, _, mode = _ground(raw)
-    settled = Settled(
-        bound_microusd=bound,
-        amount_microusd=cost,
-        payer_id=UUID(payer),
-        agent=bill.agent or agent,
-        correlation_id=bill.correlation_id or (UUID(story) if story else None),
-        mode=mode,
-        at=bill.now.astimezone(UTC) + timedelta(milliseconds=ahead_ms),
-        pace=_paces(raw, windows, bill=bill, cost=cost),
-    )
+    hold = _Hold(*row)
+    cost = _cost(bill, hold.bound)
+    raw.execute(MOVE, (hold.bound, cost, hold.windows))
     if bill.state != "released":
-        _book(raw, bill, settled)
-    return settled
+        _book(raw, bill, hold, cost=cost)
+    return Settled(hold.bound, cost, pace=_paces(raw, hold.windows, bill=bill, cost=cost))
 
 
 def _verdict(
@@ -227,20 +224,20 @@ def _cost(bill: Bill, bound: int) -> int:
     return bound if bill.cost_microusd is None else min(max(0, bill.cost_microusd), bound)
 
 
-def _book(raw: sqlite3.Connection, bill: Bill, settled: Settled) -> None:
-    at, payer, story = _moment(settled.at), settled.payer_id.hex, _hex(settled.correlation_id)
-    facts, cost = json.dumps(dict(bill.facts)), settled.amount_microusd
-    is_lost = bill.cost_microusd is None
+def _book(raw: sqlite3.Connection, bill: Bill, hold: _Hold, *, cost: int) -> None:
+    ahead_ms, _, mode = _ground(raw)
+    moment = bill.now.astimezone(UTC) + timedelta(milliseconds=ahead_ms)
+    at, agent, story = _moment(moment), bill.agent or hold.agent, _hex(bill.correlation_id) or hold.story
+    facts, is_lost = json.dumps(dict(bill.facts)), bill.cost_microusd is None
     raw.execute(BOOK, (
-        bill.entry_id.hex, payer, f"call:{bill.call_id}", cost, is_lost, at, bill.call_id.hex, settled.agent, story,
-        settled.mode, facts,
+        bill.entry_id.hex, hold.payer, f"call:{bill.call_id}", cost, is_lost, at, bill.call_id.hex, agent, story, mode, facts,
     ))  # fmt: skip
     item = str(bill.facts.get("asked", ""))[:80]
-    hour = (at[:10], settled.at.hour, payer, settled.agent, item, story, cost)
+    hour = (at[:10], moment.hour, hold.payer, agent, item, story, cost)
     raw.execute(HOUR_OF_STORY if story else HOUR_WITHOUT_STORY, hour)
-    excess = (bill.cost_microusd or 0) - settled.bound_microusd
+    excess = (bill.cost_microusd or 0) - hold.bound
     if excess > 0:
-        row = (bill.overage_id.hex, bill.call_id.hex, payer, settled.bound_microusd, excess, at, facts)
+        row = (bill.entry_id.hex, bill.call_id.hex, hold.payer, hold.bound, excess, at, facts)
         raw.execute(EXCEED, row)
 
 
