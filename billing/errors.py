@@ -41,7 +41,7 @@ class CeilingPassed(FactoryError):
 
 
 class LimitsUnreadable(FactoryError):
-    """The table of limits cannot be read, so nothing may be spent."""
+    """The table of limits cannot be read, so nothing may be spent. Source: R-02.26, R-08.22."""
 
     code = "LIMITS_UNREADABLE"
     http_status = 503

@@ -13,7 +13,7 @@ class NoCapableModel(FactoryError):
 
 
 class PriceUnknown(FactoryError):
-    """Nobody knows what this model costs, so it is not called; write its price into data/prices.yaml."""
+    """Nobody knows what this model costs, so it is not called; write its price into data/prices.yaml. Source: R-02.27."""
 
     code = "PRICE_UNKNOWN"
     http_status = 422

@@ -60,7 +60,7 @@ class Provider(models.Model):
 
 
 class ModelEntry(models.Model):
-    """One model, as its provider calls it."""
+    """One model, as its provider calls it. Source: R-02.6."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="entries")
     name = models.CharField(max_length=80)
@@ -97,7 +97,7 @@ class PriceQuerySet(models.QuerySet["Price"]):
 
 
 class Price(models.Model):
-    """What a model costs from one day on, in micro-dollars per million tokens; a landed row never changes."""
+    """What a model costs from one day on, in micro-dollars per million tokens; a landed row never changes. Source: R-02.6."""
 
     model = models.ForeignKey(ModelEntry, on_delete=models.PROTECT, related_name="prices")
     valid_from = models.DateField()

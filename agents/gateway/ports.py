@@ -66,7 +66,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model answered.
+    """What a model answered. Source: R-02.4.
 
     Attributes:
         tool_calls: empty when the answer was cut (`length`): half a call is never carried out.

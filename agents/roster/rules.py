@@ -67,7 +67,7 @@ class Memory(_Part):
 
 
 class Definition(_Part):
-    """The front matter of an agent file; what is left out has the value of R-03.2."""
+    """The front matter of an agent file; what is left out has the values below. Source: R-03.2."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")
     role: str = Field(min_length=1, max_length=80)
@@ -143,7 +143,7 @@ def _unknown(definition: Definition, *, tools: Set[str]) -> Iterator[tuple[str, 
 
 
 def roster_faults(files: Sequence[AgentFile]) -> list[Fault]:
-    """Return what is wrong between files: a name twice, a stranger named, an escalation that never reaches the owner."""
+    """Return what is wrong between files: a name twice, a stranger named, an escalation that never reaches the owner. Source: R-03.4."""
     by_name = {file.definition.name.lower(): file for file in files}
     chains = {name: file.definition.escalation.lower() for name, file in by_name.items()}
     faults = [

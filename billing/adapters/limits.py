@@ -18,7 +18,7 @@ _BY_REF = ("team", "tier")
 
 
 def start_caps(row: str, *, ref: str = "") -> dict[str, int]:
-    """Return the caps in micro-dollars, by period, with which a scope of this table row starts.
+    """Return the caps in micro-dollars, by period, with which a scope of this table row starts. Source: R-02.5.
 
     Args:
         row: `factory`, `team`, `agent`, `tier`, `product`, `live_product`, `dag`, `task` or `session`.

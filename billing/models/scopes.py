@@ -13,7 +13,7 @@ from core.models import Mode
 
 
 class Period(models.TextChoices):
-    """How long a limit counts; days and months are UTC, in business time."""
+    """How long a limit counts; days and months are UTC, in business time. Source: R-02.13."""
 
     CALL = "call", "per call"
     DAY = "day", "per day"
@@ -134,7 +134,7 @@ class WindowQuerySet(models.QuerySet["Window"]):
 
 
 class Window(models.Model):
-    """One period of one limit: `spent + held <= amount` at every instant."""
+    """One period of one limit: `spent + held <= amount` at every instant. Source: R-02.25."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="windows")

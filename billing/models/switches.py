@@ -19,7 +19,7 @@ class SwitchQuerySet(models.QuerySet["Switch"]):
 
 
 class Switch(models.Model):
-    """One switch that was set: until it is cleared, or ends, no new call passes and open streams are cut. Source: R-08.17."""
+    """One switch that was set: until it is cleared, or ends, no new call passes and open streams are cut. Source: R-08.17, R-02.17."""
 
     class Kind(models.TextChoices):
         """What is switched off; `throttle` lets one call at a time through."""

@@ -234,7 +234,7 @@ def _find_free(hold: Hold) -> None:
 
 
 def expire_holds() -> int:
-    """Book every hold that nobody settled in time at its bound; return how many. Safe to run twice."""
+    """Book every hold that nobody settled in time at its bound; return how many. Safe to run twice. Source: R-02.25."""
     return _lose_all(Hold.objects.overdue(timezone.now()), why="nobody settled it in time")
 
 

@@ -108,7 +108,7 @@ def epoch() -> str:
 
 
 def switch_against(*, scopes: Iterable[UUID], provider: str = "", model: str = "") -> Switch | None:
-    """Return what stands against a call of these scopes to this model now; None: nothing. A throttle is no switch."""
+    """Return what stands against a call of these scopes to this model now; None: nothing. A throttle is no switch. Source: R-02.17."""
     off = [one for one in open_switches() if one.kind != Switch.Kind.THROTTLE]
     if not off:
         return None

@@ -29,7 +29,7 @@ TASKS = {"relay": ("core.relay", "control"), "gpu": ("core.carry_out_on_node", "
 
 
 class Messenger:
-    """Carries calls to the broker, and knows whether the broker is there."""
+    """Carries calls to the broker, and knows whether the broker is there; nothing depends on that. Source: R-08.22."""
 
     def __init__(self) -> None:
         self.is_deaf = False

@@ -32,7 +32,7 @@ class Rates:
 
     @property
     def thought(self) -> int:
-        """What a token of reasoning costs."""
+        """What a token of reasoning costs. Source: R-02.29."""
         return self.output if self.reasoning is None else self.reasoning
 
     def reading(self, writes: Writes, *, caches_by_itself: bool) -> int:

@@ -31,7 +31,7 @@ class SyncReport:
 
 
 def sync_agents(folder: Path) -> SyncReport:
-    """Make the roster what the files in `folder` say, in one transaction; a second run changes nothing.
+    """Make the roster what the files in `folder` say, in one transaction; a second run changes nothing. Source: R-03.1, R-03.5.
 
     New agents start as their file says; the switch of an agent already here stays as the owner set it.
 

@@ -1,4 +1,4 @@
-"""Reference products: ideas that ship with the factory, with their own price range and the reason for it."""
+"""Reference products: ideas that ship with the factory, with their own price range and the reason for it. Source: R-10.30."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Kev's rounds: what is new, what was given up, what is stuck; nothing found costs nothing."""
+"""Kev's rounds: what is new, what was given up, what is stuck; nothing found costs nothing. Source: R-08.29."""
 
 import logging
 from dataclasses import asdict, dataclass
