@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +18,7 @@ from pytest_django import Settings
 
 from core import clock, money
 from core.errors import BadArguments, BlobDamaged, ClockFixed, NameTaken, NotRegistered
-from core.ids import digest_of, new_id
+from core.ids import digest_of, first_id_of, new_id
 from core.models import AuditRow, Blob, Installation, Mode
 from core.registry import (
     Assignment,
@@ -96,10 +98,33 @@ def test_every_moment_lies_in_its_day_and_month(moment: datetime) -> None:
     assert clock.start_of_month(moment) <= moment < clock.end_of_month(moment)
 
 
-def test_ids_are_version_seven_and_digests_ignore_key_order() -> None:
-    fresh = new_id()
+def test_ids_are_version_seven_in_their_order_and_never_ahead_of_the_clock() -> None:
+    burst = [new_id() for _ in range(20_000)]
 
-    assert (type(fresh), fresh.version) == (UUID, 7)
+    assert {(type(one), one.version) for one in burst} == {(UUID, 7)}
+    assert burst == sorted(set(burst))
+    assert burst[-1] < first_id_of(timezone.now() + timedelta(milliseconds=2))
+
+
+def test_processes_that_were_forked_from_one_make_ids_of_their_own() -> None:
+    new_id()  # what makes them is awake before the fork, as in a worker
+
+    def some(ids: "Queue[list[UUID]]") -> None:
+        ids.put([new_id() for _ in range(2_000)])
+
+    forking = get_context("fork")
+    ids: Queue[list[UUID]] = forking.Queue()
+    children = [forking.Process(target=some, args=(ids,)) for _ in range(3)]
+    for child in children:
+        child.start()
+    made = [one for _ in children for one in ids.get(timeout=30)]
+    for child in children:
+        child.join()
+
+    assert len(set(made)) == len(made) == 6_000
+
+
+def test_digests_ignore_key_order() -> None:
     assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1}) != digest_of({"a": 2, "b": 1})
 
 
