@@ -144,11 +144,9 @@ def offers_for(rights: EngineRights, *, name: str = "") -> list[Offer]:
 
 
 def _allowed(offers: Iterable[Offer], rights: EngineRights, *, name: str = "") -> list[Offer]:
-    found = [offer for offer in offers if _is_called(offer.model, name)]
+    found = [offer for offer in offers if _is_called(offer, name)]
     allowed = [
-        offer
-        for offer in found
-        if not rights.may_ask or any(_is_called(offer.model, n) for n in rights.may_ask)
+        offer for offer in found if not rights.may_ask or any(_is_called(offer, n) for n in rights.may_ask)
     ]
     if name and not found:
         raise ModelUnknown(model=name)
@@ -157,8 +155,8 @@ def _allowed(offers: Iterable[Offer], rights: EngineRights, *, name: str = "") -
     return allowed
 
 
-def _is_called(model: ModelEntry, name: str) -> bool:
-    return name in ("", model.name, f"{model.provider_id}/{model.name}")
+def _is_called(offer: Offer, name: str) -> bool:
+    return name in ("", offer.model.name, offer.name)
 
 
 def _room(wanted: Wanted, rights: EngineRights) -> int:
