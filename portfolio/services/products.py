@@ -1,9 +1,11 @@
 """Open products and move them along their path; every step leaves a row and a fact."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, TypeVar
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from billing.services import clear_switch, open_scope, rename_scope, set_switch
@@ -17,11 +19,12 @@ from portfolio.models import Opportunity, Product, StageChange
 from portfolio.rules.lifecycle import LIFE_MOVES, MAY_BE_BUILT, MAY_BE_OPENED, STAGE_MOVES
 from portfolio.services.opportunities import tell
 
+T = TypeVar("T")
 SLUG_LIMIT = 40
+_TRIES: Final = 5
 EARLY_STAGES = frozenset({Product.Stage.SCAN, Product.Stage.VALIDATE})
 
 
-@transaction.atomic
 def open_product(
     name: str,
     *,
@@ -30,7 +33,7 @@ def open_product(
     stage: str = Product.Stage.BUILD,
     blueprint: Mapping[str, Any] | None = None,
 ) -> Product:
-    """Open a product with its own money; an opportunity has one product, and a repeat gives it.
+    """Open a product with its own money; an opportunity has one product, and a repeat gives it, also one at the same moment.
 
     Args:
         name: how people call it.
@@ -42,6 +45,27 @@ def open_product(
     Raises:
         NotToBuild: the opportunity is excluded, thin, a repeat, failed or declined, or `build` comes before its test.
     """
+    said = dict(blueprint or {})
+    return _named(partial(_open, name, opportunity=opportunity, owner=owner, stage=stage, blueprint=said))
+
+
+def _named(work: Callable[[], T]) -> T:
+    """Do again what gives a name, where somebody else took it a moment before: each try sees what others wrote."""
+    for _ in range(_TRIES):
+        with suppress(IntegrityError), transaction.atomic():
+            return work()
+    with transaction.atomic():
+        return work()
+
+
+def _open(
+    name: str,
+    *,
+    opportunity: Opportunity | None,
+    owner: User | None,
+    stage: str,
+    blueprint: dict[str, Any],
+) -> Product:
     if opportunity and (known := Product.objects.filter(opportunity=opportunity).first()):
         return known
     _check_opportunity(opportunity, stage)
@@ -56,7 +80,7 @@ def open_product(
         scope=scope,
         owner=owner,
         stage=stage,
-        blueprint=dict(blueprint or {}),
+        blueprint=blueprint,
         mode=current_mode(),
         correlation_id=story,
         opened_at=business_now(),
@@ -171,10 +195,15 @@ def _write_change(
 def adopt_blueprint(product: Product, *, blueprint: Mapping[str, Any]) -> None:
     """Keep what the owner approved and take its name; until strangers know the address, it follows. Safe to run twice."""
     name = str(blueprint.get("name") or product.name)[:80]
-    slug = product.slug if product.url or product.name == name else _free_slug(name)
-    Product.objects.filter(pk=product.pk).update(blueprint=dict(blueprint), name=name, slug=slug)
-    rename_scope(product.scope, ref=slug, label=name)
+    Product.objects.filter(pk=product.pk).update(blueprint=dict(blueprint))
+    _named(partial(_rename, product, name))
     product.refresh_from_db(fields=["blueprint", "name", "slug"])
+
+
+def _rename(product: Product, name: str) -> None:
+    slug = product.slug if product.url or product.name == name else _free_slug(name)
+    Product.objects.filter(pk=product.pk).update(name=name, slug=slug)
+    rename_scope(product.scope, ref=slug, label=name)
 
 
 def place_product(product: Product, *, url: str) -> None:

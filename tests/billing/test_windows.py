@@ -1,7 +1,6 @@
 """Windows: opened once, whoever comes first; limited together with those above; moved while calls are open."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +20,7 @@ from core.ids import new_id
 from core.models import Event
 from core.services import advance_to, business_now, found_installation
 from tests.builders import a_factory_limit, a_scope
+from tests.crowd import together
 
 pytestmark = pytest.mark.django_db
 MONTH_END = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
@@ -254,7 +254,8 @@ def test_threads_that_open_one_window_together_open_it_once_with_the_cap_in_forc
     found_installation("rehearsal")
     task, factory = a_scope(life=1_000_000), a_factory_limit(day=50_000_000)
 
-    done = together([lambda: hold(task, bound=1_000)] * 8 + [lambda: lower(factory, 40_000_000)])
+    works: list[Callable[[], object]] = [lambda: hold(task, bound=1_000)] * 8
+    done = together([*works, lambda: lower(factory, 40_000_000)])
 
     assert len(done) == 9
     assert list(
@@ -359,16 +360,3 @@ def open_and_hold(task: Scope) -> None:
 def lower(scope: Scope, cap_microusd: int) -> Limit:
     """Change a limit as somebody does at the same time."""
     return services.set_limit(scope, period="day", cap_microusd=cap_microusd)
-
-
-def together(works: list[Callable[[], object]]) -> list[object]:
-    """Do all of it at once, each in a thread of its own."""
-
-    def one(work: Callable[[], object]) -> object:
-        try:
-            return work()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(one, works))

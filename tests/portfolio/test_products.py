@@ -1,5 +1,7 @@
 """Products as rows: opened after a test, moved step by step, frozen and given their blueprint."""
 
+from functools import partial
+
 import pytest
 
 from core.errors import IllegalMove
@@ -15,6 +17,7 @@ from portfolio.services import (
     thaw_product,
     validate_opportunity,
 )
+from tests.crowd import together
 from tests.portfolio.rows import RECORDED, an_opportunity, events
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +38,27 @@ def test_a_product_has_its_own_money_and_its_opportunitys_story() -> None:
     assert (product.scope.kind, product.scope.ref) == ("product", "backup-proof")
     assert product.correlation_id == opportunity.correlation_id == product.scope.correlation_id
     assert again == product
+    assert [event.facts["new"] for event in events("stage_changed")] == ["build"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_products_of_one_name_that_are_opened_at_once_each_have_an_address_and_money_of_their_own() -> None:
+    ideas = [an_opportunity(name=f"idea-{n}", state="passed") for n in range(6)]
+
+    opened = together([partial(open_product, "Backup proof", opportunity=one) for one in ideas])
+
+    assert {one.opportunity for one in opened} == set(ideas)
+    assert len({one.slug for one in opened}) == len({one.scope_id for one in opened}) == 6
+    assert [one.scope.ref for one in opened] == [one.slug for one in opened]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_product_that_many_open_at_once_is_opened_once() -> None:
+    opportunity = an_opportunity(state="passed")
+
+    opened = together([partial(open_product, "Backup proof", opportunity=opportunity)] * 6)
+
+    assert {one.pk for one in opened} == {Product.objects.get().pk}
     assert [event.facts["new"] for event in events("stage_changed")] == ["build"]
 
 

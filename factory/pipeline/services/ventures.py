@@ -92,13 +92,16 @@ def begin_objective(objective: Objective, *, name: str = "") -> Product:
 
 @transaction.atomic
 def begin_venture(opportunity: Opportunity, *, objective: Objective | None = None) -> Product:
-    """Open the product of an opportunity and begin to find out whether to build it. Safe to run twice.
+    """Open the product of an opportunity and begin to find out whether to build it. Safe to run twice, and at the same time.
 
     Args:
         opportunity: fit for a test.
         objective: the wish it comes from; None: the signals alone.
     """
     objective = objective or receive_objective(_wish_of(opportunity))[0]
+    objective = Objective.objects.select_for_update().get(
+        pk=objective.pk
+    )  # its owner and Kev may both be at it
     product = open_product(opportunity.title, opportunity=opportunity, stage=Stage.VALIDATE)
     attach(objective, product)
     unasked, task_cap = table_row("unasked"), table_row("task")["life"]

@@ -41,6 +41,7 @@ from factory.work.services import claim_task, finish_attempt, start_attempt
 from portfolio.models import Product
 from portfolio.services import open_product
 from tests.builders import a_task, a_user
+from tests.crowd import together
 from tests.factory.pipeline.conftest import said
 from tests.factory.work.hands import an_agents_task, carry_out, take
 
@@ -126,6 +127,20 @@ def test_an_owners_idea_is_an_objective_and_the_same_idea_gives_the_same_product
     assert (objective.source, objective.created_by, objective.state) == ("owner", "owner:ada", "planning")
     assert Event.objects.filter(kind="pipeline.objective_begun").count() == 1
     assert Dag.objects.get().product == first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_idea_that_its_owner_and_kev_begin_at_the_same_moment_is_one_venture() -> None:
+    objective, _ = receive_objective(a_wish())
+
+    def begin() -> Product:
+        return begin_objective(Objective.objects.get(pk=objective.pk))
+
+    products = together([begin] * 4)
+
+    assert {one.pk for one in products} == {Product.objects.get().pk}
+    assert Dag.objects.get().product == products[0]
+    assert Event.objects.filter(kind="pipeline.objective_begun").count() == 1
 
 
 def a_dear() -> Objective:
