@@ -1,14 +1,14 @@
 """Open products and move them along their path; every step leaves a row and a fact."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.text import slugify
 
 from billing.services import clear_switch, open_scope, rename_scope, set_switch
+from core.adapters.taken import until_free
 from core.errors import IllegalMove
 from core.ids import correlation, new_id, story_of
 from core.models import User
@@ -19,9 +19,7 @@ from portfolio.models import Opportunity, Product, StageChange
 from portfolio.rules.lifecycle import LIFE_MOVES, MAY_BE_BUILT, MAY_BE_OPENED, STAGE_MOVES
 from portfolio.services.opportunities import tell
 
-T = TypeVar("T")
 SLUG_LIMIT = 40
-_TRIES: Final = 5
 EARLY_STAGES = frozenset({Product.Stage.SCAN, Product.Stage.VALIDATE})
 
 
@@ -46,16 +44,7 @@ def open_product(
         NotToBuild: the opportunity is excluded, thin, a repeat, failed or declined, or `build` comes before its test.
     """
     said = dict(blueprint or {})
-    return _named(partial(_open, name, opportunity=opportunity, owner=owner, stage=stage, blueprint=said))
-
-
-def _named(work: Callable[[], T]) -> T:
-    """Do again what gives a name, where somebody else took it a moment before: each try sees what others wrote."""
-    for _ in range(_TRIES):
-        with suppress(IntegrityError), transaction.atomic():
-            return work()
-    with transaction.atomic():
-        return work()
+    return until_free(partial(_open, name, opportunity=opportunity, owner=owner, stage=stage, blueprint=said))
 
 
 def _open(
@@ -196,7 +185,7 @@ def adopt_blueprint(product: Product, *, blueprint: Mapping[str, Any]) -> None:
     """Keep what the owner approved and take its name; until strangers know the address, it follows. Safe to run twice."""
     name = str(blueprint.get("name") or product.name)[:80]
     Product.objects.filter(pk=product.pk).update(blueprint=dict(blueprint))
-    _named(partial(_rename, product, name))
+    until_free(partial(_rename, product, name))
     product.refresh_from_db(fields=["blueprint", "name", "slug"])
 
 

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 
 from django.conf import settings
 from django.db import transaction
 
+from core.adapters.taken import until_free
 from core.errors import BlobDamaged
 from core.services import read_blob
 from factory.delivery.adapters.home import ProductHome
@@ -41,14 +43,13 @@ def place_of(product: Product) -> Place:
         NoPortFree: all of FACTORY_PRODUCT_PORTS are taken by products or by other programs.
     """
     known = Place.objects.filter(product=product).first()
-    return known or _give_place(product, foreign=_foreign_ports())
+    return known or until_free(partial(_give_place, product, foreign=_foreign_ports()))
 
 
 def _foreign_ports() -> frozenset[int]:
     return frozenset(port for port in settings.PRODUCT_PORTS if not is_free(port))
 
 
-@transaction.atomic
 def _give_place(product: Product, *, foreign: frozenset[int]) -> Place:
     ours = {port for pair in Place.objects.values_list("port", "preview_port") for port in pair}
     ports = next_ports(settings.PRODUCT_PORTS, taken=foreign | ours)

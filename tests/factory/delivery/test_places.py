@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from core.registry import Stop
 from factory.delivery.adapters.home import ProductHome
@@ -22,6 +24,7 @@ from factory.delivery.models import Place
 from factory.delivery.services import tick_products, url_of
 from factory.delivery.services.places import home_of, place_of
 from tests.builders import a_product
+from tests.crowd import together
 from tests.factory.delivery.carrying import a_live_release
 from tests.factory.delivery.scripted import ScriptedEdge
 from tests.factory.delivery.venture import Venture, packed
@@ -37,6 +40,17 @@ def a_foreign_program(port: int) -> Iterator[None]:
         other.bind(("127.0.0.1", port))
         other.listen()
         yield
+
+
+@pytest.mark.django_db(transaction=True)
+def test_products_that_get_their_place_at_the_same_moment_share_no_port(settings: Settings) -> None:
+    settings.PRODUCT_PORTS = range(48_500, 48_600)
+    products = [a_product(f"many-{n}") for n in range(4)]
+
+    places = together([partial(place_of, product) for product in products])
+
+    assert {place.product for place in places} == set(products)
+    assert len({port for place in places for port in (place.port, place.preview_port)}) == 8
 
 
 @needs_rows
