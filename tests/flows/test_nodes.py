@@ -232,7 +232,7 @@ def test_a_node_that_was_cut_off_comes_back_with_a_result_that_is_refused(
     stack.until(lambda: state_of(stack, task) == "completed", what="the second try")
 
     assert attempts_of(stack, task) == ["lost", "done"]
-    assert "node.result_refused" in host.said()
+    stack.until(lambda: "node.result_refused" in host.said(), what="the refusal of the first result")
     assert (
         stack.value("SELECT count(*) FROM work_taskevent WHERE task_id = ? AND new = 'completed'", task) == 1
     )

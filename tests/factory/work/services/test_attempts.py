@@ -62,7 +62,7 @@ def test_a_late_result_is_refused_and_nothing_of_it_is_stored(outcome: Outcome) 
     late = taken()
     Task.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     reap_leases()
-    Task.objects.update(not_before=timezone.now())
+    Task.objects.update(not_before=timezone.now() - timedelta(minutes=1))
     promote_due()
     second = taken()
 
@@ -186,7 +186,7 @@ def test_the_second_attempt_is_told_the_error_and_the_third_gets_a_better_model(
         assignment = taken()
         seen.append((assignment.last_error, assignment.tier_steps))
         finish_attempt(assignment.id, Outcome(kind="failed", error=words, error_class="stuck"))
-        Task.objects.filter(state="retrying").update(not_before=timezone.now())
+        Task.objects.filter(state="retrying").update(not_before=timezone.now() - timedelta(minutes=1))
         promote_due()
 
     assert seen == [("", 0), ("first", 0), ("second", 1)]
