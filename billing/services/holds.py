@@ -172,8 +172,8 @@ def capture_hold(
 ) -> int:
     """Book what the call cost and give the rest of its hold back; return the micro-dollars that stand booked for it.
 
-    A repeat books nothing more. A bill above the bound is booked at the bound, the rest becomes an `Overage`. A hold that was given up as lost
-    is corrected to what the call really cost.
+    A repeat books nothing more. A bill above the bound is booked at the bound, the rest becomes an `Overage`. A hold
+    that was given up as lost is corrected to what the call really cost.
 
     Raises:
         NotFound: no hold of this call.

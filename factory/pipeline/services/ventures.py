@@ -99,9 +99,8 @@ def begin_venture(opportunity: Opportunity, *, objective: Objective | None = Non
         objective: the wish it comes from; None: the signals alone.
     """
     objective = objective or receive_objective(_wish_of(opportunity))[0]
-    objective = Objective.objects.select_for_update().get(
-        pk=objective.pk
-    )  # its owner and Kev may both be at it
+    # its owner and Kev may both be at it
+    objective = Objective.objects.select_for_update().get(pk=objective.pk)
     product = open_product(opportunity.title, opportunity=opportunity, stage=Stage.VALIDATE)
     attach(objective, product)
     unasked, task_cap = table_row("unasked"), table_row("task")["life"]
