@@ -20,10 +20,9 @@ from factory.console.views.graph import KEEPERS, drawing_of
 from factory.delivery.models import Release
 from factory.insight.services import (
     PnlRow,
-    closed_graphs,
     graph_lines,
+    graphs_for,
     graphs_of,
-    open_graphs,
     own_sums,
     product_pnl,
     product_shown,
@@ -116,17 +115,18 @@ def _show_venture(
     request: HttpRequest, product: Product, *, refused: str = "", status: int = 200
 ) -> HttpResponse:
     verdicts = later(lambda: _verdicts(product))
-    opened = later(lambda: open_graphs(product, at_most=MOST_GRAPHS))
-    over = later(lambda: closed_graphs(product, at_most=GRAPHS_BEFORE))
+    dags = later(lambda: graphs_for(product, at_most=MOST_GRAPHS, over_at_most=GRAPHS_BEFORE))
     own = later(lambda: own_sums(product))
     page: Page = {
         "frame": frame_now(),
         "product": product,
         "summary": later(lambda: venture_of(product, own=own)),
         "stages": later(lambda: stage_costs(product, own=own)),
-        "now": later(lambda: [(one, drawing_of(one)) for one in graphs_of(opened)]),
-        "before": later(lambda: graph_lines(over)),
-        "artifacts": later(lambda: _artifacts([*opened, *over])),
+        "now": later(
+            lambda: [(one, drawing_of(one)) for one in graphs_of(dag for dag in dags if not dag.closed_at)]
+        ),
+        "before": later(lambda: graph_lines(dag for dag in dags if dag.closed_at)),
+        "artifacts": later(lambda: _artifacts(dags)),
         "verdicts": verdicts,
         "releases": later(lambda: list(_RELEASED.filter(product=product.pk)[:RELEASES_SHOWN])),
         "promises": later(lambda: _promises(product.blueprint, verdicts[0].promises if verdicts else {})),

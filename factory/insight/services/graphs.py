@@ -7,7 +7,6 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import Count, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Coalesce
 
 from agents.gateway.models import Call
 from billing.models import Limit, Period
@@ -209,16 +208,16 @@ def _graph(
     return Graph(dag, steps, hidden=max(0, len(tasks) - MOST_STEPS))
 
 
-_COUNTS: Final = (
-    Task.objects.order_by()
-    .values_list("dag")
-    .annotate(steps=Count("pk"), done=Count("pk", filter=Q(state=Task.State.COMPLETED)))
+_BY_DAG: Final = Task.objects.order_by().values_list("dag")
+_IS_DONE: Final = Q(state=Task.State.COMPLETED)
+_COUNTS: Final = _BY_DAG.annotate(steps=Count("pk"), done=Count("pk", filter=_IS_DONE))
+_OF_TRY: Final = (
+    Call.objects.filter(assignment_id=OuterRef("attempts__pk")).order_by().values("assignment_id")
 )
-_COSTS: Final = (
-    Attempt.objects.order_by()
-    .annotate(cost=Coalesce(_PAID, 0))
-    .values_list("task__dag")
-    .annotate(total=Sum("cost"))
+_LINES: Final = _BY_DAG.annotate(
+    steps=Count("pk", distinct=True),  # a step with three tries stands here three times
+    done=Count("pk", filter=_IS_DONE, distinct=True),
+    cost=Sum(Subquery(_OF_TRY.annotate(total=Sum("cost_microusd")).values("total"))),
 )
 _NEWEST: Final = Dag.objects.order_by("-created_at", "-pk")
 _OF_ALL: Final = _NEWEST.select_related("product").defer("product__blueprint")
@@ -233,26 +232,28 @@ def progress_of(dags: Iterable[Dag]) -> tuple[Progress, ...]:
 
 
 def graph_lines(dags: Iterable[Dag]) -> tuple[GraphLine, ...]:
-    """Return these graphs for a list, in the order given; two queries, however many there are."""
-    far = progress_of(dags)
-    costs = dict(_COSTS.filter(task__dag__in=[one.dag.pk for one in far]))
-    return tuple(GraphLine(one.dag, one.steps, one.done, costs.get(one.dag.pk, 0)) for one in far)
+    """Return these graphs for a list, in the order given; one query, however many there are."""
+    dags = list(dags)
+    rows = _LINES.filter(dag__in=[dag.pk for dag in dags])
+    said = {dag: (number, done, cost or 0) for dag, number, done, cost in rows}
+    return tuple(GraphLine(dag, *said.get(dag.pk, (0, 0, 0))) for dag in dags)
 
 
-def open_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
-    """Return the graphs in which something is to be done, the newest first; of one product, or of all."""
-    return _newest(product, is_open=True, at_most=at_most)
+def open_graphs(*, at_most: int = MOST_GRAPHS) -> list[Dag]:
+    """Return the graphs in which something is to be done, the newest first."""
+    return list(_OF_ALL.filter(closed_at=None)[:at_most])
 
 
-def closed_graphs(product: Product | None = None, *, at_most: int = MOST_GRAPHS) -> list[Dag]:
-    """Return the graphs that are over, the newest first; of one product, or of all."""
-    return _newest(product, is_open=False, at_most=at_most)
+def closed_graphs(*, at_most: int = MOST_GRAPHS) -> list[Dag]:
+    """Return the graphs that are over, the newest first."""
+    return list(_OF_ALL.filter(closed_at__isnull=False)[:at_most])
 
 
-def _newest(product: Product | None, *, is_open: bool, at_most: int) -> list[Dag]:
-    if product is None:
-        return list(_OF_ALL.filter(closed_at__isnull=is_open)[:at_most])
-    found = list(_NEWEST.filter(closed_at__isnull=is_open, product=product.pk)[:at_most])
+def graphs_for(product: Product, *, at_most: int, over_at_most: int) -> list[Dag]:
+    """Return the newest graphs of a product in which something is to be done, and the newest that are over; one query."""
+    mine = _NEWEST.filter(product=product.pk)
+    opened, over = mine.filter(closed_at=None)[:at_most], mine.filter(closed_at__isnull=False)[:over_at_most]
+    found = list(mine.filter(Q(pk__in=opened.values("pk")) | Q(pk__in=over.values("pk"))))
     for dag in found:
         dag.product = product
     return found
