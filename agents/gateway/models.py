@@ -192,12 +192,14 @@ class Call(models.Model):
     assignment_id = models.UUIDField(db_index=True)
     step_key = models.CharField(max_length=80, blank=True)
     correlation_id = models.UUIDField(null=True)
-    model = models.ForeignKey(ModelEntry, on_delete=models.PROTECT, related_name="calls")
+    model = models.ForeignKey(ModelEntry, on_delete=models.PROTECT, related_name="calls", db_index=False)
     served_model = models.CharField(max_length=80, blank=True, help_text="Who answered, in its own words.")
     tier = models.CharField(max_length=10)
     task_type = models.CharField(max_length=20)
     reason = models.CharField(max_length=200, help_text="Why this model.")
-    fallback_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="fallbacks")
+    fallback_from = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="fallbacks", db_index=False
+    )
     status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
     fault = models.CharField(max_length=20, blank=True)
     words = models.CharField(max_length=300, blank=True, help_text="What the provider said when it failed.")
@@ -231,13 +233,16 @@ class Call(models.Model):
     objects = CallQuerySet.as_manager()
 
     class Meta:
-        """A settled call has a cost and an end; every filter reads its newest rows from an index of its own."""
+        """A settled call has a cost and an end; every filter reads its newest rows from an index of its own, and there is no other: each is written with every call."""
 
         indexes = [
             models.Index(name="call_at", fields=["started_at", "id"]),
             models.Index(name="call_of_agent", fields=["agent", "started_at", "id"]),
             models.Index(name="call_of_story", fields=["correlation_id", "started_at", "id"]),
             models.Index(name="call_in_state", fields=["status", "started_at", "id"]),
+            models.Index(
+                name="call_after", fields=["fallback_from"], condition=Q(fallback_from__isnull=False)
+            ),
         ]
         constraints = [
             models.CheckConstraint(

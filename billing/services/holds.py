@@ -17,7 +17,7 @@ from billing.adapters.limits import table_row
 from billing.adapters.windows import the_windows
 from billing.errors import HoldSettled
 from billing.models import Entry, Hold, HoldQuerySet, Overage, Scope, Window
-from billing.ports import Bill, Verdict, Wish
+from billing.ports import Bill, Verdict, Windows, Wish
 from billing.services.ledger import book_entry
 from billing.services.refusals import refusal_of, short_of
 from billing.services.scopes import factory_scope, open_scope, open_windows, payers_of
@@ -182,15 +182,16 @@ def capture_hold(
     bill = _bill(
         call_id, Hold.State.CAPTURED, cost=cost_microusd, agent=agent, story=correlation_id, facts=facts
     )
-    if (settled := the_windows().settle_alone(bill)) is not None:
+    windows = the_windows()
+    if (settled := windows.settle_alone(bill)) is not None:
         stop_the_fast(settled.pace)
         return settled.amount_microusd
-    with the_windows().settling():
-        return _capture(bill, cost_microusd=cost_microusd)
+    with windows.settling():
+        return _capture(windows, bill, cost_microusd=cost_microusd)
 
 
-def _capture(bill: Bill, *, cost_microusd: int) -> int:
-    settled = the_windows().settle(bill)
+def _capture(windows: Windows, bill: Bill, *, cost_microusd: int) -> int:
+    settled = windows.settle(bill)
     if settled is None:
         return _correct(bill.call_id, bill)
     if cost_microusd > settled.bound_microusd:

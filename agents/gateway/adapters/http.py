@@ -177,6 +177,7 @@ def target_of(base_url: str, path: str) -> str:
     return urlsplit(url_of(base_url, path)).path
 
 
+@lru_cache(maxsize=64)
 def url_of(base_url: str, path: str) -> str:
     """Return where `path` lies at this provider; an address that names a version of its own replaces ours."""
     base = base_url.rstrip("/")

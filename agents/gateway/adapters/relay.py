@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -36,9 +37,7 @@ async def posted(
     Raises:
         ProviderFault: it failed; the fault says whether the provider surely billed nothing.
     """
-    timeout = aiohttp.ClientTimeout(
-        total=patience.total_s, connect=_CONNECT_S, sock_read=max(patience.silence_s, patience.first_token_s)
-    )
+    timeout = _timeout(patience)
     url, proxy = url_of(place.base_url, path), proxy_before(place.base_url)
     told = {"content-type": "application/json", "accept-encoding": "identity", **headers}
     session = await _session(place.socket)
@@ -57,6 +56,12 @@ async def posted(
         raise _fault("silent", problem, is_free=False) from problem
     except (aiohttp.ClientError, OSError, ValueError) as problem:
         raise _fault("cut", problem, is_free=False) from problem
+
+
+@lru_cache(maxsize=16)
+def _timeout(patience: Patience) -> aiohttp.ClientTimeout:
+    silence_s = max(patience.silence_s, patience.first_token_s)
+    return aiohttp.ClientTimeout(total=patience.total_s, connect=_CONNECT_S, sock_read=silence_s)
 
 
 async def _beginning_of(content: aiohttp.StreamReader) -> bytes:

@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 MOST_OPEN = 256
 """How many answers one process passes on at once."""
 _LOOK_S = 0.2
+_UNTIL_IT_IS_WHOLE = replace(PATIENCE, first_token_s=PATIENCE.total_s)
+"""Whoever answers in one piece is silent until then."""
 open_exchanges: "set[Exchange]" = set()
 
 
@@ -206,9 +208,7 @@ class Exchange:
             BudgetExceeded: it is longer than what was held for it, and no more can be held.
         """
         self._end.clear()
-        patience = PATIENCE
-        if not self._wanted.is_stream:  # whoever answers in one piece is silent until then
-            patience = replace(PATIENCE, first_token_s=PATIENCE.total_s)
+        patience = PATIENCE if self._wanted.is_stream else _UNTIL_IT_IS_WHOLE
         headers = way.speech.headers(place.key, self._headers)
         self._is_abroad = True
         try:

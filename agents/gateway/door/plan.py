@@ -1,6 +1,6 @@
 """What a request becomes: whom it may reach, in which words, and what that costs at most."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ from agents.gateway.models import Call, ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent
 from agents.gateway.rules.retry import MAX_ATTEMPTS
 from agents.gateway.services.bounds import bound_of_body
-from agents.gateway.services.catalogue import Offer, shelf
+from agents.gateway.services.catalogue import Offer, Offers, shelf
 from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import Route, one_tier_down
 from agents.gateway.services.sessions import Session, session_of
@@ -143,20 +143,15 @@ def offers_for(rights: EngineRights, *, name: str = "") -> list[Offer]:
     return _allowed(shelf().offers, rights, name=name)
 
 
-def _allowed(offers: Iterable[Offer], rights: EngineRights, *, name: str = "") -> list[Offer]:
-    found = [offer for offer in offers if _is_called(offer, name)]
-    allowed = [
-        offer for offer in found if not rights.may_ask or any(_is_called(offer, n) for n in rights.may_ask)
-    ]
+def _allowed(offers: Offers, rights: EngineRights, *, name: str = "") -> list[Offer]:
+    found = offers.by_name.get(name, ()) if name else offers
+    asked = set(rights.may_ask)
+    allowed = [offer for offer in found if not asked or asked & {offer.model.name, offer.name}]
     if name and not found:
         raise ModelUnknown(model=name)
     if name and not allowed:
         raise ModelForbidden(model=name)
     return allowed
-
-
-def _is_called(offer: Offer, name: str) -> bool:
-    return name in ("", offer.model.name, offer.name)
 
 
 def _room(wanted: Wanted, rights: EngineRights) -> int:

@@ -1,6 +1,6 @@
 """Who can be called at what price: read once, kept in memory, read again when a row has changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -40,16 +40,29 @@ class Offer:
         return one.provider_id, one.name, one.tier, one.window_tokens, one.tokens_per_s, one.max_output_tokens
 
 
+class Offers(tuple[Offer, ...]):
+    """Every model that can be called now."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, tuple[Offer, ...]]:
+        """The same by name, with its provider or without."""
+        named: dict[str, tuple[Offer, ...]] = {}
+        for offer in self:
+            for name in (offer.model.name, offer.name):
+                named[name] = (*named.get(name, ()), offer)
+        return named
+
+
 @dataclass(frozen=True)
 class Shelf:
     """What a call finds when it begins, of one moment: the mode, business time, and who can be called."""
 
     mode: str
     now: datetime
-    offers: tuple[Offer, ...]
+    offers: Offers
 
 
-_offers: dict[_Version, tuple[Offer, ...]] = {}
+_offers: dict[_Version, Offers] = {}
 """What was read last, by all that it depends on; a process reads the rows once for each change."""
 _LOOK: Final = """
     SELECT p.name, p.protocol, p.base_url, p.needs_key, k.provider_id, p.listed_at, i.mode,
@@ -64,18 +77,18 @@ _LOOK: Final = """
 def shelf() -> Shelf:
     """Return how things stand now; one small query when nothing changed."""
     if not (rows := find_rows(_LOOK)):
-        return Shelf(current_mode(), business_now(), ())
+        return Shelf(current_mode(), business_now(), Offers())
     mode, ahead_ms = rows[0][6], rows[0][-1]
     mode, now = mode or Mode.REHEARSAL.value, timezone.now() + timedelta(milliseconds=ahead_ms or 0)
     return Shelf(mode, now, _offered(rows, mode=mode, day=now.date()))
 
 
-def offers(*, mode: str, day: date) -> tuple[Offer, ...]:
+def offers(*, mode: str, day: date) -> Offers:
     """Return every model that is switched on and in reach, with its price on `day`; one small query when nothing changed."""
     return _offered(find_rows(_LOOK), mode=mode, day=day)
 
 
-def _offered(rows: Sequence[tuple[Any, ...]], *, mode: str, day: date) -> tuple[Offer, ...]:
+def _offered(rows: Sequence[tuple[Any, ...]], *, mode: str, day: date) -> Offers:
     keys = frozenset(name for name, key in settings.MODEL_KEYS.items() if key)
     version = (
         tuple(row[:-1] for row in rows),
@@ -95,12 +108,12 @@ def _offered(rows: Sequence[tuple[Any, ...]], *, mode: str, day: date) -> tuple[
     return known
 
 
-def _read(providers: Sequence[str], *, mode: str, day: date) -> tuple[Offer, ...]:
+def _read(providers: Sequence[str], *, mode: str, day: date) -> Offers:
     rows = ModelEntry.objects.filter(provider__in=providers, is_enabled=True)
     if mode == Mode.REHEARSAL:
         rows = rows.filter(is_rehearsed=True)
     tariffs = tariffs_on(day)
-    return tuple(
+    return Offers(
         Offer(entry, tariffs.get(entry.id), frozenset(entry.capabilities))
         for entry in rows.select_related("provider").order_by("provider_id", "name")
         if mode == Mode.REHEARSAL or entry.provider.has(entry.name)
@@ -118,9 +131,9 @@ def price_of(provider: str, names: Sequence[str], *, mode: str, day: date) -> Ta
 
     It may be one that is switched off, or out of reach: who served once is billed.
     """
-    priced = {(offer.model.provider_id, offer.model.name): offer for offer in offers(mode=mode, day=day)}
-    if offer := next((priced[provider, name] for name in names if (provider, name) in priced), None):
-        return offer.tariff
+    priced = offers(mode=mode, day=day).by_name
+    if known := next((priced[whole] for name in names if (whole := f"{provider}/{name}") in priced), None):
+        return known[0].tariff
     model = ModelEntry.objects.filter(provider=provider, name__in=names).order_by("name").last()
     price = Price.objects.on(day).filter(model=model).first() if model else None
     return price.tariff if price else None

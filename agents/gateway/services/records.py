@@ -21,7 +21,7 @@ from billing.services import capture_hold, holding, lose_hold, place_hold, relea
 from core.adapters.away import is_away, outlast
 from core.adapters.rows import insert_row, new_row, update_row
 from core.ids import correlation
-from core.services import business_now, publish
+from core.services import announce, business_now, is_handled, publish
 
 logger = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ def _close(
         reasoning_tokens=usage and usage.reasoning,
         **said,
     )
-    publish("gateway.call_settled", call_id=str(call.id), status=status, cost_microusd=cost)
+    _tell_settled(call, status=status, cost=cost)
     logger.info(
         "gateway.call_settled",
         extra={
@@ -219,3 +219,11 @@ def _close(
             "ms": round((now - call.started_at).total_seconds() * 1_000),
         },
     )
+
+
+def _tell_settled(call: Call, *, status: str, cost: int) -> None:
+    """Its row is the record of it: a fact of its own is written only for somebody; open pages look again all the same."""
+    if is_handled("gateway.call_settled"):
+        publish("gateway.call_settled", call_id=str(call.id), status=status, cost_microusd=cost)
+    else:
+        announce("money")

@@ -17,7 +17,9 @@ from billing.errors import BudgetExceeded
 from billing.models import Hold, Overage
 from billing.services import place_hold, release_hold
 from core.ids import new_id
+from core.models import Event
 from core.registry import Tool, ToolContext, ToolResult
+from core.services import outbox
 from tests.agents.gateway.asked import BOTH, CLAUDE, GPT, HASTE, ask_now, books_agree
 from tests.agents.gateway.fake_provider import ANTHROPIC, KEYS, OPENAI, Play, Provider
 from tests.builders import a_factory_limit, a_scope, an_ask
@@ -263,3 +265,17 @@ def test_an_answer_that_is_kept_waits_for_the_disk(provider: Provider) -> None:
     complete(an_ask(intent=GPT), stop=threading.Event(), keep=ask_the_database)
 
     assert said == [[said[0][0], False], [said[0][0], True]]
+
+
+def test_a_settled_call_is_a_fact_beside_its_row_only_for_who_handles_it(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_now(an_ask())
+    told = Event.objects.filter(kind="gateway.call_settled")
+    before = told.count()
+    monkeypatch.setitem(outbox._handlers, "gateway.call_settled", [lambda event: None])
+
+    reply = ask_now(an_ask())
+
+    assert before == 0
+    assert [event.facts["call_id"] for event in told] == [str(reply.call_id)]
