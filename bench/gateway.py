@@ -4,16 +4,21 @@
 
 One provider without delay on loopback; each row in a process of its own, three rounds in one run, and of each number the
 median. CPU is that of the process that stands between caller and provider, so a busy machine blurs it less: for the door that
-is its server. Ours holds the worst case durably before the call leaves, and books the bill. Prints a table and one line of JSON.
+is its server. Ours holds the worst case durably before the call leaves, and books the bill. What neither can be below stands
+beside them: a door by the same two libraries that only passes on, and what a call costs inside SQLite. Prints a table and one
+line of JSON.
 """
 
 import argparse
+import cProfile
 import http.client
 import json
 import os
+import pstats
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,12 +44,12 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--calls", type=int, default=150, help="in every round")
     asked.add_argument(
-        "--row", choices=[*ROWS, "prepare", "serve"], help="one row, here; for this file itself"
+        "--row", choices=[*ROWS, *SERVERS, "prepare"], help="one row, here; for this file itself"
     )
     asked.add_argument("--url", default="")
     told = asked.parse_args()
     if told.row:
-        ROWS.get(told.row, {"prepare": prepare, "serve": serve}.get(told.row))(told)  # type: ignore[misc]
+        {**ROWS, **SERVERS, "prepare": prepare}[told.row](told)
         return 0
     with running("bench/provider.py") as url:
         homes = {name: home(name, url=url, database_url=base) for name, base in databases().items()}
@@ -68,6 +73,8 @@ def home(name: str, *, url: str, database_url: str) -> tuple[dict[str, str], str
 def one_round(url: str, homes: dict[str, tuple[dict[str, str], str]], *, calls: int) -> dict[str, Any]:
     """Measure every row once."""
     found = {row: child(row, url=url, calls=calls) for row in ("httpx", "openai", "litellm")}
+    with running("bench/gateway.py", "--row", "relay", "--url", url, env=dict(os.environ)) as door:
+        found["passing on alone"] = through(door, token="", calls=calls)
     for name, (env, token) in homes.items():
         found[f"in process, {name}"] = child("ours", url=url, calls=calls, env=env)
         with running("bench/gateway.py", "--row", "serve", env=env) as door:
@@ -231,7 +238,21 @@ def row_ours(told: argparse.Namespace) -> None:
         )  # fmt: skip
         complete(ask, stop=Stop())
 
-    say({**measured(call, calls=told.calls), "routing": decided(scopes), "held": held(scopes, told.calls)})
+    found = measured(call, calls=told.calls)
+    alone = {"held": held(scopes, told.calls), "inside": inside(call, calls=told.calls)}
+    say({**found, "routing": decided(scopes), **alone})
+
+
+def inside(call: Call, *, calls: int) -> dict[str, Any]:
+    """Return what a call costs inside SQLite's own library, its statements and the ends of its two transactions."""
+    profile = cProfile.Profile(time.thread_time)
+    profile.enable()
+    for _ in range(calls):
+        call(False)
+    profile.disable()
+    told = pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]
+    spent = sum(line[2] for (_, _, name), line in told if "'sqlite3." in name)
+    return {"cpu_ms": round(spent * 1_000 / calls, 3)}
 
 
 def held(scopes: tuple[Any, ...], calls: int) -> dict[str, Any]:
@@ -333,15 +354,41 @@ def prepare(told: argparse.Namespace) -> None:
 
 def serve(told: argparse.Namespace) -> None:
     """Serve the factory's pages and doors until our input ends."""
-    import threading  # noqa: PLC0415
+    factory()
+    _serve("factory.asgi:application")
+
+
+def relay(told: argparse.Namespace) -> None:
+    """Serve a door with nothing behind it: what comes is passed on, and so is the answer."""
+    import aiohttp  # noqa: PLC0415
+
+    sessions: list[aiohttp.ClientSession] = []
+    headers = {"authorization": "Bearer x", "content-type": "application/json"}
+
+    async def door(scope: Any, receive: Any, send: Any) -> None:
+        if not sessions:
+            sessions.append(aiohttp.ClientSession(told.url, cookie_jar=aiohttp.DummyCookieJar()))
+        asked = bytearray()
+        while (message := await receive())["type"] == "http.request":
+            asked += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        async with sessions[0].post(scope["path"], data=bytes(asked), headers=headers) as answer:
+            await send({"type": "http.response.start", "status": answer.status})
+            async for part in answer.content.iter_any():
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body"})
+
+    _serve(door)
+
+
+def _serve(application: Any) -> None:
+    import socket  # noqa: PLC0415
 
     import uvicorn  # noqa: PLC0415
 
-    factory()
-    from factory.console.management.daemon import claim_port  # noqa: PLC0415
-
-    ear = claim_port("127.0.0.1", 0)
-    config = uvicorn.Config("factory.asgi:application", lifespan="off", log_config=None, access_log=False)
+    ear = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
 
     def end() -> None:
@@ -352,6 +399,9 @@ def serve(told: argparse.Namespace) -> None:
     sys.stdout.write(f"http://127.0.0.1:{ear.getsockname()[1]}\n")
     sys.stdout.flush()
     server.run(sockets=[ear])
+
+
+SERVERS: Final = {"serve": serve, "relay": relay}
 
 
 def report(found: dict[str, Any]) -> None:
@@ -376,6 +426,8 @@ def verdict(row: str, told: dict[str, Any], *, least: float) -> str:
         said += f"a choice among {routing['models']} models, {row}: CPU {routing['cpu_ms']} ms, p99 {routing['p99_ms']} ms\n"
     if alone := told.get("held"):
         said += f"the hold and its settlement alone, {row}: CPU {alone['cpu_ms']} ms, {alone['cpu_ms'] / least:.2f} x httpx's call\n"
+    if inner := told.get("inside", {}).get("cpu_ms"):
+        said += f"inside SQLite alone, {row}: CPU {inner} ms, {inner / least:.2f} x httpx's call\n"
     for kind, (base, most) in TARGETS.items():
         if row.startswith(kind):
             said += f"{row}: a call {told['call'][f'x_{base}']:.2f}, a stream {told['stream'][f'x_{base}']:.2f} x {base}; wanted {most:.2f}\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
@@ -48,34 +49,34 @@ class Book:
 
     rows: tuple[PnlRow, ...]
 
-    @property
+    @cached_property
     def profit_microusd(self) -> int:
         """What is left after everything."""
         return sum(row.amount_microusd for row in self.rows)
 
-    @property
+    @cached_property
     def cost_microusd(self) -> int:
         """What was spent: models, other costs and its share of shared ones."""
         return -sum(row.amount_microusd for row in self.rows if row.kind in COST_KINDS)
 
-    @property
+    @cached_property
     def shown(self) -> tuple[PnlRow, ...]:
         """The last rows; `hidden` counts those before."""
         return self.rows[-ROWS_SHOWN:]
 
-    @property
+    @cached_property
     def hidden(self) -> int:
         """How many rows are not shown, though their sum is."""
         return max(0, len(self.rows) - ROWS_SHOWN)
 
-    @property
+    @cached_property
     def plots(self) -> list[PnlPlot]:
         """The same as drawings, for a desk and for a phone; empty: nothing moved yet."""
         days = [(row.day, row.amount_microusd) for row in self.rows]
         sums = by_span(days, until=max(day for day, _ in days)) if days else ()
         return [pnl_plot(sums, size=size) for size in SIZES] if sums else []
 
-    @property
+    @cached_property
     def revenue_microusd(self) -> int:
         """What came in, after refunds and fees."""
         return self.profit_microusd + self.cost_microusd

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -49,12 +50,12 @@ class Step:
     is_cut: bool
     tries: tuple[Try, ...]
 
-    @property
+    @cached_property
     def cost_microusd(self) -> int | None:
         """What all its tries cost; None: none of them asked a model."""
         return cost_of(self.tries)
 
-    @property
+    @cached_property
     def seconds(self) -> float | None:
         """How long all its tries worked; None: none has ended."""
         worked = [one.attempt.worked_s for one in self.tries if one.attempt.ended_at]
