@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
@@ -365,9 +365,18 @@ def relay(told: argparse.Namespace) -> None:
     sessions: list[aiohttp.ClientSession] = []
     headers = {"authorization": "Bearer x", "content-type": "application/json"}
 
+    async def live(receive: Any, send: Any) -> None:
+        async with aiohttp.ClientSession(told.url, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            sessions.append(session)
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
     async def door(scope: Any, receive: Any, send: Any) -> None:
-        if not sessions:
-            sessions.append(aiohttp.ClientSession(told.url, cookie_jar=aiohttp.DummyCookieJar()))
+        if scope["type"] == "lifespan":
+            await live(receive, send)
+            return
         asked = bytearray()
         while (message := await receive())["type"] == "http.request":
             asked += message.get("body", b"")
@@ -379,16 +388,16 @@ def relay(told: argparse.Namespace) -> None:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body"})
 
-    _serve(door)
+    _serve(door, lifespan="on")
 
 
-def _serve(application: Any) -> None:
+def _serve(application: Any, *, lifespan: Literal["on", "off"] = "off") -> None:
     import socket  # noqa: PLC0415
 
     import uvicorn  # noqa: PLC0415
 
     ear = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(application, lifespan=lifespan, log_config=None, access_log=False)
     server = uvicorn.Server(config)
 
     def end() -> None:
@@ -415,19 +424,22 @@ def report(found: dict[str, Any]) -> None:
             one |= {f"x_{base}": round(one["cpu_ms"] / found[base][shape]["cpu_ms"], 3) for base in ("httpx", "litellm")}  # fmt: skip
             write(f"  {row:22}{one['cpu_ms']:9.2f}{one['p50_ms']:9.2f}{one['p99_ms']:9.2f}{one['x_httpx']:9.2f}{one['x_litellm']:10.3f}\n")  # fmt: skip
     for row, told in found.items():
-        write(verdict(row, told, least=found["httpx"]["call"]["cpu_ms"]))
+        write(verdict(row, told, found))
     write(json.dumps(found) + "\n")
 
 
-def verdict(row: str, told: dict[str, Any], *, least: float) -> str:
+def verdict(row: str, told: dict[str, Any], found: dict[str, Any]) -> str:
     """Return in words what one row of ours was wanted to be, and what no row of ours can be below."""
-    said = ""
+    said, (least, theirs, passed_on) = (
+        "",
+        (found[one]["call"]["cpu_ms"] for one in ("httpx", "litellm", "passing on alone")),
+    )
     if routing := told.get("routing"):
         said += f"a choice among {routing['models']} models, {row}: CPU {routing['cpu_ms']} ms, p99 {routing['p99_ms']} ms\n"
     if alone := told.get("held"):
         said += f"the hold and its settlement alone, {row}: CPU {alone['cpu_ms']} ms, {alone['cpu_ms'] / least:.2f} x httpx's call\n"
     if inner := told.get("inside", {}).get("cpu_ms"):
-        said += f"inside SQLite alone, {row}: CPU {inner} ms, {inner / least:.2f} x httpx's call\n"
+        said += f"inside SQLite alone, {row}: CPU {inner} ms, {inner / least:.2f} x httpx's call; with passing on {(inner + passed_on) / theirs:.2f} x litellm's\n"
     for kind, (base, most) in TARGETS.items():
         if row.startswith(kind):
             said += f"{row}: a call {told['call'][f'x_{base}']:.2f}, a stream {told['stream'][f'x_{base}']:.2f} x {base}; wanted {most:.2f}\n"
