@@ -430,10 +430,8 @@ def report(found: dict[str, Any]) -> None:
 
 def verdict(row: str, told: dict[str, Any], found: dict[str, Any]) -> str:
     """Return in words what one row of ours was wanted to be, and what no row of ours can be below."""
-    said, (least, theirs, passed_on) = (
-        "",
-        (found[one]["call"]["cpu_ms"] for one in ("httpx", "litellm", "passing on alone")),
-    )
+    said, bases = "", ("httpx", "litellm", "passing on alone")
+    least, theirs, passed_on = (found[base]["call"]["cpu_ms"] for base in bases)
     if routing := told.get("routing"):
         said += f"a choice among {routing['models']} models, {row}: CPU {routing['cpu_ms']} ms, p99 {routing['p99_ms']} ms\n"
     if alone := told.get("held"):

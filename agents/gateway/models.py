@@ -233,7 +233,7 @@ class Call(models.Model):
     objects = CallQuerySet.as_manager()
 
     class Meta:
-        """A settled call has a cost and an end; every filter reads its newest rows from an index of its own, and there is no other: each is written with every call."""
+        """A settled call has a cost and an end; every filter has an index of its own, and there is no other: each costs every call."""
 
         indexes = [
             models.Index(name="call_at", fields=["started_at", "id"]),
