@@ -1,12 +1,13 @@
 """What became of an answer: read from what it was bound to, never from the answer itself."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, TextField, Value
+from django.db.models.functions import Coalesce
 
 from approvals.models import Request
 from factory.delivery.models import Release
@@ -62,10 +63,8 @@ class Effect:
 def effects_of(requests: Iterable[Request]) -> dict[UUID, Effect]:
     """Return the effect of each request that was approved; the others have none. Source: U-19."""
     approved = [one for one in requests if one.state in (Request.State.APPROVED, Request.State.USED)]
-    releases = _releases(_named(approved, "release_id"))
-    tasks = _tasks(_named(approved, "task_id"))
-    deeds = _deeds(approved)
-    return {one.pk: _effect(one, releases=releases, tasks=tasks, deed=deeds.get(one.pk)) for one in approved}
+    bound = _bound(approved)
+    return {one.pk: _effect(one, bound) for one in approved}
 
 
 def parked_behind(request: Request) -> int:
@@ -92,49 +91,58 @@ def _named(requests: list[Request], name: str) -> set[str]:
 _LAST_ERROR: Final = (
     Attempt.objects.filter(task=OuterRef("pk")).exclude(error="").order_by("-n").values("error")[:1]
 )
-_TASKS: Final = Task.objects.annotate(died_of=Subquery(_LAST_ERROR)).values_list("pk", "state", "died_of")
-_RELEASES: Final = Release.objects.values_list("pk", "state", "why")
+_DIED_OF: Final = Coalesce(Subquery(_LAST_ERROR), Value(""), output_field=TextField())
+_TASKS: Final = Task.objects.order_by().values_list(Value("task"), "pk", "state", _DIED_OF, Value(""))
+_RELEASES: Final = Release.objects.order_by().values_list(Value("release"), "pk", "state", "why", Value(""))
+_DEEDS: Final = Deed.objects.order_by().values_list(Value("deed"), "request", "state", "words", "title")
 
 
-def _releases(ids: set[str]) -> dict[str, tuple[str, str]]:
-    """Return state and reason of each release."""
-    rows = _RELEASES.filter(pk__in=ids) if ids else ()
-    return {str(pk): (state, why) for pk, state, why in rows}
+@dataclass(frozen=True)
+class _Bound:
+    """How far what these requests are bound to is, by id: releases, tasks, and what is done outside because of each request."""
+
+    release: dict[str, Effect] = field(default_factory=dict)
+    task: dict[str, Effect] = field(default_factory=dict)
+    deed: dict[str, Effect] = field(default_factory=dict)
 
 
-def _tasks(ids: set[str]) -> dict[str, tuple[str, str]]:
-    """Return state of each task, and of what its last failed attempt died, when the task failed."""
-    rows = _TASKS.filter(pk__in=ids) if ids else ()
-    has_failed = {state for state, step in _TASK_STEPS.items() if step == "failed"}
-    return {str(pk): (state, (error or "") if state in has_failed else "") for pk, state, error in rows}
+def _bound(approved: list[Request]) -> _Bound:
+    """Return it for all of them, in one question; of several deeds, the one that stands worst."""
+    bound = _Bound()
+    if not approved:
+        return bound
+    asked = _DEEDS.filter(request__in=[one.pk for one in approved]).union(
+        _RELEASES.filter(pk__in=_named(approved, "release_id")),
+        _TASKS.filter(pk__in=_named(approved, "task_id")),
+        all=True,
+    )
+    for kind, ref, state, words, title in asked:
+        if kind == "release":
+            bound.release[str(ref)] = Effect(_RELEASE_STEPS[Release.State(state)], words)
+        elif kind == "task":
+            step = _TASK_STEPS[Task.State(state)]
+            bound.task[str(ref)] = Effect(step, words if step == "failed" else "")
+        else:
+            said = words or (Deed.State.UNKNOWN.label if state == Deed.State.UNKNOWN else title)
+            deed = Effect(_DEED_STEPS[Deed.State(state)], said)
+            bound.deed[str(ref)] = min(bound.deed.get(str(ref), deed), deed, key=_how_bad)
+    return bound
 
 
-def _deeds(approved: list[Request]) -> dict[UUID | None, Effect]:
-    """Return what was written down to be done outside because of each request: of several, the one that stands worst."""
-    found: dict[UUID | None, list[Effect]] = defaultdict(list)
-    for deed in Deed.objects.filter(request__in=[one.pk for one in approved]) if approved else ():
-        words = deed.words or (deed.get_state_display() if deed.state == Deed.State.UNKNOWN else deed.title)
-        found[deed.request_id].append(Effect(_DEED_STEPS[Deed.State(deed.state)], words))
-    return {pk: min(each, key=lambda one: _WORST_FIRST.index(one.step)) for pk, each in found.items()}
+def _how_bad(effect: Effect) -> int:
+    return _WORST_FIRST.index(effect.step)
 
 
-def _effect(
-    request: Request,
-    *,
-    releases: Mapping[str, tuple[str, str]],
-    tasks: Mapping[str, tuple[str, str]],
-    deed: Effect | None,
-) -> Effect:
+def _effect(request: Request, bound: _Bound) -> Effect:
     """What is done outside says most, then a release, then a task; what is bound to none was done with the answer.
 
     Whichever of them failed says so first: work that was given up brings nothing any more.
     """
-    release = releases.get(str(request.arguments.get("release_id")))
-    task = tasks.get(str(request.arguments.get("task_id")))
-    said = [
-        *([deed] if deed else []),
-        *([Effect(_RELEASE_STEPS[Release.State(release[0])], release[1])] if release else []),
-        *([Effect(_TASK_STEPS[Task.State(task[0])], task[1])] if task else []),
-    ]
+    found = (
+        bound.deed.get(str(request.pk)),
+        bound.release.get(str(request.arguments.get("release_id"))),
+        bound.task.get(str(request.arguments.get("task_id"))),
+    )
+    said = [effect for effect in found if effect]
     failed = (one for one in said if one.step == "failed")
     return next(failed, said[0] if said else Effect("done", ""))
