@@ -38,9 +38,9 @@ from factory.work.models import Artifact, Dag
 from portfolio.models import Product
 from portfolio.services import freeze_product, thaw_product
 
-VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 3, 6, 6, 8
-MOST_GRAPHS, GRAPHS_BEFORE = 3, 5
-ROWS_SHOWN = 10
+VERDICTS_SHOWN, RELEASES_SHOWN, DECISIONS_SHOWN, RESULTS_SHOWN = 4, 8, 8, 12
+MOST_GRAPHS, GRAPHS_BEFORE = 3, 6
+ROWS_SHOWN = 14
 
 
 @dataclass(frozen=True)
