@@ -4,6 +4,9 @@ PY = .venv/bin/python
 # --idea "$IDEA" when IDEA was given, also an empty one; the shell takes its text from the environment, so quotes are safe
 given = $(if $(filter undefined,$(origin $(1))),,--$(shell echo $(1) | tr A-Z a-z) "$$$(1)")
 
+# the hundreds of processes a test run starts read what the first of them compiled
+unexport PYTHONDONTWRITEBYTECODE
+
 # AGAIN=1: only the tests that failed last, one after the other
 pytest = $(PY) -m pytest $(if $(AGAIN),--last-failed --last-failed-no-failures=none,--cache-clear)
 beside = $(if $(AGAIN),,-n 3 --dist loadfile --no-loadscope-reorder)

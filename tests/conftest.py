@@ -18,6 +18,9 @@ TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-define
 
 clock.CHECK_S = math.inf  # time stands still in some tests, the database's clock does not
 
+LONGEST = ("flows", "quality", "delivery", "skeletons")
+"""Folders of tests that run whole stories, or products in processes of their own."""
+
 OTHERS_OUT = """
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
 """
@@ -51,5 +54,5 @@ def _read_models_anew() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with whole stories, which take longest, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: "flows" not in item.path.parts)
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if name in item.path.parts), 9))

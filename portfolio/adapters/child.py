@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,12 +32,17 @@ ONE_THREAD: Final = {
 
 
 class ChildLandscape:
-    """A landscape whose every question is one child process that knows nothing of the factory."""
+    """A landscape whose every question is one child process that knows nothing of the factory.
+
+    The meanings of the prototypes, which every question needs and which stay the same, are read by the first one.
+    """
 
     def __init__(
         self, *, model: Path, mean: ReferenceMean, prototypes: Prototypes, seconds: float = 3600
     ) -> None:
         self.model, self.mean, self.prototypes, self.seconds = model, mean, prototypes, seconds
+        self.sentences = {*prototypes.ordinary, *chain.from_iterable(prototypes.fields.values())}
+        self.read: dict[str, str] = {}
 
     def chart(
         self,
@@ -66,7 +72,7 @@ class ChildLandscape:
         self._check_model()
         asked = {
             **question,
-            "known": dict(known),
+            "known": {**self.read, **known},
             "model": str(self.model),
             "mean": self.mean.values,
             "prototypes": asdict(self.prototypes),
@@ -88,6 +94,7 @@ class ChildLandscape:
             raise LandscapeFailed(said=" ".join(last)) from error
         except (subprocess.TimeoutExpired, json.JSONDecodeError, OSError) as error:
             raise LandscapeFailed(said=type(error).__name__) from error
+        self.read |= {text: answer["vectors"][text] for text in self.sentences & answer["vectors"].keys()}
         return answer
 
     def _check_model(self) -> None:

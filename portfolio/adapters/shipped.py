@@ -22,8 +22,13 @@ def model_folder() -> Path:
 
 def landscape() -> ChildLandscape:
     """Give the landscape read with this installation's model."""
+    return _landscape(model_folder())
+
+
+@cache
+def _landscape(model: Path) -> ChildLandscape:
     data = scan_data()
-    return ChildLandscape(model=model_folder(), mean=data.mean, prototypes=data.prototypes)
+    return ChildLandscape(model=model, mean=data.mean, prototypes=data.prototypes)
 
 
 def traffic_folder() -> Path:

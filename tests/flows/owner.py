@@ -57,6 +57,16 @@ class Owner(Visitor):
         """Say yes to everything until users meet the product."""
         self.agree_until(lambda: self.is_live(venture), what="users to meet the product")
 
+    def stand_before(self, action: str) -> None:
+        """Say yes to everything before the question about `action`, which stays open."""
+        pending = "SELECT action FROM approvals_request WHERE state = 'pending'"
+
+        def look() -> bool:
+            waiting = {row["action"] for row in self._stack.rows(pending)}
+            return action in waiting or bool(waiting and self.answer_all() and False)
+
+        self._stack.until(look, what=f"the question {action}")
+
     def agree_until(self, is_true: Callable[[], object], *, what: str) -> None:
         """Say yes to everything until something holds."""
 

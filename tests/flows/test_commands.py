@@ -25,6 +25,8 @@ def alone(home: Path, **said: Any) -> Stack:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """Return a factory that never ran: its tables are made, nothing is in them."""
     stack = alone(tmp_path_factory.mktemp("made"))
+    stack.home.mkdir(exist_ok=True)
+    stack.database.fill()
     stack.python("from factory.console.management.verbs.run import prepare; prepare()")
     return stack
 
