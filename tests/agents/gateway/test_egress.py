@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,13 @@ HOOKS = "factory/pipeline/services/hooks.py"
 """Opens secrets of its own: those that sign what others send us."""
 
 
-def imports() -> Iterator[tuple[str, str]]:
-    """Yield every module of ours and every name it imports, wherever in it."""
+@cache
+def imports() -> frozenset[tuple[str, str]]:
+    """Return every module of ours with every name it imports, wherever in it."""
+    return frozenset(_imports())
+
+
+def _imports() -> Iterator[tuple[str, str]]:
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             where = str(path.relative_to(ROOT))
@@ -50,23 +56,20 @@ def imports() -> Iterator[tuple[str, str]]:
                     yield from ((where, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-IMPORTS = list(imports())
-
-
 def test_no_module_outside_the_gateways_adapters_has_a_providers_library() -> None:
-    found = {where for where, name in IMPORTS if name.partition(".")[0] in SDKS}
+    found = {where for where, name in imports() if name.partition(".")[0] in SDKS}
 
     assert {where for where in found if not where.startswith(HOUSE)} == set()
 
 
 def test_whoever_else_speaks_http_is_known_and_speaks_with_nobody_of_that_kind() -> None:
-    found = {where for where, name in IMPORTS if name in CLIENTS or name.partition(".")[0] in CLIENTS}
+    found = {where for where, name in imports() if name in CLIENTS or name.partition(".")[0] in CLIENTS}
 
     assert {where for where in found if not where.startswith(HOUSE)} <= ELSEWHERE.keys()
 
 
 def test_only_the_gateway_can_ask_for_a_providers_key() -> None:
-    found = {where for where, name in IMPORTS if name.rpartition(".")[2] in ("key_of", "unseal") and
+    found = {where for where, name in imports() if name.rpartition(".")[2] in ("key_of", "unseal") and
              name.rpartition(".")[0].rpartition(".")[2] in KEEPERS}  # fmt: skip
 
     assert {where for where in found if not where.startswith("agents/gateway/")} == {HOOKS}

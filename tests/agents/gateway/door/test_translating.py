@@ -1,12 +1,10 @@
 """A door in front of a provider that speaks another protocol, and what passes through untouched."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from anthropic import Anthropic
-from openai import OpenAI
 
 from agents.gateway.models import Call
 from core.adapters.tls import trusted
@@ -14,19 +12,27 @@ from tests.agents.gateway.door.conftest import Begin, Run
 from tests.faults.client import Faults
 from tests.faults.play import Play
 
+if TYPE_CHECKING:
+    from anthropic import Anthropic
+    from openai import OpenAI
+
 GPT, CLAUDE = "gpt-5.2", "claude-sonnet-4-5"
 PLACES = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CALLS = (("call_1", "weather", '{"city": "Oslo"}'), ("call_2", "weather", '{"city": "Bergen"}'))
 BOTH = pytest.mark.parametrize("model", [GPT, CLAUDE])
 
 
-def openai_of(run: Run) -> OpenAI:
+def openai_of(run: Run) -> "OpenAI":
     """The OpenAI SDK as anybody uses it, pointed at the door."""
+    from openai import OpenAI  # noqa: PLC0415 (a second, which only whoever runs these tests pays)
+
     return OpenAI(base_url=f"{run.site}/v1", api_key=run.token, max_retries=0)
 
 
-def anthropic_of(run: Run) -> Anthropic:
+def anthropic_of(run: Run) -> "Anthropic":
     """The Anthropic SDK as anybody uses it, pointed at the door."""
+    from anthropic import Anthropic  # noqa: PLC0415 (the same)
+
     return Anthropic(base_url=run.site, api_key=run.token, max_retries=0)
 
 
