@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,17 +57,25 @@ def sync_prices(path: Path | None = None) -> SyncReport:
 
 def _read(path: Path) -> PriceTable:
     try:
-        table = PriceTable.model_validate(yaml.load(path.read_text(), Loader=_LOADER))  # noqa: S506  a safe one, in C where there is one
-    except (OSError, yaml.YAMLError) as problem:
+        return _table_of(path.read_text(), file=path.name)
+    except OSError as problem:
         raise PricesUnreadable(file=path.name, problem=type(problem).__name__) from problem
+
+
+@lru_cache(maxsize=4)
+def _table_of(text: str, *, file: str) -> PriceTable:
+    try:
+        table = PriceTable.model_validate(yaml.load(text, Loader=_LOADER))  # noqa: S506  a safe one, in C where there is one
+    except yaml.YAMLError as problem:
+        raise PricesUnreadable(file=file, problem=type(problem).__name__) from problem
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise PricesUnreadable(file=path.name, at=place, problem=first["msg"]) from problem
+        raise PricesUnreadable(file=file, at=place, problem=first["msg"]) from problem
     named = {row.provider for row in table.models} - set(table.providers)
     named |= {row.model for row in table.prices} - names_in(table)
     if named:
-        raise PricesUnreadable(file=path.name, unknown=", ".join(sorted(named)))
+        raise PricesUnreadable(file=file, unknown=", ".join(sorted(named)))
     return table
 
 

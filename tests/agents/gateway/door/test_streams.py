@@ -101,7 +101,7 @@ def test_when_the_engine_hangs_up_on_a_stream_so_do_we_and_the_bound_is_booked(
 
 
 def test_when_the_engine_hangs_up_before_the_answer_so_do_we(begin: Begin, faults: Faults) -> None:
-    faults.always(Play(delay_s=6, times=None))
+    faults.always(Play(delay_s=4, times=None))
     run = begin()
 
     with pytest.raises(httpx.ReadTimeout):
@@ -109,7 +109,7 @@ def test_when_the_engine_hangs_up_before_the_answer_so_do_we(begin: Begin, fault
             f"{run.site}/v1/chat/completions",
             json={**ASK, "stream": False},
             headers=run.headers,
-            timeout=3,
+            timeout=2,
             verify=trusted(),
         )
 
@@ -254,7 +254,7 @@ def test_who_asked_to_wait_gets_fewer_answers_at_once_through_the_door_too(
     run.post("/v1/chat/completions", **{**ASK, "stream": False})
     health.forget()
     faults.reset()
-    faults.always(Play(text="word " * 20, chunks=20, chunk_s=0.05, times=None))
+    faults.always(Play(text="word " * 10, chunks=10, chunk_s=0.05, times=None))
 
     listeners = [Listener(run) for _ in range(6)]
     for listener in listeners:
