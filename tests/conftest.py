@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from agents.gateway.services import catalogue, health
 from core.services import clock, machine_now
+from tests.flows.databases import is_full
 from tests.tables import copy_database, empty_tables
+from tests.template import template_file, template_name
 
 settings.register_profile("factory", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("factory")
@@ -26,6 +29,12 @@ QUICK = {"rules", "core", "billing", "approvals", "insight", "portfolio"}
 OTHERS_OUT = """
 select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
 """
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the tables while the test processes still collect."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        Thread(target=template_name if is_full() else template_file).start()
 
 
 @pytest.fixture(scope="session")
