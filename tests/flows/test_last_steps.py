@@ -9,11 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.flows.books import PAID_TWICE, spent
 from tests.flows.owner import Owner
 from tests.flows.stack import Stack
-from tests.flows.test_kill import IDEA, PAID_TWICE, spent
 
 pytestmark = pytest.mark.drill
+IDEA = "Tell small shops when their nightly backup job did not report"
 DEATH = """
 import importlib.machinery, os, signal, sys
 

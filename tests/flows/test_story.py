@@ -1,8 +1,12 @@
-"""One idea from the owner's sentence to a product that earns, followed from outside and through the rows."""
+"""One idea from the owner's sentence to a product that earns, followed from outside and through the rows.
+
+The factory dies once on the way, in the middle of BUILD: it goes on from its rows, and nothing is paid twice.
+"""
 
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -10,18 +14,28 @@ import pytest
 
 from billing.rules import sign
 from core.adapters.tls import trusted
+from tests.flows.books import PAID_TWICE, spent
 from tests.flows.owner import Owner
 from tests.flows.stack import Stack, a_stack
 from tests.flows.visitor import Visitor, is_timeless, keeps
 
 IDEA = "Remind small workshops before the yearly inspection of each of their machines is due"
+ANSWERED = "SELECT count(*) FROM gateway_call WHERE agent = 'Rex' AND status = 'answered'"
+
+
+@dataclass(frozen=True)
+class Death:
+    """What the books said while the factory was dead, in micro-dollars: still held, and paid."""
+
+    held: int
+    paid: int
 
 
 class Story:
     """A factory with one live product, and the questions the tests ask about it."""
 
-    def __init__(self, stack: Stack, owner: Owner, venture: str) -> None:
-        self.stack, self.owner = stack, owner
+    def __init__(self, stack: Stack, owner: Owner, venture: str, *, death: Death) -> None:
+        self.stack, self.owner, self.death = stack, owner, death
         self.product = stack.rows("SELECT * FROM portfolio_product WHERE id = ?", venture)[0]
         self.slug = str(self.product["slug"])
         self.blueprint: dict[str, Any] = json.loads(self.product["blueprint"])
@@ -67,11 +81,24 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Let one idea go its way, with models that err as usual."""
+    """Let one idea go its way, with models that err as usual and a factory that is killed while it builds."""
     with a_stack(tmp_path_factory.mktemp("story"), seed="7") as stack, Owner(stack) as owner:
         venture = owner.give(IDEA)
+        owner.agree_until(lambda: stack.value(ANSWERED), what="Rex to write")
+        death = killed(stack)
+        stack.start()
         owner.see_live(venture)
-        yield Story(stack, owner, venture)
+        yield Story(stack, owner, venture, death=death)
+
+
+def killed(stack: Stack) -> Death:
+    """Kill the factory just after it paid for an answer that it perhaps did not keep yet."""
+    answers = stack.value(ANSWERED)
+    stack.until(lambda: stack.value(ANSWERED) > answers, what="one more answer of Rex", every_s=0.01)
+    stack.kill()
+    held = stack.value("SELECT coalesce(sum(bound_microusd), 0) FROM billing_hold WHERE state = 'held'")
+    paid = stack.value("SELECT coalesce(sum(cost_microusd), 0) FROM gateway_call WHERE status = 'answered'")
+    return Death(held, paid)
 
 
 def test_all_stages_are_passed_and_the_owner_was_asked_twice(
@@ -115,6 +142,18 @@ def test_promises_hold_at_the_public_address(story: Story) -> None:
 
     assert len(promised) >= 8
     assert broken == {}
+
+
+def test_no_step_is_paid_twice_and_what_was_open_at_the_kill_is_lost_at_its_bound(story: Story) -> None:
+    stack = story.stack
+    answered = stack.value("SELECT sum(cost_microusd) FROM gateway_call WHERE status = 'answered'")
+    lost = stack.value("SELECT coalesce(sum(amount_microusd), 0) FROM billing_entry WHERE is_lost")
+
+    assert stack.rows(PAID_TWICE) == []
+    assert lost == story.death.held
+    assert answered >= story.death.paid > 0
+    assert spent(stack) == answered + lost
+    assert stack.value("SELECT count(*) FROM billing_hold WHERE state = 'held'") == 0
 
 
 def test_every_call_stands_in_the_ledger_with_the_same_cost(story: Story) -> None:
