@@ -12,8 +12,7 @@ import pytest
 from tests.flows.stack import ROOT, passed_on, say
 
 SHOW = """
-import json, re, django
-django.setup()
+import json, re
 from django.conf import settings
 print(json.dumps({n: re.sub(' at 0x[0-9a-f]+', '', repr(getattr(settings, n))) for n in dir(settings) if n.isupper()}))
 """
