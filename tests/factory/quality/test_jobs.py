@@ -84,7 +84,7 @@ def test_a_good_release_by_one_provider_waits_for_the_owner_then_keeps_every_pro
     decide_request(request.pk, answer="approve", by=a_user(), digest=request.digest)
     work_all()
 
-    result = Attempt.objects.filter(task=task).latest("started_at").result
+    result = Attempt.objects.get(task=task, result__isnull=False).result
     assert result is not None
     assert (result["passed"], result["promised"], result["kept"], result["reasons"]) == (True, 19, 19, [])
     verdict = Verdict.objects.get(pk=result["verdict_id"])
