@@ -63,7 +63,9 @@ class Owner(Visitor):
 
         def look() -> bool:
             waiting = {row["action"] for row in self._stack.rows(pending)}
-            return action in waiting or bool(waiting and self.answer_all() and False)
+            if waiting and action not in waiting:
+                self.answer_all()
+            return action in waiting
 
         self._stack.until(look, what=f"the question {action}")
 

@@ -58,7 +58,7 @@ def is_plain(said: Said) -> bool:
     )
 
 
-@pytest.mark.parametrize("idea", ["", "asdf qwrt", "12345 !!! ???"])
+@pytest.mark.parametrize("idea", ["", "   ", "asdf qwrt", "12345 !!! ???", "<>"])
 def test_an_idea_that_says_nothing_is_asked_back(made: Stack, idea: str) -> None:
     said = made.cli("build", idea)
 
@@ -126,7 +126,7 @@ def test_a_release_of_a_product_that_is_not_written_yet_is_refused(house: Stack)
     assert house.value("SELECT count(*) FROM work_dag") == 1
 
 
-@pytest.mark.parametrize("port", ["65536", "eighty"])
+@pytest.mark.parametrize("port", ["65536", "-1", "eighty"])
 def test_a_port_that_cannot_be_is_refused_without_a_traceback(made: Stack, port: str) -> None:
     said = made.cli("run", "--port", port)
 
