@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from approvals.models import Request
+from core.adapters.questions import Question, prepared
 from core.errors import FactoryError
 from core.models import User
 from factory.console.rules import COST_KINDS, Promise, promise_in_words
@@ -152,6 +153,26 @@ class Made:
     size_bytes: int | None
 
 
+class Measured(NamedTuple):
+    """One row of what was measured for a verdict; `passed` None: it was not measured."""
+
+    verdict: UUID
+    gate: str
+    passed: bool | None
+    summary: str
+
+
+class Found(NamedTuple):
+    """One row of what a verdict found; `line` None: nobody said where."""
+
+    verdict: UUID
+    severity: str
+    text: str
+    file: str
+    line: int | None
+    is_fixed: bool
+
+
 @dataclass(frozen=True)
 class Judged:
     """One verdict with the rows of what was measured and found; reviewer and author are names."""
@@ -161,36 +182,29 @@ class Judged:
     promises: Mapping[str, bool]
     reviewer: str
     author: str
-    results: list[Any] = field(default_factory=list)
-    findings: list[Any] = field(default_factory=list)
+    results: list[Measured] = field(default_factory=list)
+    findings: list[Found] = field(default_factory=list)
 
 
-_MADE: Final = (
-    Artifact.objects.accepted()
-    .reverse()
-    .values_list("pk", "kind", "attempt__task__title", "attempt__agent__name", "blob__size_bytes")
-)
 _RELEASED: Final = Release.objects.only("version", "live_at", "state", "why").order_by("-version")
 _ASKED: Final = (
     Request.objects.select_related("decision")
     .only("title", "state", "asked_at", "deadline", "arguments", "decision__business_at")
     .order_by("-asked_at", "-pk")
 )
-_JUDGED: Final = Verdict.objects.order_by("-at", "-id").values_list(
-    "pk", "passed", "promises", "reviewer__name", "author__name"
-)
-_RESULTS: Final = GateResult.objects.order_by("pk").values_list(
-    "verdict", "gate", "passed", "summary", named=True
-)
-_FOUND: Final = Finding.objects.order_by("is_fixed", "severity", "pk").values_list(
-    "verdict", "severity", "text", "file", "line", "is_fixed", named=True
-)
 
 
 def _artifacts(dags: list[Dag]) -> list[Made]:
     """What was made last by the work that the page shows."""
-    rows = _MADE.filter(attempt__task__dag__in=[dag.pk for dag in dags])[:RESULTS_SHOWN]
+    rows = _made_in([dag.pk for dag in dags])
     return [Made(pk, kind, title, agent or "", size) for pk, kind, title, agent, size in rows]
+
+
+@prepared
+def _made_in(dags: list[UUID]) -> Question:
+    last = Artifact.objects.accepted().reverse().filter(attempt__task__dag__in=dags)
+    shown = ("pk", "kind", "attempt__task__title", "attempt__agent__name", "blob__size_bytes")
+    return last.values_list(*shown)[:RESULTS_SHOWN]
 
 
 def _decisions(product: Product) -> list[Answered]:
@@ -198,12 +212,29 @@ def _decisions(product: Product) -> list[Answered]:
 
 
 def _verdicts(product: Product) -> list[Judged]:
-    found = {row[0]: Judged(*row) for row in _JUDGED.filter(product=product.pk)[:VERDICTS_SHOWN]}
-    for result in _RESULTS.filter(verdict__in=found):
-        found[result.verdict].results.append(result)
-    for finding in _FOUND.filter(verdict__in=found):
-        found[finding.verdict].findings.append(finding)
-    return list(found.values())
+    judged = {row[0]: Judged(*row) for row in _judged(product.pk)}
+    for result in map(Measured._make, _measured_for(list(judged))):
+        judged[result.verdict].results.append(result)
+    for finding in map(Found._make, _found_by(list(judged))):
+        judged[finding.verdict].findings.append(finding)
+    return list(judged.values())
+
+
+@prepared
+def _judged(product: UUID) -> Question:
+    last = Verdict.objects.filter(product=product).order_by("-at", "-id")
+    return last.values_list("pk", "passed", "promises", "reviewer__name", "author__name")[:VERDICTS_SHOWN]
+
+
+@prepared
+def _measured_for(verdicts: list[UUID]) -> Question:
+    return GateResult.objects.filter(verdict__in=verdicts).order_by("pk").values_list(*Measured._fields)
+
+
+@prepared
+def _found_by(verdicts: list[UUID]) -> Question:
+    open_first = Finding.objects.filter(verdict__in=verdicts).order_by("is_fixed", "severity", "pk")
+    return open_first.values_list(*Found._fields)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.db.models import OuterRef, Subquery, TextField, Value
 from django.db.models.functions import Coalesce
 
 from approvals.models import Request
+from core.adapters.questions import Question, prepared
 from factory.delivery.models import Release
 from factory.work.models import Attempt, Dependency, Task
 from factory.work.models import Effect as Deed
@@ -83,9 +84,9 @@ def parked_behind(request: Request) -> int:
     return len(reached)
 
 
-def _named(requests: list[Request], name: str) -> set[str]:
+def _named(requests: list[Request], name: str) -> list[UUID]:
     """Return the ids that these requests carry under this name."""
-    return {one.arguments[name] for one in requests if one.arguments.get(name)}
+    return [UUID(one.arguments[name]) for one in requests if one.arguments.get(name)]
 
 
 _LAST_ERROR: Final = (
@@ -95,6 +96,13 @@ _DIED_OF: Final = Coalesce(Subquery(_LAST_ERROR), Value(""), output_field=TextFi
 _TASKS: Final = Task.objects.order_by().values_list(Value("task"), "pk", "state", _DIED_OF, Value(""))
 _RELEASES: Final = Release.objects.order_by().values_list(Value("release"), "pk", "state", "why", Value(""))
 _DEEDS: Final = Deed.objects.order_by().values_list(Value("deed"), "request", "state", "words", "title")
+
+
+@prepared
+def _bound_to(requests: list[UUID], releases: list[UUID], tasks: list[UUID]) -> Question:
+    """Whatever an effect can be read from, with what it is, its id, how far it is, and two columns of words."""
+    asked = _DEEDS.filter(request__in=requests)
+    return asked.union(_RELEASES.filter(pk__in=releases), _TASKS.filter(pk__in=tasks), all=True)
 
 
 @dataclass(frozen=True)
@@ -111,12 +119,8 @@ def _bound(approved: list[Request]) -> _Bound:
     bound = _Bound()
     if not approved:
         return bound
-    asked = _DEEDS.filter(request__in=[one.pk for one in approved]).union(
-        _RELEASES.filter(pk__in=_named(approved, "release_id")),
-        _TASKS.filter(pk__in=_named(approved, "task_id")),
-        all=True,
-    )
-    for kind, ref, state, words, title in asked:
+    asked = ([one.pk for one in approved], _named(approved, "release_id"), _named(approved, "task_id"))
+    for kind, ref, state, words, title in _bound_to(*asked):
         if kind == "release":
             bound.release[str(ref)] = Effect(_RELEASE_STEPS[Release.State(state)], words)
         elif kind == "task":

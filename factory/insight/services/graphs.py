@@ -11,6 +11,7 @@ from django.db.models import Count, OuterRef, Q, Subquery, Sum
 
 from agents.gateway.models import Call
 from billing.models import Limit, Period
+from core.adapters.questions import Question, prepared
 from factory.work.models import Attempt, Dag, DeadLetter, Dependency, Task
 from portfolio.models import Product
 
@@ -155,9 +156,14 @@ def graphs_of(dags: Iterable[Dag]) -> tuple[Graph, ...]:
 
 def _needs(dags: list[Dag]) -> dict[UUID, list[UUID]]:
     needs: dict[UUID, list[UUID]] = defaultdict(list)
-    for task_id, before in _EDGES.filter(task__dag__in=[dag.pk for dag in dags]):
+    for task_id, before in _edges_in([dag.pk for dag in dags]):
         needs[task_id].append(before)
     return needs
+
+
+@prepared
+def _edges_in(dags: list[UUID]) -> Question:
+    return _EDGES.filter(task__dag__in=dags)
 
 
 def tries_of(tasks: Iterable[UUID]) -> dict[UUID, list[Try]]:
@@ -235,9 +241,14 @@ def progress_of(dags: Iterable[Dag]) -> tuple[Progress, ...]:
 def graph_lines(dags: Iterable[Dag]) -> tuple[GraphLine, ...]:
     """Return these graphs for a list, in the order given; one query, however many there are."""
     dags = list(dags)
-    rows = _LINES.filter(dag__in=[dag.pk for dag in dags])
+    rows = _lines_of([dag.pk for dag in dags])
     said = {dag: (number, done, cost or 0) for dag, number, done, cost in rows}
     return tuple(GraphLine(dag, *said.get(dag.pk, (0, 0, 0))) for dag in dags)
+
+
+@prepared
+def _lines_of(dags: list[UUID]) -> Question:
+    return _LINES.filter(dag__in=dags)
 
 
 def open_graphs(*, at_most: int = MOST_GRAPHS) -> list[Dag]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from agents.gateway.models import Call, CallQuerySet
 from billing.models import CostHour, Entry, EntryQuerySet, Period, RevenueEvent, Window
+from core.adapters.questions import Question, prepared
 from factory.insight import rules
 from factory.insight.rules import PnlRow
 from factory.insight.services.shares import shared_costs
@@ -50,10 +51,15 @@ _SUMS: Final = (
 def own_sums(product: Product) -> tuple[OwnSum, ...]:
     """Return what the product cost by itself, by day and kind; their sum is all of it."""
     story = product.correlation_id
-    rows = _SUMS.filter(Q(scope=product.scope_id) | Q(correlation_id=story))
+    rows = _sums_of(product.scope_id, story)
     return tuple(
         OwnSum(day, hour, kind, of == story, total, entries) for day, hour, kind, of, total, entries in rows
     )
+
+
+@prepared
+def _sums_of(scope: UUID, story: UUID) -> Question:
+    return _SUMS.filter(Q(scope=scope) | Q(correlation_id=story))
 
 
 def product_pnl(product: Product, *, own: Sequence[OwnSum] | None = None) -> tuple[PnlRow, ...]:
@@ -85,7 +91,12 @@ _EARNED: Final = (
 
 
 def _revenue(product: Product) -> Iterator[tuple[date, str, int]]:
-    yield from _EARNED.filter(scope=product.scope_id)
+    yield from _earned_in(product.scope_id)
+
+
+@prepared
+def _earned_in(scope: UUID) -> Question:
+    return _EARNED.filter(scope=scope)
 
 
 @dataclass(frozen=True)
@@ -128,11 +139,16 @@ _SPANS: Final = (
 def _spans(product: Product) -> dict[str, float]:
     """How long each stage's attempts took, from the first start to the last end, or to now while one is open."""
     now = timezone.now()
-    rows = _SPANS.filter(task__dag__correlation_id=product.correlation_id)
+    rows = _spans_of(product.correlation_id)
     return {
         str(stage).lower(): ((now if is_open else ended) - began).total_seconds()
         for stage, began, ended, is_open in rows
     }
+
+
+@prepared
+def _spans_of(story: UUID) -> Question:
+    return _SPANS.filter(task__dag__correlation_id=story)
 
 
 def _scan_s(product: Product) -> float | None:

@@ -13,6 +13,7 @@ from django.db.models.functions import Cast, Substr
 from django.utils import timezone
 
 from billing.models import CostHour, Entry
+from core.adapters.questions import Question, prepared
 from core.clock import end_of_month
 from factory.insight import rules
 from portfolio.models import Product
@@ -20,9 +21,12 @@ from portfolio.models import Product
 MONTH: Final = Substr(Cast("day", CharField()), 1, 7)
 """The month of an hour, as `2026-11`: text, so that both databases compute it by themselves."""
 
-_NEWEST: Final = Entry.objects.order_by("-pk").values("pk")[:1]
-_OPENED: Final = Product.objects.order_by("opened_at", "pk").values_list("pk", "opened_at", Subquery(_NEWEST))
-"""Every product and when it was opened, each beside the newest entry of the ledger."""
+
+@prepared
+def _opened() -> Question:
+    """Every product and when it was opened, each beside the newest entry of the ledger."""
+    newest = Entry.objects.order_by("-pk").values("pk")[:1]
+    return Product.objects.order_by("opened_at", "pk").values_list("pk", "opened_at", Subquery(newest))
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class MonthCosts:
 
 def shared_costs(product: Product) -> Iterator[tuple[date, str, int]]:
     """Give, for each month, the product's share of what no product caused, on the last day on which there was such a cost."""
-    rows = list(_OPENED.all())
+    rows = _opened()
     opened = {pk: opened_at for pk, opened_at, _ in rows}
     newest, minute = rows[0][2] if rows else None, timezone.now().replace(second=0, microsecond=0)
     for month in _months(newest, minute, tuple(opened)):

@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Subquery, Sum
 
 from approvals.models import Request
 from billing.models import CostHour, Limit, Period, RevenueEvent
+from core.adapters.questions import Question, prepared
 from factory.delivery.models import Release
 from factory.insight.services.products import OwnSum
 from factory.insight.services.work import AtWork
@@ -112,23 +113,21 @@ def _venture(product: Product, *, workers: Iterable[str], cost: int) -> Venture:
     )
 
 
-_AT_WORK: Final = Attempt.objects.at_work().values_list("task__dag__product__slug", "agent__name")
-
-
-def _at_work() -> list[tuple[str, str]]:
-    """Return slug and agent of all that runs, who began first comes first."""
-    return list(_AT_WORK.all())
+@prepared
+def _at_work() -> Question:
+    """Slug and agent of all that runs, who began first comes first."""
+    return Attempt.objects.at_work().values_list("task__dag__product__slug", "agent__name")
 
 
 def _newer(version: int | None, *, than: int | None) -> int | None:
     return version if version is not None and version > (than or 0) else None
 
 
-_SPENT: Final = (
-    CostHour.objects.order_by()
-    .values_list("scope_id", "correlation_id")
-    .annotate(total=Sum("amount_microusd"))
-)
+@prepared
+def _spent() -> Question:
+    """What each scope and story cost."""
+    sums = CostHour.objects.order_by().values_list("scope_id", "correlation_id")
+    return sums.annotate(total=Sum("amount_microusd"))
 
 
 def _costs(products: list[Product]) -> dict[UUID, int]:
@@ -136,7 +135,7 @@ def _costs(products: list[Product]) -> dict[UUID, int]:
     by_scope = {product.scope_id: product.pk for product in products}
     by_story = {product.correlation_id: product.pk for product in products}
     costs = dict.fromkeys(by_scope.values(), 0)
-    for scope, story, amount in _SPENT.all():
+    for scope, story, amount in _spent():
         if product := by_scope.get(scope) or by_story.get(story):  # or else it was opened just now
             costs[product] += amount
     return costs

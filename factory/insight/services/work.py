@@ -9,16 +9,12 @@ from django.utils import timezone
 
 from agents.gateway.models import Call
 from billing.models import Entry
+from core.adapters.questions import Question, prepared
 from factory.insight.services.products import OwnSum, cost_by_attempt, own_sums
 from factory.work.models import Attempt
 from portfolio.models import Product
 
 AT_MOST = 50
-_RARE: Final = (
-    Call.objects.filter(status__in=[Call.Status.OPEN, Call.Status.LOST])
-    .order_by()
-    .values_list("status", "correlation_id", "cost_microusd")
-)
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,17 @@ class StoryUse:
     lost_microusd: int
 
 
+@prepared
+def _rare_calls() -> Question:
+    """Calls of all stories whose cost is not known for sure."""
+    rare = Call.objects.filter(status__in=[Call.Status.OPEN, Call.Status.LOST]).order_by()
+    return rare.values_list("status", "correlation_id", "cost_microusd")
+
+
 def story_use(product: Product, *, own: Sequence[OwnSum] | None = None) -> StoryUse:
     """Return what the product's story used so far, of `own` if it is at hand; open and lost calls are few, so all are read."""
     booked = [one for one in (own_sums(product) if own is None else own) if one.is_of_story]
-    mine = [(status, cost or 0) for status, story, cost in _RARE.all() if story == product.correlation_id]
+    mine = [(status, cost or 0) for status, story, cost in _rare_calls() if story == product.correlation_id]
     return StoryUse(
         calls=sum(one.entries for one in booked if one.kind == Entry.Kind.MODEL_CALL),
         open_calls=sum(status == Call.Status.OPEN for status, _ in mine),
