@@ -34,51 +34,36 @@ def queue() -> Iterator[str]:
             worker.kill()
 
 
-def send(name: str, folder: Path, *, queue: str) -> None:
-    """Let the worker carry this out."""
+def said(name: str, folder: Path, *, queue: str, again_s: float) -> str:
+    """Let the worker carry this task out, and return what it said; until it says something, ask again.
+
+    A message to a process that is about to die dies with it, and other tests empty the broker.
+    """
     from core.adapters.broker import app  # noqa: PLC0415 (only where there is a broker)
 
-    app.send_task(f"limits.{name}", args=[str(folder)], queue=queue)
-
-
-def said(name: str, folder: Path) -> str:
-    """Return what the task said, once it did."""
-    return next(filter(None, looks(name, folder)))
-
-
-def answered(folder: Path, *, queue: str) -> str:
-    """Ask until somebody answers: a message to a process that is about to die dies with it."""
-    looked = enumerate(looks("answers", folder))
-    for number, found in looked:
-        if found:
-            break
-        if number % 20 == 0:
-            send("answers", folder, queue=queue)
-    return found
-
-
-def looks(name: str, folder: Path) -> Iterator[str]:
-    """Look from time to time what the task said; nothing is empty."""
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        assert time.monotonic() < until, f"{name} said nothing"
-        yield (folder / name).read_text() if (folder / name).exists() else ""
+    until, ask_at = time.monotonic() + PATIENCE_S, 0.0
+    while not (folder / name).exists():
+        now = time.monotonic()
+        assert now < until, f"{name} said nothing"
+        if now >= ask_at:
+            app.send_task(f"limits.{name}", args=[str(folder)], queue=queue)
+            ask_at = now + again_s
         time.sleep(0.1)
+    return (folder / name).read_text()
 
 
 def test_a_task_that_heeds_its_soft_limit_gives_its_connection_up_and_the_same_process_goes_on(
     queue: str, tmp_path: Path
 ) -> None:
-    send("heeds", tmp_path, queue=queue)
+    heeded = said("heeds", tmp_path, queue=queue, again_s=15)
 
-    assert said("heeds", tmp_path) == f"closed by {answered(tmp_path, queue=queue)}"
+    assert heeded == f"closed by {said('answers', tmp_path, queue=queue, again_s=2)}"
 
 
 def test_a_task_that_heeds_nothing_is_killed_its_end_is_written_down_and_a_fresh_process_goes_on(
     queue: str, tmp_path: Path
 ) -> None:
-    send("ignores", tmp_path, queue=queue)
-    killed = said("ignores", tmp_path)
+    killed = said("ignores", tmp_path, queue=queue, again_s=15)
 
-    assert answered(tmp_path, queue=queue) != killed
+    assert said("answers", tmp_path, queue=queue, again_s=2) != killed
     assert "ended by signal 9 (SIGKILL)" in last_words_of(killed)
