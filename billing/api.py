@@ -107,7 +107,7 @@ class HoldOut(Row[Hold]):
 
         model = Hold
         fields = (
-            "id", "call_id", "bound_microusd", "state", "owner", "correlation_id", "payer", "agent", "provider", "model", "placed_at", "expires_at", "settled_at",
+            "call_id", "bound_microusd", "state", "owner", "correlation_id", "payer", "agent", "provider", "model", "placed_at", "expires_at", "settled_at",
         )  # fmt: skip
 
 

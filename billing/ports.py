@@ -32,7 +32,6 @@ class Wish:
         tier: whose day counts too; empty: none.
     """
 
-    hold_id: UUID
     call_id: UUID
     scopes: tuple[UUID, ...]
     bound_microusd: int

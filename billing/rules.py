@@ -25,6 +25,10 @@ FRESH = timedelta(minutes=10)
 """How long a sign-in counts as fresh, and how far apart two confirmations of one raise are at least. Source: R-08.2."""
 CONFIRM_WITHIN = timedelta(hours=24)
 SIGNATURE_AGE_S = 300
+SLOT_S = 10
+"""Seconds of one slot of the ring from which velocity is read."""
+RING = 30
+"""Slots of the ring before the running one: five minutes, and at most ten seconds more. Source: R-02.15."""
 _SIGNS = {"payment": 1, "refund": -1, "dispute": -1, "fee": -1, "affiliate": 1, "ads": 1}
 _MINOR_PER_UNIT = {"jpy": 1, "krw": 1, "vnd": 1, "clp": 1}
 """Of currencies that have no cents."""

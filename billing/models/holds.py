@@ -7,7 +7,6 @@ from django.db.models import Q, Value
 from django.utils import timezone
 
 from billing.models.scopes import Scope
-from core.ids import new_id
 
 
 class HoldQuerySet(models.QuerySet["Hold"]):
@@ -33,8 +32,9 @@ class Hold(models.Model):
         RELEASED = "released"
         EXPIRED = "expired", "lost: booked at the bound"
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    call_id = models.UUIDField(unique=True, help_text="Whose hold this is; a repeat returns the first.")
+    call_id = models.UUIDField(
+        primary_key=True, editable=False, help_text="Whose hold this is; a repeat returns the first."
+    )
     bound_microusd = models.BigIntegerField()
     state = models.CharField(max_length=10, choices=State, default=State.HELD)
     owner = models.CharField(max_length=160, help_text="The process that waits: host:pid:nonce.")

@@ -137,7 +137,7 @@ class Window(models.Model):
     """One period of one limit: `spent + held <= amount` at every instant. Source: R-02.25."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="windows")
+    scope = models.ForeignKey(Scope, on_delete=models.PROTECT, related_name="windows", db_index=False)
     period = models.CharField(max_length=5, choices=Period)
     starts_at = models.DateTimeField(help_text="Business time.")
     ends_at = models.DateTimeField(null=True, help_text="Business time; None: never.")

@@ -69,7 +69,6 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
         raise BadArguments(bound_microusd=bound_microusd)
     now = timezone.now()
     wish = Wish(
-        hold_id=new_id(),
         call_id=call_id,
         scopes=tuple(dict.fromkeys(scopes)),
         bound_microusd=bound_microusd,
@@ -152,7 +151,7 @@ def extend_hold(call_id: UUID, *, more_microusd: int) -> Hold:
     scopes = tuple(Scope.objects.filter(windows__in=hold.windows).values_list("id", flat=True).distinct())
     require_open(scopes, provider=hold.provider, model=hold.model)
     more = {"bound_microusd": F("bound_microusd") + more_microusd}
-    if not Hold.objects.open().filter(id=hold.id).update(**more):
+    if not Hold.objects.open().filter(pk=hold.pk).update(**more):
         raise HoldSettled(call=call_id)
     windows = Window.objects.filter(id__in=hold.windows)
     held = F("held_microusd") + more_microusd
@@ -307,7 +306,7 @@ def _find(call_id: UUID) -> Hold:
 
 
 def _claim(hold: Hold, *, old: str, new: str) -> bool:
-    mine = Hold.objects.filter(id=hold.id, state=old)
+    mine = Hold.objects.filter(pk=hold.pk, state=old)
     return mine.update(state=new, settled_at=timezone.now()) == 1
 
 

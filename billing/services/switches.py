@@ -10,9 +10,9 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from billing.adapters.limits import table_row
-from billing.adapters.windows.words import RING, SLOT_S
 from billing.errors import SwitchSet, SwitchUnknown
 from billing.models import Pace, Scope, Switch
+from billing.rules import RING, SLOT_S
 from billing.services.scopes import payers_of
 from core.models import Installation
 from core.money import in_words

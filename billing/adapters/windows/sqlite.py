@@ -11,21 +11,13 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from billing.adapters.windows.words import (
-    ADD_TO_PACE,
-    ADD_TO_STORY,
-    ADD_WITHOUT_STORY,
-    ENTRY,
-    HOLD,
-    HOUR,
-    OVERAGE,
-    PACE,
-    PAYER_RANK,
-    RING,
-    SLOT_S,
-)
 from billing.ports import Bill, Settled, Verdict, Wish
-from billing.rules import ALWAYS, period_bounds
+from billing.rules import ALWAYS, RING, SLOT_S, period_bounds
+
+PAYER_RANK: Final = (
+    "case s.kind when 'product' then 1 when 'dag' then 2 when 'task' then 3 when 'factory' then 4 else 9 end"
+)
+"""Whose cost it is, first match: an entry stands in one scope, so that sums add up."""
 
 GROUND: Final = "select clock_offset_ms, stopped_at is not null, mode from core_installation"
 FIRST: Final = "select 1 from billing_hold where call_id = ?"
@@ -35,7 +27,7 @@ with payer(id) as (
   union select s.parent_id from json_each(:scopes) a join billing_scope s on s.id = a.value where s.parent_id is not null
   union select id from billing_scope where kind = 'factory' and ref = 'factory'
   union select id from billing_scope where kind = 'tier' and ref = :tier)
-select s.id, s.kind, s.ref, coalesce({PAYER_RANK}, 9) as rank, l.period, l.cap_microusd, w.id as window,
+select s.id, s.kind, s.ref, {PAYER_RANK} as rank, l.period, l.cap_microusd, w.id as window,
   w.cap_microusd - w.spent_microusd - w.held_microusd, w.held_microusd
 from payer p join billing_scope s on s.id = p.id
 left join billing_limit l on l.scope_id = s.id
@@ -51,13 +43,16 @@ where id in (select value from json_each(:ids)) and :n = (
   select count(*) from billing_window w where w.id in (select value from json_each(:ids))
     and w.cap_microusd >= w.spent_microusd + w.held_microusd + :bound)
 """
-PLACE: Final = f"insert into {HOLD} values (?, ?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PLACE: Final = """
+insert into billing_hold (call_id, bound_microusd, state, owner, correlation_id, payer_id, agent, provider, model, expires_at, placed_at, windows)
+values (?, ?, 'held', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 CLAIM: Final = f"""
 update billing_hold set state = ?, settled_at = ? where call_id = ? and state = 'held'
 returning windows, bound_microusd, agent, correlation_id, coalesce(payer_id, (
   select s.id from json_each(windows) p join billing_window w on w.id = p.value join billing_scope s on s.id = w.scope_id
-  order by coalesce({PAYER_RANK}, 9) limit 1))
+  order by {PAYER_RANK} limit 1))
 """
 SPENDERS: Final = """
 select distinct s.id, s.kind, s.ref from json_each(?) p join billing_window w on w.id = p.value
@@ -67,16 +62,27 @@ MOVE: Final = """
 update billing_window set held_microusd = held_microusd - ?, spent_microusd = spent_microusd + ?
 where id in (select value from json_each(?))
 """
-BOOK: Final = f"insert into {ENTRY} values (?, ?, 'model_call', ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-EXCEED: Final = f"insert into {OVERAGE} values (?, ?, ?, ?, ?, ?, ?)"
-_HOUR: Final = f"insert into {HOUR} values (?, ?, ?, 'model_call', ?, ?, ?, ?, 1)"
-HOUR_OF_STORY: Final = f"{_HOUR} {ADD_TO_STORY}"
-HOUR_WITHOUT_STORY: Final = f"{_HOUR} {ADD_WITHOUT_STORY}"
-SPEED: Final = f"insert into {PACE} values (?, ?, ?) {ADD_TO_PACE}"
-SPED: Final = (
-    "select coalesce(sum(amount_microusd), 0) from billing_pace where scope_id = ? and slot between ? and ?"
-)
-
+BOOK: Final = """
+insert into billing_entry (id, scope_id, kind, ref, amount_microusd, is_lost, at, call_id, agent, correlation_id, mode, facts)
+values (?, ?, 'model_call', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+EXCEED: Final = """
+insert into billing_overage (id, call_id, scope_id, bound_microusd, excess_microusd, at, facts) values (?, ?, ?, ?, ?, ?, ?)
+"""
+_SUM: Final = """
+update billing_costhour set amount_microusd = amount_microusd + :cost, entries = entries + 1
+where day = :day and hour = :hour and scope_id = :payer and kind = 'model_call' and agent = :agent and item = :item
+"""
+SUM_OF_STORY: Final = f"{_SUM} and correlation_id = :story"
+SUM_WITHOUT_STORY: Final = f"{_SUM} and correlation_id is null"
+FIRST_OF_HOUR: Final = """
+insert into billing_costhour (day, hour, scope_id, kind, agent, item, correlation_id, amount_microusd, entries)
+values (:day, :hour, :payer, 'model_call', :agent, :item, :story, :cost, 1)
+"""
+SPEED: Final = "update billing_pace set amount_microusd = amount_microusd + ? where scope_id = ? and slot = ?"
+FIRST_OF_SLOT: Final = "insert into billing_pace (amount_microusd, scope_id, slot) values (?, ?, ?)"
+SPED: Final = "select sum(amount_microusd) from billing_pace where scope_id = ? and slot between ? and ?"
+"""Most of what is booked adds to a sum that is there; the transaction keeps others from making it meanwhile."""
 
 _ALWAYS: Final = str(ALWAYS.replace(tzinfo=None))
 
@@ -213,7 +219,7 @@ def _place_of(wish: Wish, ahead_ms: int) -> dict[str, Any]:
 
 def _hold_of(wish: Wish, *, payer: str, agent: str, windows: str) -> tuple[Any, ...]:
     return (
-        wish.hold_id.hex, wish.call_id.hex, wish.bound_microusd, wish.owner, _hex(wish.correlation_id), payer, agent,
+        wish.call_id.hex, wish.bound_microusd, wish.owner, _hex(wish.correlation_id), payer, agent,
         wish.provider, wish.model, _moment(wish.expires_at), _moment(wish.now), windows,
     )  # fmt: skip
 
@@ -233,8 +239,11 @@ def _book(raw: sqlite3.Connection, bill: Bill, hold: _Hold, *, cost: int) -> Non
         bill.entry_id.hex, hold.payer, f"call:{bill.call_id}", cost, is_lost, at, bill.call_id.hex, agent, story, mode, facts,
     ))  # fmt: skip
     item = str(bill.facts.get("asked", ""))[:80]
-    hour = (at[:10], moment.hour, hold.payer, agent, item, story, cost)
-    raw.execute(HOUR_OF_STORY if story else HOUR_WITHOUT_STORY, hour)
+    hour = {
+        "day": at[:10], "hour": moment.hour, "payer": hold.payer, "agent": agent, "item": item, "story": story, "cost": cost,
+    }  # fmt: skip
+    if not raw.execute(SUM_OF_STORY if story else SUM_WITHOUT_STORY, hour).rowcount:
+        raw.execute(FIRST_OF_HOUR, hour)
     excess = (bill.cost_microusd or 0) - hold.bound
     if excess > 0:
         row = (bill.entry_id.hex, bill.call_id.hex, hold.payer, hold.bound, excess, at, facts)
@@ -245,10 +254,13 @@ def _paces(raw: sqlite3.Connection, windows: str, *, bill: Bill, cost: int) -> d
     """Add `cost` to the ring of the hold's agents and of the factory, and return what stands there."""
     if not cost:
         return {}
-    slot = int(bill.now.timestamp()) // SLOT_S
-    spenders = raw.execute(SPENDERS, (windows,)).fetchall()
-    raw.executemany(SPEED, [(scope, slot, cost) for scope, _, _ in spenders])
-    return {(kind, ref): _one(raw, SPED, (scope, slot - RING, slot))[0] for scope, kind, ref in spenders}
+    slot, paces = int(bill.now.timestamp()) // SLOT_S, {}
+    for scope, kind, ref in raw.execute(SPENDERS, (windows,)).fetchall():
+        added = (cost, scope, slot)
+        if not raw.execute(SPEED, added).rowcount:
+            raw.execute(FIRST_OF_SLOT, added)
+        paces[kind, ref] = _one(raw, SPED, (scope, slot - RING, slot))[0]
+    return paces
 
 
 def _ground(raw: sqlite3.Connection) -> tuple[int, bool, str]:
