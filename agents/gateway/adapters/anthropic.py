@@ -101,17 +101,13 @@ class AnthropicEar:
     _stop: str = ""
     _model: str = ""
     _is_over: bool = False
-    _written: int = 0
+    written_bytes: int = 0
+    """How much text was heard so far."""
 
     @property
     def is_whole(self) -> bool:
         """Whether the message was ended by the provider."""
         return self._is_over
-
-    @property
-    def written_bytes(self) -> int:
-        """How much text was heard so far."""
-        return self._written
 
     def hear(self, event: Json, /) -> None:
         """Take in one event; kinds that are new to us say nothing."""
@@ -136,7 +132,7 @@ class AnthropicEar:
 
     def _hear_delta(self, index: int, delta: Json) -> None:
         part = delta.get("text") or delta.get("partial_json")
-        self._written += len(part or delta.get("thinking") or "")
+        self.written_bytes += len(part or delta.get("thinking") or "")
         if part:
             self._blocks[index].parts.append(part)
 

@@ -5,19 +5,17 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
-from http.client import HTTPResponse
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
-from agents.gateway.adapters.links import BROKEN, LOOK_S, Links, Unreachable, headers_of
+from agents.gateway.adapters.links import BROKEN, LOOK_S, Links, Response, Unreachable
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ear, Patience, Said, Wire
 from core.registry import Json
 
-_READ_BYTES = 65_536
 _LINE_LIMIT = 8_000_000
 _KINDS = {401: "refused_us", 402: "refused_us", 403: "refused_us", 429: "rate_limited"}
 _VERSIONED = re.compile(r"/v\d\w*(?:/|$)")
@@ -84,8 +82,8 @@ def _hear(hearing: "_Hearing", wire: Wire, line: Line, body: bytes) -> Said:
     with line.links.answering("POST", target, body=body, headers=headers, look=hearing.look) as response:
         if response.status != 200:
             words = _words_of(response)
-            raise fault_of(response.status, headers=headers_of(response), words=words, key=line.key)
-        for event in stream_events(iter(partial(response.read1, _READ_BYTES), b"")):
+            raise fault_of(response.status, headers=response.headers, words=words, key=line.key)
+        for event in stream_events(response.parts()):
             if hearing.hear(event):
                 return replace(hearing.said(), stop="length", usage=None)
     if not hearing.ear.is_whole:
@@ -93,7 +91,7 @@ def _hear(hearing: "_Hearing", wire: Wire, line: Line, body: bytes) -> Said:
     return hearing.said()
 
 
-def _words_of(response: HTTPResponse) -> bytes:
+def _words_of(response: Response) -> bytes:
     """Return what a refusal says, if it comes whole: its status says the most."""
     try:
         return response.read()

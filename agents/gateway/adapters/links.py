@@ -1,6 +1,6 @@
 """Connections to one place over HTTP/1.1, kept open between calls; whoever reads from one is woken while it is silent."""
 
-import io
+import re
 import select
 import socket
 import time
@@ -9,12 +9,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from functools import partial
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from core.adapters.tls import trusted
 
@@ -24,7 +27,11 @@ LOOK_S: Final = 0.2
 _SEND_S: Final = 30.0
 _IDLE_S: Final = 5.0
 """Longer than this no connection is trusted to be open at the other end."""
-_HEARD_BYTES: Final = 32_768
+_HEARD_BYTES: Final = 65_536
+_LONGEST_HEAD: Final = 262_144
+_FINAL: Final = 200
+"""Below this an answer only says that another one comes."""
+_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
 Look = Callable[[], None]
 """Is called while bytes are awaited; raises when nobody wants them any more."""
 
@@ -33,7 +40,11 @@ class Unreachable(Exception):
     """Nobody took the connection: nothing left."""
 
 
-BROKEN: Final = (OSError, HTTPException)
+class Broken(Exception):
+    """What came is no whole answer."""
+
+
+BROKEN: Final = (OSError, Broken)
 """What a connection that breaks raises, after something may have left."""
 
 
@@ -59,18 +70,18 @@ class Links:
     @contextmanager
     def answering(
         self, method: str, target: str, *, body: bytes | None, headers: Mapping[str, str], look: Look
-    ) -> Iterator[HTTPResponse]:
+    ) -> Iterator["Response"]:
         """Send a request and give the answer while it comes; the connection is kept when it was read to its end.
 
         Raises:
             Unreachable: nothing left.
-            OSError, HTTPException: the connection broke; the other side may have heard.
+            OSError, Broken: the connection broke; the other side may have heard.
         """
         link, is_over = self._open(), False
         try:
             response = link.ask(method, target, body=body, headers=headers, look=look)
             yield response
-            is_over = response.isclosed() and not response.will_close
+            is_over = response.leaves_open
         finally:
             if is_over:
                 self._keep(link)
@@ -89,16 +100,16 @@ class Links:
         """Return the whole answer, if it comes in time.
 
         Raises:
-            Unreachable, OSError, HTTPException: it did not.
+            Unreachable, OSError, Broken: it did not.
         """
         until = time.monotonic() + within_s
 
         def look() -> None:
             if time.monotonic() > until:
-                raise HTTPException("no answer in time")
+                raise Broken("no answer in time")
 
         with self.answering(method, target, body=body, headers=headers, look=look) as response:
-            return Answer(response.status, headers_of(response), response.read())
+            return Answer(response.status, response.headers, response.read())
 
     def _keep(self, link: "_Link") -> None:
         """Keep it for the next call, and close what nobody asked for in time."""
@@ -125,11 +136,6 @@ class Links:
         return _connected(self._place, self._path, self._context)
 
 
-def headers_of(response: HTTPResponse) -> dict[str, str]:
-    """Return the headers of an answer, their names in small letters."""
-    return {name.lower(): value for name, value in response.getheaders()}
-
-
 def proxy_before(base_url: str) -> str | None:
     """Return the proxy that the environment puts before an address outside, if there is one."""
     place = urlsplit(base_url)
@@ -139,79 +145,163 @@ def proxy_before(base_url: str) -> str | None:
 
 
 class _Link:
-    """One connection: the library writes requests and reads answers, through a line that wakes who waits."""
+    """One connection: requests go out in one piece, answers are read as they come."""
 
-    def __init__(self, host: str, port: int | None, line: "_Line") -> None:
-        self._line, self._http = line, HTTPConnection(host, port)
-        self._http.sock = line
+    def __init__(self, line: socket.socket, host: str) -> None:
+        self._line, self._host = line, host
 
     def ask(
         self, method: str, target: str, *, body: bytes | None, headers: Mapping[str, str], look: Look
-    ) -> HTTPResponse:
-        """Return the head of the answer; whoever refuses a request may stop reading it, so that is no error yet."""
-        self._line.look = look
-        self._line.socket.settimeout(_SEND_S)
+    ) -> "Response":
+        """Return the answer once its head is here; whoever refuses a request may stop reading it, so that is no error yet."""
+        asked = _request(method, target, {"host": self._host, **headers}, body)
+        self._line.settimeout(_SEND_S)
         with suppress(BrokenPipeError, ConnectionResetError):
-            self._http.request(method, target, body, headers)
-            self._line.send()
-        self._line.socket.settimeout(LOOK_S)
-        return self._http.getresponse()
+            self._line.sendall(asked)
+        self._line.settimeout(LOOK_S)
+        return Response(partial(_heard, self._line, look))
 
     def is_quiet(self) -> bool:
         """Say whether nothing came since the last answer, not even the end."""
         poll = select.poll()
-        poll.register(self._line.socket, select.POLLIN)
+        poll.register(self._line, select.POLLIN)
         return not poll.poll(0)
 
     def hang_up(self) -> None:
         """Close it."""
-        self._line.socket.close()
+        self._line.close()
 
 
-class _Line:
-    """A socket as the library reads it: whoever waits looks up whenever it is silent for a moment."""
+class Response:
+    """One answer while it comes: its head is here, its body is read once."""
 
-    def __init__(self, line: socket.socket) -> None:
-        self.socket = line
-        self.look: Look = _go_on
-        self._said: list[bytes] = []
+    def __init__(self, hear: Callable[[], bytes]) -> None:
+        """Read its head; `hear` returns what comes next, and nothing at the end.
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """Return what one answer is read from."""
-        return io.BufferedReader(_Ear(self), _HEARD_BYTES)
+        Raises:
+            OSError, Broken: it ended, or is no HTTP.
+        """
+        self._hear, self._ear = hear, _Ear()
+        heard = 0
+        while not self._ear.has_head:
+            if heard > _LONGEST_HEAD:
+                raise Broken("an endless head")
+            heard += self._hear_more()
 
-    def sendall(self, data: bytes) -> None:
-        """Take what the library says, part by part; `send` lets it go in one piece."""
-        self._said.append(data)
+    @property
+    def status(self) -> int:
+        """Its status."""
+        return self._ear.status
 
-    def send(self) -> None:
-        """Send it all, or break."""
-        said, self._said = self._said, []
-        self.socket.sendall(b"".join(said))
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, their names in small letters."""
+        return self._ear.headers
 
-    def close(self) -> None:
-        """The library lets go; the answer may still be read."""
+    @property
+    def leaves_open(self) -> bool:
+        """Whether all of it was read, and its connection takes another request."""
+        return self._ear.is_whole and self._ear.leaves_open
 
+    def parts(self) -> Iterator[bytes]:
+        """Yield the body as it comes.
 
-class _Ear(io.RawIOBase):
-    def __init__(self, line: _Line) -> None:
-        self._line = line
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        line = self._line
+        Raises:
+            OSError, Broken: it ended early.
+        """
         while True:
-            line.look()
-            try:
-                return line.socket.recv_into(buffer)
-            except TimeoutError:  # silent for a moment: look up, and listen on
-                continue
+            if part := self._ear.take():
+                yield part
+            if self._ear.is_whole:
+                return
+            self._hear_more()
+
+    def read(self) -> bytes:
+        """Return the body, or raise as `parts` does."""
+        return b"".join(self.parts())
+
+    def _hear_more(self) -> int:
+        data = self._hear()
+        self._ear.take_in(data)
+        return len(data)
 
 
-def _go_on() -> None:
-    """Nobody looks."""
+class _Ear:
+    """What the parser finds in one answer; it calls what begins with `on`."""
+
+    def __init__(self) -> None:
+        self.status, self.headers = 0, dict[str, str]()
+        self.has_head = self.is_whole = self.leaves_open = False
+        self._body: list[bytes] = []
+        self._parser = HttpResponseParser(self)
+
+    def take_in(self, data: bytes) -> None:
+        """Read on; no data: the other side closed, which ends an answer of no length and breaks off any other."""
+        if not data:
+            if not self.has_head or self._is_measured():
+                raise Broken("it ended early")
+            self.is_whole = True
+            return
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as problem:
+            if not self.is_whole:
+                raise Broken(type(problem).__name__) from problem
+            self.leaves_open = False  # more came than was asked for
+
+    def take(self) -> bytes:
+        """Return what is here of the body and was not taken yet."""
+        part = b"".join(self._body)
+        self._body.clear()
+        return part
+
+    def _is_measured(self) -> bool:
+        return "content-length" in self.headers or "transfer-encoding" in self.headers
+
+    def on_message_begin(self) -> None:
+        if self.is_whole:
+            raise Broken("a second answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.has_head = self.status >= _FINAL
+        if not self.has_head:
+            self.headers.clear()
+
+    def on_body(self, data: bytes) -> None:
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.has_head:
+            self.is_whole, self.leaves_open = True, self._parser.should_keep_alive()
+            del self._parser  # it holds us too: so both are gone at once
+
+
+def _request(method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """Return a request as it is sent.
+
+    Raises:
+        ValueError: something in its head would begin another line.
+    """
+    size = {} if body is None else {"content-length": str(len(body))}
+    told = {"accept-encoding": "identity", **headers, **size}
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
+    if any(_UNSAFE.search(line) for line in lines) or " " in target:
+        raise ValueError("no line of a request")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+
+def _heard(line: socket.socket, look: Look) -> bytes:
+    """Return the next bytes; while it is silent, look up every moment."""
+    while True:
+        look()
+        try:
+            return line.recv(_HEARD_BYTES)
+        except TimeoutError:
+            continue
 
 
 def _connected(place: SplitResult, path: Path | None, context: SSLContext | None) -> _Link:
@@ -220,9 +310,9 @@ def _connected(place: SplitResult, path: Path | None, context: SSLContext | None
         line = _dialled(host, port, scheme=place.scheme) if path is None else _beside(path)
         if context is not None:
             line = context.wrap_socket(line, server_hostname=host)
-    except BROKEN as problem:
+    except (HTTPException, *BROKEN) as problem:
         raise Unreachable(type(problem).__name__) from problem
-    return _Link(host, port, _Line(line))
+    return _Link(line, place.netloc.rpartition("@")[2])
 
 
 def _beside(path: Path) -> socket.socket:

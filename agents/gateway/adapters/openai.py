@@ -1,6 +1,7 @@
 """OpenAI chat completions: what is sent, and how the stream is heard."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,17 +92,13 @@ class OpenAIEar:
     _finish: str = ""
     _usage: Usage | None = None
     _model: str = ""
-    _written: int = 0
+    written_bytes: int = 0
+    """How much text was heard so far."""
 
     @property
     def is_whole(self) -> bool:
         """Whether the provider gave a reason for the end."""
         return bool(self._finish)
-
-    @property
-    def written_bytes(self) -> int:
-        """How much text was heard so far."""
-        return self._written
 
     def hear(self, event: Json, /) -> None:
         """Take in one chunk."""
@@ -111,22 +108,30 @@ class OpenAIEar:
         if usage := event.get("usage"):
             self._usage = _usage(usage)
         for choice in event["choices"]:
-            self._hear_delta(choice.get("delta") or {})
+            if delta := choice.get("delta"):
+                self._hear_delta(delta)
             self._finish = choice.get("finish_reason") or self._finish
 
     def _hear_delta(self, delta: Json) -> None:
-        for name in ("content", "refusal"):
-            if said := delta.get(name):
+        for name, said in delta.items():
+            if not said:
+                continue
+            if name in ("content", "refusal"):
                 self._text.append(said)
-                self._written += len(said)
-        self._written += len(delta.get("reasoning_content") or "")
-        for piece in delta.get("tool_calls") or ():
+                self.written_bytes += len(said)
+            elif name == "reasoning_content":
+                self.written_bytes += len(said)
+            elif name == "tool_calls":
+                self._hear_calls(said)
+
+    def _hear_calls(self, pieces: Sequence[Json]) -> None:
+        for piece in pieces:
             shape = piece.get("function") or {}
             call = self._calls.setdefault(
                 piece["index"], _Call(piece.get("id") or "", shape.get("name") or "")
             )
             call.raw += shape.get("arguments") or ""
-            self._written += len(shape.get("arguments") or "")
+            self.written_bytes += len(shape.get("arguments") or "")
 
     def said(self) -> Said:
         """Return the answer."""

@@ -5,14 +5,13 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from http.client import HTTPException
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from agents.gateway.adapters.http import Line, converse, read_json
-from agents.gateway.adapters.links import Links, Unreachable
+from agents.gateway.adapters.links import Broken, Links, Response, Unreachable
 from agents.gateway.adapters.relay import posted
 from agents.gateway.adapters.transport import WIRES, Place
 from agents.gateway.errors import ProviderFault
@@ -105,7 +104,7 @@ def test_calls_at_once_have_a_connection_each(links: Links) -> None:
 
 
 def test_who_waits_in_vain_gives_up_in_time_and_the_late_answer_is_nobodys(links: Links) -> None:
-    with pytest.raises(HTTPException):
+    with pytest.raises(Broken):
         ask(links, "/silent", within_s=0.3)
 
     assert ask(links)[2] == "/"
@@ -129,6 +128,70 @@ def test_a_sealed_address_outside_is_reached_through_the_proxy_of_the_environmen
         Links("https://provider.example").ask("GET", "/v1/models", headers={}, within_s=1)
 
     assert server.asked == ("provider.example:443", "Basic YWRhOnBhOnNz")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("said", "body", "is_kept"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", b"hello", True),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=1\r\nlo\r\n0\r\n\r\n",
+            b"hello",
+            True,
+        ),
+        (
+            b"HTTP/1.1 103 Early Hints\r\nlink: /a\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+            b"hi",
+            True,
+        ),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi", b"hi", False),
+        (b"HTTP/1.0 200 OK\r\n\r\nuntil it closes", b"until it closes", False),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n!",
+            b"hi",
+            False,
+        ),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 1_000])
+def test_an_answer_is_the_same_in_whatever_pieces_it_comes(
+    said: bytes, body: bytes, is_kept: bool, step: int  # noqa: FBT001 (a case of it)
+) -> None:
+    response = Response(pieces(said, step))
+
+    assert (response.status, response.read()) == (200, body)
+    if step == 1_000 or is_kept:
+        assert response.leaves_open is is_kept
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\ncontent-le",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nl",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 101 Switching\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 300_000,
+    ],
+)
+def test_what_is_no_whole_answer_breaks(said: bytes) -> None:
+    with pytest.raises(Broken):
+        Response(pieces(said, 50_000)).read()
+
+
+def test_nothing_in_a_head_begins_another_line(links: Links) -> None:
+    for headers, path in (({"authorization": "Bearer a\r\nhost: b"}, "/"), ({}, "/ HTTP/1.1\r\nhost: b")):
+        with pytest.raises(ValueError, match="no line of a request"):
+            links.ask("POST", path, body=b"", headers=headers, within_s=5)
+
+
+def pieces(said: bytes, step: int) -> Callable[[], bytes]:
+    """Return what hears `said` piece by piece, and then the end."""
+    rest = iter([said[at : at + step] for at in range(0, len(said), step)])
+    return lambda: next(rest, b"")
 
 
 def test_half_a_sign_is_read_as_it_was_sent_and_nonsense_is_not() -> None:
