@@ -38,7 +38,7 @@ test-full: install-dev ## the same on PostgreSQL and Redis, with workers as proc
 drill: install-dev ## a factory under fire in both profiles, then the slow proofs; prints what was lost
 	@$(PY) -m tests.drill --profile embedded
 	@scripts/services up && eval "$$(scripts/services env)" && $(PY) -m tests.drill --profile full
-	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m drill -n 2 --dist worksteal
+	@FACTORY_MODE=rehearsal FACTORY_HOME=var/test $(PY) -m pytest -m drill -n 2 --dist worksteal -o faulthandler_timeout=1800
 
 bench-work: install-dev var/bench-venv ## our queue beside Celery's and DBOS's: one run, one table
 	@scripts/services up && eval "$$(scripts/services env bench)" && $(PY) -m bench.work

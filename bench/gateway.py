@@ -4,9 +4,9 @@
 
 One provider without delay on loopback; each row in a process of its own, three rounds in one run, and of each number the
 median. CPU is that of the process that stands between caller and provider, so a busy machine blurs it less: for the door that
-is its server. Ours holds the worst case durably before the call leaves, and books the bill. What neither can be below stands
-beside them: a door by the same two libraries that only passes on, and what a call costs inside SQLite. Prints a table and one
-line of JSON.
+is its server. Ours holds the worst case durably before the call leaves, and books the bill. Beside them stands what they are
+made of: a door by the same two libraries that only passes on, a hold and its settlement alone, and what a call costs inside
+SQLite. Prints a table and one line of JSON.
 """
 
 import argparse
@@ -256,7 +256,7 @@ def inside(call: Call, *, calls: int) -> dict[str, Any]:
 
 
 def held(scopes: tuple[Any, ...], calls: int) -> dict[str, Any]:
-    """Return what the hold of a call and its settlement cost alone: below that nothing that keeps books can be."""
+    """Return what the hold of a call and its settlement cost alone."""
     from billing.services import capture_hold, place_hold  # noqa: PLC0415
     from core.ids import new_id  # noqa: PLC0415
 
