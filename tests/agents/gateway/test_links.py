@@ -155,7 +155,10 @@ def test_a_sealed_address_outside_is_reached_through_the_proxy_of_the_environmen
 )
 @pytest.mark.parametrize("step", [1, 7, 1_000])
 def test_an_answer_is_the_same_in_whatever_pieces_it_comes(
-    said: bytes, body: bytes, is_kept: bool, step: int  # noqa: FBT001 (a case of it)
+    said: bytes,
+    body: bytes,
+    is_kept: bool,  # noqa: FBT001 (a case of it)
+    step: int,
 ) -> None:
     response = Response(pieces(said, step))
 
