@@ -1,5 +1,7 @@
 """Windows: opened once, whoever comes first; limited together with those above; moved while calls are open."""
 
+import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
@@ -262,6 +264,29 @@ def test_threads_that_open_one_window_together_open_it_once_with_the_cap_in_forc
         Window.objects.filter(scope=factory, period="day").values_list("cap_microusd", "held_microusd")
     ) == [(40_000_000, 8_000)]
     assert taken(task, "life") == (0, 8_000)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_spends_by_hand_while_a_hold_looks_lets_nothing_through() -> None:
+    found_installation("rehearsal")
+    task, moved = a_scope(life=100), threading.Event()
+    hold(task, bound=0)
+
+    def spend() -> None:
+        with transaction.atomic():
+            Window.objects.filter(scope=task, period="life").update(spent_microusd=60)
+            moved.set()
+            time.sleep(0.3)  # the hold finds the room there was, and must wait to take it
+
+    def ask() -> None:
+        moved.wait(10)
+        with pytest.raises(BudgetExceeded):
+            hold(task, bound=50)
+
+    together([spend, ask])
+
+    assert taken(task, "life") == (60, 0)
+    assert Hold.objects.filter(bound_microusd=50).count() == 0
 
 
 @pytest.mark.django_db(transaction=True)
