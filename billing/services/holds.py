@@ -63,10 +63,11 @@ def place_hold(  # noqa: PLR0913 (what a call is known by)
         TierSpent: the tier's day is spent, a lower one may do; nothing was held.
         BudgetExceeded: a limit would be passed; nothing was held.
         SwitchSet: something of this is switched off; nothing was held.
-        LimitsUnreadable: the factory has no limit for its day; nothing was held.
+        LimitsUnreadable: the factory has no limit for its day, or the table of limits cannot be read; nothing was held.
     """
     if bound_microusd < 0:
         raise BadArguments(bound_microusd=bound_microusd)
+    table_row("velocity")  # who spends without its lines would not be stopped
     now = timezone.now()
     wish = Wish(
         call_id=call_id,
@@ -230,7 +231,11 @@ def _find_free(hold: Hold) -> None:
     the_windows().lock()
     if _claim(hold, old=Hold.State.EXPIRED, new=Hold.State.RELEASED):
         _give_back(hold, hold.bound_microusd)
-        _book_more(hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts={"why": "it was free"})
+        lost = Entry.objects.get(ref=f"call:{hold.call_id}")
+        facts = {**lost.facts, "why": "it was free"}
+        _book_more(
+            hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts=facts, agent=lost.agent
+        )
 
 
 def expire_holds() -> int:
@@ -250,10 +255,10 @@ def settle_orphans(*, is_dead: processes.IsDead = processes.is_dead) -> int:
 
 
 def _lose_all(holds: HoldQuerySet, *, why: str) -> int:
-    calls = list(holds.values_list("call_id", flat=True))
-    for call_id in calls:
+    calls = list(holds.values_list("call_id", "model"))
+    for call_id, model in calls:
         try:
-            lose_hold(call_id, facts={"why": why})
+            lose_hold(call_id, facts={"why": why, "asked": model})
         except HoldSettled:  # its caller found it to be free meanwhile
             continue
     return len(calls)
@@ -289,8 +294,9 @@ def _correct(call_id: UUID, bill: Bill) -> int:
     asked = max(0, bill.cost_microusd or 0)
     cost = min(asked, hold.bound_microusd)
     _give_back(hold, hold.bound_microusd - cost)
+    lost = Entry.objects.get(ref=f"call:{call_id}")
     _book_more(
-        hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts=bill.facts, agent=bill.agent
+        hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts=lost.facts, agent=lost.agent
     )
     _book_more(hold, cost, suffix=":found", facts=bill.facts, agent=bill.agent)
     if asked > cost:

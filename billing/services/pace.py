@@ -14,7 +14,7 @@ from billing.adapters.limits import table_row
 from billing.models import CostHour, Entry, MoneyAlert, Scope, Switch
 from billing.rules import AlertTable, Pace
 from billing.services.alerts import Passed, tell_of_money
-from billing.services.switches import set_switch
+from billing.services.switches import last_resumed, set_switch
 from core.clock import start_of_day
 from core.money import in_words
 from core.services import business_now
@@ -62,9 +62,10 @@ def watch_pace() -> int:
 
 
 def _let_rest(passed: Passed, *, minutes: int) -> None:
-    """A rest that began is not made longer by what was under way then."""
+    """A rest that began is not made longer by what was under way then; who was resumed has five minutes of its own."""
     ref, now = passed.scope.ref, timezone.now()
-    if not Switch.objects.open(now).filter(kind=Switch.Kind.AGENT, ref=ref).exists():
+    is_resting = Switch.objects.open(now).filter(kind=Switch.Kind.AGENT, ref=ref).exists()
+    if not is_resting and last_resumed(Switch.Kind.AGENT, ref, now=now) is None:
         reason = f"{in_words(passed.amount)} within five minutes, usually {in_words(passed.limit)}"
         until = now + timedelta(minutes=minutes)
         set_switch(Switch.Kind.AGENT, ref, by="velocity", reason=reason, until=until, is_auto=True)

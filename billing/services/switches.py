@@ -1,5 +1,6 @@
 """Switch things off and on, and watch how fast money goes."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,7 +11,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from billing.adapters.limits import table_row
-from billing.errors import SwitchSet, SwitchUnknown
+from billing.errors import LimitsUnreadable, SwitchSet, SwitchUnknown
 from billing.models import Pace, Scope, Switch
 from billing.rules import RING, SLOT_S
 from billing.services.scopes import payers_of
@@ -18,6 +19,7 @@ from core.models import Installation
 from core.money import in_words
 from core.services import audit, publish, start_again, stop_everything
 
+logger = logging.getLogger(__name__)
 ALL: Final = "factory"
 """The ref of everything."""
 PAUSE: Final = timedelta(minutes=10)
@@ -43,6 +45,8 @@ def set_switch(
         raise SwitchUnknown(kind=kind, ref=ref)
     ref = ALL if kind == Switch.Kind.GLOBAL else ref
     now = timezone.now()
+    if kind == Switch.Kind.GLOBAL:
+        note_start(by="started elsewhere")
     if there := _lasting(kind, ref, until=until, now=now):
         return there
     switch = Switch.objects.create(
@@ -132,24 +136,49 @@ def stop_the_fast(pace: Mapping[tuple[str, str], int]) -> None:
     """Switch off who spent too much within five minutes; call it in the transaction that booked. Source: R-02.15."""
     if not pace:
         return
-    lines = table_row("velocity")
+    try:
+        lines = table_row("velocity")
+    except LimitsUnreadable:  # nothing new is held until it can be read; what was spent is booked
+        logger.exception("billing.velocity_unread")
+        return
     for (kind, ref), spent in pace.items():
         if kind == Scope.Kind.FACTORY:
             if spent > lines["factory_stop"]:
-                _stop_fast(Switch.Kind.GLOBAL, ALL, spent=spent)
+                _stop_fast(Switch.Kind.GLOBAL, ALL, line=lines["factory_stop"], spent=spent)
         elif spent > lines["agent_stop"]:
-            _stop_fast(Switch.Kind.AGENT, ref, spent=spent)
+            _stop_fast(Switch.Kind.AGENT, ref, line=lines["agent_stop"], spent=spent)
         elif spent > lines["agent_pause"]:
-            _stop_fast(Switch.Kind.AGENT, ref, spent=spent, until=timezone.now() + PAUSE)
+            _stop_fast(Switch.Kind.AGENT, ref, line=lines["agent_pause"], spent=spent, pause=PAUSE)
 
 
-def _stop_fast(kind: str, ref: str, *, spent: int, until: datetime | None = None) -> None:
-    """A pause is not made longer by what was under way when it began."""
-    open_now = Switch.objects.open(timezone.now()).filter(kind=kind, ref=ref)
-    if open_now.exists() if until else open_now.filter(until=None).exists():
+def _stop_fast(kind: str, ref: str, *, line: int, spent: int, pause: timedelta | None = None) -> None:
+    """A pause is not made longer by what was under way when it began; what a person has seen counts no more."""
+    now = timezone.now()
+    seen_at = last_resumed(kind, ref, now=now)
+    if kind == Switch.Kind.GLOBAL:
+        note_start(by="started elsewhere")
+    open_now = Switch.objects.open(now).filter(kind=kind, ref=ref)
+    if open_now.exists() if pause else open_now.filter(until=None).exists():
         return
-    reason = f"{in_words(spent)} within five minutes"
-    set_switch(kind, ref, by="velocity", reason=reason, until=until, is_auto=True)
+    if seen_at is not None:
+        spent = _spent_since(seen_at, kind, ref)
+    if spent > line:
+        reason, until = f"{in_words(spent)} within five minutes", None if pause is None else now + pause
+        set_switch(kind, ref, by="velocity", reason=reason, until=until, is_auto=True)
+
+
+def last_resumed(kind: str, ref: str, *, now: datetime) -> datetime | None:
+    """Return when within the last five minutes of machine time this was switched on again; None: it was not."""
+    lately = Switch.objects.filter(kind=kind, ref=ref, cleared_at__gt=now - timedelta(seconds=RING * SLOT_S))
+    return lately.order_by("cleared_at").values_list("cleared_at", flat=True).last()
+
+
+def _spent_since(moment: datetime, kind: str, ref: str) -> int:
+    """Return what an agent, or the factory, spent after the ten seconds of `moment`."""
+    of = Scope.Kind.FACTORY if kind == Switch.Kind.GLOBAL else Scope.Kind.AGENT
+    later = Pace.objects.filter(scope__kind=of, scope__ref=ref, slot__gt=int(moment.timestamp()) // SLOT_S)
+    total: int = later.aggregate(total=Sum("amount_microusd", default=0))["total"]
+    return total
 
 
 def pace_microusd(scopes: Iterable[UUID], *, seconds: int = RING * SLOT_S) -> dict[UUID, int]:

@@ -15,6 +15,7 @@ from billing.rules import Room, lines_passed, month_forecast
 from billing.services import (
     book_entry,
     capture_hold,
+    clear_switch,
     factory_scope,
     forecast_of_month,
     open_switches,
@@ -134,8 +135,12 @@ def test_an_agent_at_more_than_three_times_its_pace_is_told_of_once_an_hour_and_
         watch_pace()
 
         off = open_switches()
+        clear_switch("agent", "Rex", by="owner:ada")
+        watch_pace()
+        resumed = open_switches()
 
     assert list(MoneyAlert.objects.filter(rule="agent_pace").values_list("scope__ref", flat=True)) == ["Rex"]
+    assert resumed == []
     rest = NOON + timedelta(minutes=40)
     assert [(one.kind, one.ref, one.by, one.until) for one in off] == [("agent", "Rex", "velocity", rest)]
 

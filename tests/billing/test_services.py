@@ -6,11 +6,12 @@ from uuid import UUID
 import pytest
 import time_machine
 from django.db import IntegrityError
+from django.db.models import Sum
 from django.utils import timezone
 
 from billing import services
 from billing.errors import BudgetBusy, BudgetExceeded, CeilingPassed, HoldSettled, LimitsUnreadable
-from billing.models import Entry, Hold, Limit, Overage, Scope, Window
+from billing.models import CostHour, Entry, Hold, Limit, Overage, Scope, Window
 from billing.rules import CEILING_MICROUSD
 from core.adapters.processes import process_name
 from core.errors import BadArguments, NotFound
@@ -152,6 +153,20 @@ def test_a_cost_found_after_its_hold_was_lost_corrects_window_and_ledger() -> No
     assert taken(task) == (40, 0)
     assert Entry.objects.total_microusd() == 40
     assert Entry.objects.lost().total_microusd() == 0
+
+
+def test_what_is_corrected_was_booked_for_the_model_and_the_agent_it_is_corrected_for() -> None:
+    call_id = new_id()
+    agent = a_scope(kind="agent", ref="Rex")
+    services.place_hold(
+        scopes=[agent.id], bound_microusd=100, call_id=call_id, provider="northlight", model="nl-1"
+    )
+    with time_machine.travel(timezone.now() + timedelta(seconds=901)):
+        services.expire_holds()
+        services.capture_hold(call_id, cost_microusd=40, agent="Rex", facts={"asked": "nl-1"})
+
+    sums = CostHour.objects.values_list("agent", "item").annotate(total=Sum("amount_microusd")).order_by()
+    assert list(sums) == [("Rex", "nl-1", 40)]
 
 
 def test_a_call_found_to_be_free_after_its_hold_was_lost_costs_nothing() -> None:

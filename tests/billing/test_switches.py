@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from billing import handlers, services
-from billing.errors import BudgetBusy, SwitchSet, SwitchUnknown
+from billing.errors import BudgetBusy, LimitsUnreadable, SwitchSet, SwitchUnknown
 from billing.models import Entry, Hold, Pace, Scope, Switch
 from core.ids import new_id
 from core.models import AuditRow, Event, Installation
@@ -107,6 +109,16 @@ def test_a_stop_by_other_hands_refuses_every_hold_at_once_and_is_kept_among_the_
 
     kept = Switch.objects.get(kind="global")
     assert (kept.by, kept.cleared_by, kept.cleared_at is not None) == ("owner:ada", "owner:ada", True)
+
+
+def test_a_stop_counts_though_nobody_heard_yet_that_the_one_before_it_was_ended_elsewhere(rex: Scope) -> None:
+    services.set_switch("global", "factory", by="owner:ada", reason="a first look")
+    start_again(by="owner:ada")
+    services.set_switch("global", "factory", by="owner:ada", reason="a second look")
+
+    with pytest.raises(SwitchSet):
+        hold(rex)
+    assert [one.reason for one in services.open_switches()] == ["a second look"]
 
 
 def test_a_row_written_by_nothing_but_the_database_counts_at_the_next_hold(rex: Scope) -> None:
@@ -227,6 +239,54 @@ def test_fifty_dollars_in_five_minutes_stop_everything() -> None:
 
     assert refused.value.facts["kind"] == "global"
     assert Installation.objects.filter(stopped_at__isnull=False).exists()
+
+
+def test_fifty_dollars_stop_everything_also_where_nobody_heard_that_an_earlier_stop_was_ended() -> None:
+    services.set_limit(services.factory_scope(), period="day", cap_microusd=100_000_000)
+    agents = [a_scope(kind="agent", ref=f"A{n}", day=20_000_000, call=5_000_000) for n in range(11)]
+    with time_machine.travel(NOON, tick=False):
+        services.set_switch("global", "factory", by="owner:ada", reason="a look")
+        start_again(by="owner:ada")
+        for agent in agents:
+            services.capture_hold(hold(agent, bound=4_600_000), cost_microusd=4_600_000)
+
+    assert Installation.objects.filter(stopped_at__isnull=False).exists()
+
+
+def test_who_was_resumed_is_judged_by_what_it_spends_from_then_on(rex: Scope) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        spend(rex, usd=5.1)
+        clock.shift(timedelta(seconds=30))
+        services.clear_switch("agent", "Rex", by="owner:ada")
+        clock.shift(timedelta(seconds=10))
+        spend(rex, usd=4.9)
+        hold(rex)
+        spend(rex, usd=0.2)
+        with pytest.raises(SwitchSet) as refused:
+            hold(rex)
+
+    assert refused.value.facts["reason"] == "$5.10 within five minutes"
+
+
+def test_a_table_of_limits_that_breaks_meanwhile_holds_nothing_new_and_loses_no_bill(
+    rex: Scope, tmp_path: Path, settings: Any
+) -> None:
+    first, second, told_late = hold(rex), hold(rex), hold(rex)
+    whole = settings.DATA_DIR
+    settings.DATA_DIR = tmp_path
+    (tmp_path / "limits.yaml").write_text("{velocity: {agent_stop: much}")
+
+    services.capture_hold(first, cost_microusd=40)
+    services.release_hold(second)
+    with pytest.raises(LimitsUnreadable):
+        hold(rex)
+    with time_machine.travel(timezone.now() + timedelta(hours=1)):
+        lost = services.expire_holds()
+    settings.DATA_DIR = whole
+    hold(rex)
+
+    assert (lost, Entry.objects.get(call_id=told_late).amount_microusd) == (1, 100)
+    assert Entry.objects.get(call_id=first).amount_microusd == 40
 
 
 def test_five_minutes_later_the_same_money_is_no_hurry_any_more(rex: Scope) -> None:
