@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Min, Q
 
 from billing.adapters.limits import start_caps
-from billing.models import Limit, Period, Scope, Window
+from billing.models import Limit, Period, Scope, Switch, Window
 from billing.rules import period_bounds
 from billing.services.limits import give_limits
 from core.adapters.rows import find_rows
@@ -93,9 +93,14 @@ def cap_scopes(caps: Mapping[Scope, int]) -> None:
     )
 
 
+@transaction.atomic
 def rename_scope(scope: Scope, *, ref: str, label: str) -> None:
-    """Let the scope follow the name of the thing it belongs to. Safe to run twice."""
+    """Let the scope follow the name of the thing it belongs to, and what is switched off stay off. Safe to run twice."""
+    kind, old = Scope.objects.values_list("kind", "ref").get(pk=scope.pk)
+    if old != ref:
+        Switch.objects.filter(kind=kind, ref=old, cleared_at=None).update(ref=ref)
     Scope.objects.filter(pk=scope.pk).update(ref=ref, label=label[:160])
+    scope.ref, scope.label = ref, label[:160]
 
 
 def factory_scope() -> Scope:

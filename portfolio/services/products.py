@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
-from billing.services import clear_switch, open_scope, rename_scope, set_switch
+from billing.services import clear_switch, give_limits, open_scope, rename_scope, set_switch
 from core.adapters.taken import until_free
 from core.errors import IllegalMove
 from core.ids import correlation, new_id, story_of
@@ -120,8 +120,9 @@ def change_stage(product: Product, *, to: str, reason: str, **facts: object) -> 
 
 
 def _launch(product: Product) -> None:
-    now = business_now()
-    Product.objects.filter(pk=product.pk, launched_at=None).update(launched_at=now)
+    """From its first day on, what a live product may cost is limited by the day too."""
+    if Product.objects.filter(pk=product.pk, launched_at=None).update(launched_at=business_now()):
+        give_limits(product.scope, row="live_product")
     Product.objects.filter(pk=product.pk, state=Product.State.BUILDING).update(state=Product.State.LAUNCHED)
 
 

@@ -4,6 +4,8 @@ from functools import partial
 
 import pytest
 
+from billing.errors import SwitchSet
+from billing.services import require_open
 from core.errors import IllegalMove
 from core.services import found_installation
 from portfolio.errors import NotToBuild
@@ -106,6 +108,10 @@ def test_a_product_goes_its_path_step_by_step() -> None:
         ("launch", "grow"),
     ]
     assert product.changes.get(new="launch").facts == {"verdict": "v1"}
+    assert dict(product.scope.limits.values_list("period", "cap_microusd")) == {
+        "life": 70_000_000,
+        "day": 5_000_000,
+    }
 
 
 def test_a_frozen_product_goes_on_from_where_it_was() -> None:
@@ -130,6 +136,18 @@ def test_a_blueprint_gives_its_name_and_before_the_launch_the_address_too() -> N
     kept = Product.objects.get(pk=product.pk)
     assert (kept.blueprint["criteria"], kept.name, kept.slug) == ([], "Cron Pilot", "cron-pilot")
     assert (kept.scope.ref, kept.scope.label) == ("cron-pilot", "Cron Pilot")
+
+
+def test_what_was_switched_off_stays_off_under_its_new_name() -> None:
+    product = open_product("Sheets break")
+    freeze_product(product, reason="a look")
+
+    adopt_blueprint(product, blueprint={"name": "Cron Pilot"})
+
+    with pytest.raises(SwitchSet):
+        require_open([product.scope_id])
+    thaw_product(product, reason="seen")
+    require_open([product.scope_id])
 
 
 def test_an_address_that_strangers_know_stays() -> None:
