@@ -1,6 +1,7 @@
 """Why money is refused."""
 
 from core.errors import FactoryError
+from core.registry import Shortage
 
 
 class BudgetExceeded(FactoryError):
@@ -8,6 +9,8 @@ class BudgetExceeded(FactoryError):
 
     code = "BUDGET_EXCEEDED"
     http_status = 402
+    short: Shortage | None = None
+    """The limit above the task in which another day, a settlement or a raise makes room; None: waiting helps nobody."""
 
 
 class BudgetBusy(BudgetExceeded):

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
-from agents.gateway.errors import InvalidAnswer, RateLimited
-from agents.runtime.errors import AnswerCut, DeniedTooOften, Stuck
-from billing.errors import BudgetBusy, BudgetExceeded
+from agents.gateway.errors import BatchPending, InvalidAnswer, RateLimited, Stopped
+from agents.runtime.errors import AnswerCut, DeniedTooOften, Halted, Stuck
+from billing.errors import BudgetBusy, BudgetExceeded, SwitchSet
 from core.errors import FactoryError
-from core.registry import Json
+from core.registry import Json, Outcome
 
 SAME_CALL_AT_MOST = 2
 GROWTH, GROWING_TURNS = 1.2, 3
@@ -124,6 +124,17 @@ def error_class(refusal: FactoryError) -> str:
     named = (said for kind, said in _CLASSES if isinstance(refusal, kind))
     passes = refusal.http_status >= 500 or refusal.is_retryable
     return next(named, "transient" if passes else "permanent")
+
+
+def outcome_of(refusal: FactoryError) -> Outcome:
+    """Return what an attempt that was refused amounts to: asked to stop, kept waiting, or failed."""
+    if isinstance(refusal, Halted | Stopped | SwitchSet):
+        return Outcome(kind="stopped", error=refusal.sentence)
+    if isinstance(refusal, BatchPending):
+        return Outcome(kind="stopped", error=refusal.sentence, waits_for=str(refusal.facts["batch"]))
+    if isinstance(refusal, BudgetExceeded) and refusal.short is not None:
+        return Outcome(kind="stopped", error=refusal.sentence, short=refusal.short)
+    return Outcome(kind="failed", error=str(refusal), error_class=error_class(refusal), misses=refusal.misses)
 
 
 def goes_on(*, state: str, failed_as: str) -> bool:

@@ -13,9 +13,12 @@ from billing.services.scopes import open_windows, payers_of
 from billing.services.switches import require_open
 from core.errors import FactoryError, NotFound
 from core.money import in_words
+from core.registry import Shortage
 from core.services import business_now
 
 ONE_CALL: Final = "one call"
+_OWN: Final = frozenset({Scope.Kind.TASK, Scope.Kind.SESSION})
+"""A task that has used up its own limit has failed; one that meets a limit it shares waits."""
 
 
 def refusal_of(wish: Wish, verdict: Verdict) -> FactoryError:
@@ -56,9 +59,12 @@ def short_of(windows: Iterable[Window], bound_microusd: int) -> BudgetExceeded:
     short = min(rooms, key=lambda window: window.room.left)
     may_fit = all(window.room.may_ever_fit(bound_microusd) for window in rooms)
     reason = BudgetBusy if may_fit else TierSpent if short.scope.kind == Scope.Kind.TIER else BudgetExceeded
-    return reason(
+    refusal = reason(
         layer=str(short),
         needed=in_words(bound_microusd),
         left=in_words(headroom(window.room for window in rooms)),
         resets_at=short.ends_at.isoformat() if short.ends_at else "never",
     )
+    if short.scope.kind not in _OWN:
+        refusal.short = Shortage(short.scope_id, bound_microusd)
+    return refusal

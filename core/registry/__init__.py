@@ -10,6 +10,7 @@ from core.registry.assignments import (
     OutcomeKind,
     Question,
     RepoRef,
+    Shortage,
     Stop,
 )
 from core.registry.checks import Finding, register_check, run_checks
@@ -21,7 +22,7 @@ from core.registry.tools import Tool, ToolContext, ToolResult, find_tool, regist
 
 __all__ = [
     "QUEUES", "SETTINGS", "Action", "ArtifactDraft", "Assignment", "Chore", "Finding", "Job", "Json", "Limits",
-    "Outcome", "OutcomeKind", "Post", "Question", "RepoRef", "Runner", "Setting", "Stop", "TaskSpec", "Tool",
+    "Outcome", "OutcomeKind", "Post", "Question", "RepoRef", "Runner", "Setting", "Shortage", "Stop", "TaskSpec", "Tool",
     "ToolContext", "ToolResult", "Workspace", "check_arguments", "chores", "every", "find_action", "find_job", "find_runner",
     "find_setting", "find_tool", "is_job", "post_of", "register_action", "register_check", "register_job",
     "register_tool", "run_checks", "runs_queues", "tool_names",

@@ -100,6 +100,14 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Shortage:
+    """A limit without room for the next call: whose it is, as the id of its billing scope, and what the call needs."""
+
+    scope_id: UUID
+    needed_microusd: int
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How an attempt ended; a claim, not a fact: `work` checks it before the task is done.
 
@@ -107,6 +115,7 @@ class Outcome:
         error_class: `transient`, `invalid_output`, `low_quality`, `stuck`, `crash`, `budget` or `permanent`. Source: R-01.16.
         misses: the service that did not answer; the task waits for it and loses no attempt.
         waits_for: the batch without whose answer the next attempt cannot go on; only of a `stopped` one.
+        short: the limit that must have room before the next attempt begins; only of a `stopped` one.
         children: the tasks that this one wants done, when it `wants_children`.
         waits_for_children: its next attempt begins with their results; else it is done with `result`, and they go on alone.
     """
@@ -118,6 +127,7 @@ class Outcome:
     error_class: str = ""
     misses: str = ""
     waits_for: str = ""
+    short: Shortage | None = None
     question: Question | None = None
     children: tuple[TaskSpec, ...] = ()
     waits_for_children: bool = True

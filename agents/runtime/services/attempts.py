@@ -10,7 +10,6 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from agents.gateway.errors import BatchPending, Stopped
 from agents.gateway.ports import Ask, Intent, Message
 from agents.gateway.rules.route import SENSITIVE_WORK
 from agents.roster.errors import AgentSwitchedOff
@@ -19,13 +18,11 @@ from agents.runtime import rules
 from agents.runtime.adapters import workspaces
 from agents.runtime.adapters.gateway import Gateway
 from agents.runtime.adapters.workspaces import Offer, Workspace
-from agents.runtime.errors import Halted
 from agents.runtime.models import Session
 from agents.runtime.ports import Model
 from agents.runtime.services.loop import AgentLoop
 from agents.runtime.services.talk import Talk
 from agents.runtime.services.toolbox import Toolbox, tools_of
-from billing.errors import SwitchSet
 from core.errors import FactoryError
 from core.registry import ArtifactDraft, Assignment, Json, Outcome, RepoRef, Stop, ToolContext
 from core.services import put_blob, read_blob
@@ -44,11 +41,11 @@ def carry_out(assignment: Assignment, stop: Stop, /, *, model: Model | None = No
     try:
         session = _open_session(assignment)
     except FactoryError as refusal:
-        return _failure(refusal)
+        return rules.outcome_of(refusal)
     try:
         outcome = _work(session, assignment, talk=Talk(session, model=model or Gateway(), stop=stop))
     except FactoryError as refusal:
-        outcome = _failure(refusal)
+        outcome = rules.outcome_of(refusal)
     _close_session(session, outcome)
     return outcome
 
@@ -202,16 +199,6 @@ def _bundle_drafts(offer: Offer, *, branch: str) -> tuple[ArtifactDraft, ...]:
     media_type = "application/x-git-bundle"
     return (
         ArtifactDraft(kind="bundle", name=branch, content=offer.bundle, facts=facts, media_type=media_type),
-    )
-
-
-def _failure(refusal: FactoryError) -> Outcome:
-    if isinstance(refusal, BatchPending):
-        return Outcome(kind="stopped", error=refusal.sentence, waits_for=str(refusal.facts["batch"]))
-    if isinstance(refusal, Halted | Stopped | SwitchSet):
-        return Outcome(kind="stopped", error=refusal.sentence)
-    return Outcome(
-        kind="failed", error=str(refusal), error_class=rules.error_class(refusal), misses=refusal.misses
     )
 
 

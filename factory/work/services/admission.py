@@ -16,6 +16,7 @@ from billing.rules import headroom
 from billing.services import factory_scope, open_switches, open_windows
 from core.adapters import wake
 from core.money import in_words
+from core.registry import Outcome, Shortage
 from core.services import business_now, machine_now, may_begin
 from factory.work import rules
 from factory.work.models import Node, Queue, Task
@@ -63,9 +64,24 @@ def readmit() -> int:
         Task.objects.filter(held__startswith=BUDGET).values_list("held", flat=True).distinct().order_by()
     )
     for held in list(budgets):
-        if _left_in({UUID(held.removeprefix(BUDGET))}) >= rules.LEAST_MICROUSD:
+        short = _shortage(held)
+        if _left_in({short.scope_id}) >= short.needed_microusd:
             back += _let_in(Task.objects.filter(held=held))
     return back + _let_in_answered()
+
+
+def held_until(outcome: Outcome) -> str:
+    """Return what keeps the task of this outcome out of the line; empty: nothing."""
+    if outcome.waits_for:
+        return f"{BATCH}{outcome.waits_for}"
+    short = outcome.short
+    return f"{BUDGET}{short.scope_id}:{short.needed_microusd}" if short else ""
+
+
+def _shortage(held: str) -> Shortage:
+    """Return whose limit keeps a task out of the line, and how much must be left in it."""
+    scope_id, _, needed = held.removeprefix(BUDGET).partition(":")
+    return Shortage(UUID(scope_id), int(needed or rules.LEAST_MICROUSD))
 
 
 def _let_in_answered() -> int:
@@ -138,26 +154,43 @@ class Admission:
         if task.queue in rules.NODE_QUEUES and not self.is_node_there:
             return "no GPU host is there"
         if task.held.startswith(("question:", SWITCH, BATCH)):
-            return _why_held(task.held)
+            return why_held(task.held)
+        return self._money_or_agent_refusal(task)
+
+    def _money_or_agent_refusal(self, task: Task) -> str:
+        if task.held.startswith(BUDGET):
+            return self._why_short(_shortage(task.held))
         if task.agent_id is None:
             return ""
         return self.shut_agents.get(task.agent_id, "") or self._budget_refusal(task)
 
     def _budget_refusal(self, task: Task) -> str:
         """The task's own limit is left to its calls; what stands above it is shared and may fill up again."""
-        above = frozenset(payers_of(task)[1:])
-        if above not in self._left:
-            self._left[above] = _left_in(set(above))
-        left = self._left[above]
+        left = self._left_of(frozenset(payers_of(task)[1:]))
         is_enough = left >= min(rules.LEAST_MICROUSD, task.max_cost_microusd)
         return "" if is_enough else f"a budget has only {in_words(left)} left"
 
+    def _why_short(self, short: Shortage) -> str:
+        """Empty while the line has not noticed yet that there is room again."""
+        left = self._left_of(frozenset({short.scope_id}))
+        if left >= short.needed_microusd:
+            return ""
+        return f"its next call may need {in_words(short.needed_microusd)}, a budget has only {in_words(left)} left"
 
-def _why_held(held: str) -> str:
+    def _left_of(self, scopes: frozenset[UUID]) -> int:
+        if scopes not in self._left:
+            self._left[scopes] = _left_in(set(scopes))
+        return self._left[scopes]
+
+
+def why_held(held: str) -> str:
+    """Return in words what keeps a task out of the line, without looking whether it still does."""
     if held.startswith(SWITCH):
         return f"{held.rpartition(':')[2]} is switched off"
     if held.startswith(BATCH):
         return "its answer comes within a day, at the batch lane's price"
+    if held.startswith(BUDGET):
+        return "its next call does not fit a limit for now"
     return "the answer it waited for was taken back"
 
 

@@ -15,7 +15,7 @@ from core.services import machine_now, must_halt
 from factory.work import rules
 from factory.work.errors import LeaseLost, OutcomeRefused
 from factory.work.models import Attempt, Task
-from factory.work.services.admission import BATCH, hold_switched
+from factory.work.services.admission import held_until, hold_switched, why_held
 from factory.work.services.artifacts import store_artifacts
 from factory.work.services.children import spawn_children, wait_for_children
 from factory.work.services.failures import fail_task
@@ -89,7 +89,7 @@ def finish_attempt(assignment_id: UUID, outcome: Outcome) -> None:
         close_attempt(attempt, state=Attempt.State.WAITING)
         ask_for(attempt, outcome.question)
     elif outcome.kind == "stopped":
-        _give_back(attempt, waits_for=outcome.waits_for)
+        _give_back(attempt, held=held_until(outcome))
         hold_switched()
     else:
         raise OutcomeRefused(kind=outcome.kind)
@@ -134,16 +134,15 @@ def _wait_for_service(attempt: Attempt, outcome: Outcome) -> None:
     ready_task(attempt.task, actor="work", reason=reason)
 
 
-def _give_back(attempt: Attempt, *, waits_for: str = "") -> None:
-    """Asked to stop is no failure: the task goes back through waiting and costs no attempt. Source: R-01.26.
+def _give_back(attempt: Attempt, *, held: str = "") -> None:
+    """Asked to stop is no failure: the task goes back through waiting and costs no attempt. Source: R-01.26, R-02.14.
 
-    What waits for a batch is kept out of the line until that is over.
+    What waits for a batch or for money is kept out of the line until that is there.
     """
-    why = "waits for a batch" if waits_for else "asked to stop"
+    why = why_held(held) if held else "asked to stop"
     close_attempt(attempt, state=Attempt.State.STOPPED)
     change_task(attempt.task, to=Task.State.WAITING, actor=attempt.worker, reason=why)
-    held = {"held": f"{BATCH}{waits_for}"} if waits_for else {}
-    ready_task(attempt.task, actor="work", reason="may go on later", **held)
+    ready_task(attempt.task, actor="work", reason="may go on later", held=held)
 
 
 def give_back_held(workers: Collection[str]) -> int:

@@ -15,11 +15,8 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import Error, connection, connections, transaction
 
-from agents.gateway.errors import Stopped
-from agents.runtime.errors import Halted
-from agents.runtime.rules import error_class
+from agents.runtime.rules import outcome_of
 from agents.runtime.services import carry_out as runtime
-from billing.errors import SwitchSet
 from core.adapters import wake
 from core.adapters.away import is_away, outlast
 from core.adapters.disk import is_full
@@ -207,12 +204,10 @@ def stored(end: Callable[[], T]) -> T:
 
 def failure_of(error: Exception) -> Outcome:
     """Return what an attempt that ended in `error` amounts to. Source: R-01.16."""
-    if isinstance(error, Halted | Stopped | SwitchSet):
-        return Outcome(kind="stopped", error=error.sentence)
     if isinstance(error, EffectUnknown):
         return Outcome(kind="waiting", question=error.question)
     if isinstance(error, FactoryError):
-        return Outcome(kind="failed", error=str(error), error_class=error_class(error), misses=error.misses)
+        return outcome_of(error)
     lines = "".join(traceback.format_exception(error)).splitlines()[-LAST_LINES:]
     misses = "database" if is_away(error) else "disk" if is_full(error) else ""
     return Outcome(kind="failed", error="\n".join(lines), error_class="crash", misses=misses)
