@@ -91,6 +91,13 @@ class LimitUnknown(FactoryError):
     http_status = 404
 
 
+class LimitOutOfRange(FactoryError):
+    """An agent's day is not set so low or so high; to stop an agent, switch it off."""
+
+    code = "LIMIT_OUT_OF_RANGE"
+    http_status = 422
+
+
 class RaiseForbidden(FactoryError):
     """Only the owner raises a limit, and says why."""
 

@@ -125,7 +125,11 @@ class WindowQuerySet(models.QuerySet["Window"]):
 
     def at(self, moment: datetime) -> "WindowQuerySet":
         """Return the windows that hold the business time `moment`."""
-        return self.filter(Q(ends_at=None) | Q(ends_at__gt=moment), starts_at__lte=moment)
+        return self.since(moment, moment)
+
+    def since(self, first: datetime, last: datetime) -> "WindowQuerySet":
+        """Return the windows that hold any business time from `first` to `last`."""
+        return self.filter(Q(ends_at=None) | Q(ends_at__gt=first), starts_at__lte=last)
 
     def with_room_for(self, bound_microusd: int) -> "WindowQuerySet":
         """Return the windows into which `bound_microusd` still fits."""

@@ -15,6 +15,8 @@ from core.clock import start_of_day, start_of_month
 from core.money import MICROUSD_PER_USD
 from core.services import business_now, publish
 
+_LATE: Final = timedelta(hours=1)
+"""So long after its end a period is looked at: what it held is settled in it."""
 _TOLD_OF = ("factory", "team", "agent", "product")
 """Whose limits have lines; a task that used up its own fails and is shown as such."""
 
@@ -49,7 +51,7 @@ def tell_of_money(passed: Passed) -> bool:
 
 
 def watch_limits() -> int:
-    """Tell of every line that was passed in a period that runs; return how many were news. Safe to run twice.
+    """Tell of every line that was passed in a period that runs, or ended just now; return how many were news. Safe to run twice.
 
     Raises:
         LimitsUnreadable: the table of alerts cannot be read; nothing was told.
@@ -73,7 +75,7 @@ def _of_windows(now: datetime, table: AlertTable) -> Iterator[Passed]:
     least = min(table.lines)
     taken = F("spent_microusd") + F("held_microusd")
     scopes = list(Scope.objects.filter(kind__in=_TOLD_OF).values_list("pk", flat=True))
-    windows = Window.objects.at(now).filter(
+    windows = Window.objects.since(now - _LATE, now).filter(
         scope__in=scopes, cap_microusd__gt=0, cap_microusd__lte=100 * taken / least
     )
     for one in windows.select_related("scope"):
@@ -84,7 +86,7 @@ def _of_windows(now: datetime, table: AlertTable) -> Iterator[Passed]:
 
 
 def _of_the_day(now: datetime, table: AlertTable) -> Iterator[Passed]:
-    days = Window.objects.at(now).filter(scope__kind=Scope.Kind.FACTORY, period=Period.DAY)
+    days = Window.objects.since(now - _LATE, now).filter(scope__kind=Scope.Kind.FACTORY, period=Period.DAY)
     for one in days.select_related("scope"):
         for usd, level in table.factory_day.items():
             if one.spent_microusd >= usd * MICROUSD_PER_USD:

@@ -12,6 +12,7 @@ from billing.adapters.windows import the_windows
 from billing.errors import (
     CeilingPassed,
     ConfirmAgain,
+    LimitOutOfRange,
     LimitUnknown,
     RaiseForbidden,
     RaiseNeedsLogin,
@@ -100,6 +101,7 @@ def change_limit(  # noqa: PLR0913 (what a raise has to say)
 
     Raises:
         LimitUnknown: `scope` has no limit for this period; a new one is not made by hand.
+        LimitOutOfRange: an agent's day is not set so low or so high.
         RaiseForbidden, RaiseNeedsLogin: they may only lower it, said no reason, or signed in too long ago.
         RaiseTooLong: the end is past or too far away.
         CeilingPassed: a day would be allowed more than the ceiling.
@@ -108,6 +110,7 @@ def change_limit(  # noqa: PLR0913 (what a raise has to say)
     old = Limit.objects.filter(scope=scope, period=period).first()
     if old is None:
         raise LimitUnknown(limit=f"{scope} {period}")
+    _require_in_range(old, cap_microusd)
     now = business_now()
     before, why = old.cap_at(now), why.strip()
     if cap_microusd <= before:
@@ -128,6 +131,16 @@ def change_limit(  # noqa: PLR0913 (what a raise has to say)
     return set_limit(
         scope, period=period, cap_microusd=cap_microusd, by=by, why=why, until=ends, returns_to_microusd=back
     )
+
+
+def _require_in_range(old: Limit, cap_microusd: int) -> None:
+    if (old.scope.kind, old.period) != (Scope.Kind.AGENT, Period.DAY):
+        return
+    row = table_row("agent_day")
+    if not row["least"] <= cap_microusd <= row["most"]:
+        raise LimitOutOfRange(
+            least=in_words(row["least"]), most=in_words(row["most"]), asked=in_words(cap_microusd)
+        )
 
 
 def _lower(old: Limit, cap_microusd: int, *, by: str, why: str) -> Limit:

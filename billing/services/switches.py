@@ -26,7 +26,9 @@ PAUSE: Final = timedelta(minutes=10)
 """How long an agent that spends too fast is paused. Machine time. Source: R-02.15."""
 KEPT: Final = timedelta(days=366)
 _SCOPED = (Switch.Kind.TEAM, Switch.Kind.AGENT, Switch.Kind.PRODUCT)
-_LOOK = "select (select stopped_at from core_installation), (select max(set_at) from billing_switch), (select max(cleared_at) from billing_switch)"
+_LOOK = """
+select (select stopped_at from core_installation), count(*), count(cleared_at), max(set_at), max(cleared_at) from billing_switch
+"""
 
 
 @transaction.atomic
@@ -105,7 +107,10 @@ def _stop_of(ground: Installation | None) -> Switch | None:
 
 
 def epoch() -> str:
-    """Return a word that changes whenever something is switched off or on: one small query, for open streams."""
+    """Return a word that changes whenever something is switched off or on: one small query, for open streams.
+
+    Their number counts too: of two that were set at once, the later to be committed may have the earlier time.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_LOOK)
         return "|".join(str(value) for value in cursor.fetchone())

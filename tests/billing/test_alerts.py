@@ -67,6 +67,24 @@ def test_each_line_of_a_day_is_told_once_and_again_on_the_next_day() -> None:
 
 
 @pytest.mark.django_db
+def test_a_line_that_is_passed_on_the_stroke_of_midnight_is_told_the_day_after() -> None:
+    a_factory_limit(day=100 * USD, month=3_000 * USD)
+    with time_machine.travel(datetime(2026, 3, 10, 23, 59, 58, tzinfo=UTC), tick=False) as clock:
+        spend(40)
+        call = new_id()
+        place_hold(scopes=[], bound_microusd=60 * USD, call_id=call)
+        clock.shift(timedelta(seconds=10))
+        capture_hold(call, cost_microusd=15 * USD)
+        first = watch_limits(), told("day"), told("factory_day")
+        clock.shift(timedelta(minutes=59))
+        again = watch_limits()
+
+    assert first == (3, [(50, "info")], [(30, "info"), (50, "warning")])
+    assert again == 0
+    assert MoneyAlert.objects.get(rule="day").starts_at == datetime(2026, 3, 10, tzinfo=UTC)
+
+
+@pytest.mark.django_db
 def test_agents_and_ventures_have_lines_and_a_task_has_none() -> None:
     a_factory_limit(day=1_000 * USD, month=3_000 * USD)
     for kind in ("agent", "product", "task"):

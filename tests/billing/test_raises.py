@@ -1,5 +1,6 @@
 """Who may raise a limit, for how long, and that no way leads past the ceiling."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from billing.errors import (
     BudgetExceeded,
     CeilingPassed,
     ConfirmAgain,
+    LimitOutOfRange,
     RaiseForbidden,
     RaiseNeedsLogin,
     RaiseTooLong,
@@ -173,9 +175,22 @@ def test_no_way_leads_past_the_ceiling(tmp_path: Path, settings: Any) -> None:
 
 def test_a_lowered_limit_binds_the_very_next_hold() -> None:
     rex = a_scope(kind="agent", ref="Rex")
-    services.place_hold(scopes=[rex.id], bound_microusd=300_000, call_id=new_id())
+    for _ in range(3):
+        services.place_hold(scopes=[rex.id], bound_microusd=400_000, call_id=new_id())
 
-    ask(rex, 0)
+    ask(rex, 1)
 
     with pytest.raises(BudgetExceeded):
         services.place_hold(scopes=[rex.id], bound_microusd=1, call_id=new_id())
+
+
+@pytest.mark.parametrize(("kind", "usd", "is_in_range"), [
+    ("agent", 0, False), ("agent", 1, True), ("agent", 100, True), ("agent", 101, False), ("team", 0, True), ("team", 101, True),
+])  # fmt: skip
+def test_an_agents_day_is_set_from_one_dollar_to_a_hundred(kind: str, usd: int, *, is_in_range: bool) -> None:
+    scope = a_scope(kind=kind, ref="build", day=10 * USD)
+
+    with nullcontext() if is_in_range else pytest.raises(LimitOutOfRange):
+        ask(scope, usd)
+
+    assert cap(scope) == (usd if is_in_range else 10)

@@ -186,6 +186,17 @@ def test_open_streams_see_every_change_and_nothing_else(rex: Scope) -> None:
     assert services.switch_against(scopes=[rex.id]) is None
 
 
+def test_open_streams_see_a_switch_that_came_later_with_an_earlier_time(rex: Scope) -> None:
+    services.set_switch("agent", "Dot", by="owner:ada", reason="enough")
+    seen = services.epoch()
+
+    Switch.objects.create(
+        kind="agent", ref="Rex", by="x", reason="x", set_at=timezone.now() - timedelta(seconds=9)
+    )
+
+    assert services.epoch() != seen
+
+
 def test_a_probe_lifts_what_code_set_and_leaves_what_a_person_set() -> None:
     services.set_switch("provider", "lumen", by="health", reason="half of its calls fail", is_auto=True)
     services.set_switch("provider", "northlight", by="owner:ada", reason="too dear")

@@ -14,10 +14,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from agents.gateway.models import ModelEntry, Provider
 from billing.models import Limit, Period, RevenueEvent, Scope, Switch
+from billing.rules import RAISE_LASTS
 from billing.services import change_limit
 from core.errors import FactoryError
 from core.models import User
 from core.money import in_words, to_microusd
+from core.services import business_now
 from factory.console.forms import LimitForm, SwitchForm
 from factory.console.rules.plots import SIZES, Plot, plot_bars, share_marks
 from factory.console.services.turns import turn_off, turn_on
@@ -205,9 +207,12 @@ def set_limit(request: HttpRequest) -> HttpResponse:
 
 
 def _end_of(day: date | None) -> datetime | None:
-    """A raise that ends on a day ends with it, where the owner is."""
-    zone = ZoneInfo(frame_now().zone)
-    return datetime.combine(day, time.max, tzinfo=zone) if day else None
+    """A raise that ends on a day ends with it, where the owner is; on the last day there is, at the hour it is now."""
+    if day is None:
+        return None
+    zone, latest = ZoneInfo(frame_now().zone), business_now() + RAISE_LASTS
+    is_last = day == latest.astimezone(zone).date()
+    return latest if is_last else datetime.combine(day, time.max, tzinfo=zone)
 
 
 @require_POST

@@ -33,14 +33,14 @@ class Target:
     public_key: str
     secret_key: str
 
-    def send(self, observations: Sequence[Observation], scores: Sequence[Score]) -> None:
-        """Send all of it; sent again it is the same.
+    def send(self, observations: Sequence[Observation], scores: Sequence[Score]) -> int:
+        """Send all of it, and return how many were refused one by one; sent again it is the same.
 
         Raises:
             StoreSilent: it did not answer, or is out of order.
             StoreRefused: what was sent.
         """
-        auth = (self.public_key, self.secret_key)
+        refused, auth = 0, (self.public_key, self.secret_key)
         with httpx.Client(
             auth=auth, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=trusted()
         ) as client:
@@ -50,11 +50,14 @@ class Target:
                     "content-encoding": "gzip",
                     "x-langfuse-ingestion-version": "4",
                 }
-                self._post(client, SPANS, headers=headers, content=gzip.compress(encoded(observations), 6))
+                refused += self._post(
+                    client, SPANS, headers=headers, content=gzip.compress(encoded(observations), 6)
+                )
             if scores:
-                self._post(client, SCORES, json=[score.body() for score in scores])
+                refused += self._post(client, SCORES, json=[score.body() for score in scores])
+        return refused
 
-    def _post(self, client: httpx.Client, path: str, **what: object) -> None:
+    def _post(self, client: httpx.Client, path: str, **what: object) -> int:
         try:
             answer = client.post(f"{self.url.rstrip('/')}{path}", **what)  # type: ignore[arg-type] # passed on as given
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -62,6 +65,16 @@ class Target:
         if not answer.is_success:
             passes = answer.status_code >= 500 or answer.status_code in _PASSES
             raise (StoreSilent if passes else StoreRefused)(at=path, status=answer.status_code)
+        return _refused_in(answer) if answer.status_code == httpx.codes.MULTI_STATUS else 0
+
+
+def _refused_in(answer: httpx.Response) -> int:
+    """Return how many of a batch were refused, by an answer that tells of each."""
+    try:
+        errors = answer.json()["errors"]
+    except (ValueError, KeyError, TypeError):
+        return 0
+    return len(errors) if isinstance(errors, list) else 0
 
 
 def encoded(observations: Iterable[Observation]) -> bytes:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from factory.insight.errors import StoreRefused, StoreSilent
 from factory.insight.models import Export, ExportItem
 from factory.insight.ports import Store
-from factory.insight.services.observations import told_of
+from factory.insight.services.observations import Told, told_of
 
 logger = logging.getLogger(__name__)
 MOST_WAITING: Final = 10_000
@@ -67,9 +67,9 @@ def tell_some(where: Store) -> int:
     if not items:
         _export().update(next_try_at=timezone.now())
         return 0
-    observations, scores = told_of(items)
+    sound, told = _read(items)
     try:
-        where.send(observations, scores)
+        refused = where.send(*told)
     except StoreRefused as refusal:
         logger.warning("insight.export_refused", extra={"dropped": len(items), "error": str(refusal)})
         _done(items, dropped=len(items), words=str(refusal)[:200])
@@ -77,8 +77,27 @@ def tell_some(where: Store) -> int:
     except StoreSilent as silence:
         _put_off(silence)
         return 0
-    _done(items, sent=len(items))
+    lost = min(len(items), len(items) - len(sound) + refused)
+    _done(items, sent=len(items) - lost, dropped=lost)
     return len(items)
+
+
+def _read(items: Sequence[ExportItem]) -> tuple[Sequence[ExportItem], Told]:
+    """Return what is told of these, and of which: one that cannot be read must not keep the others back."""
+    try:
+        return items, told_of(items)
+    except Exception:  # whatever its rows hold, it is looked at alone
+        logger.exception("insight.export_unreadable", extra={"items": len(items)})
+    sound = [item for item in items if _is_readable(item)]
+    return sound, told_of(sound)
+
+
+def _is_readable(item: ExportItem) -> bool:
+    try:
+        told_of([item])
+    except Exception:  # noqa: BLE001 (it was told of above)
+        return False
+    return True
 
 
 def _take_turn() -> bool:

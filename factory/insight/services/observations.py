@@ -16,9 +16,10 @@ from factory.quality.models import Verdict
 from factory.work.models import Attempt, Dag
 
 Kind = ExportItem.Kind
+Told = tuple[list[Observation], list[Score]]
 
 
-def told_of(items: Sequence[ExportItem]) -> tuple[list[Observation], list[Score]]:
+def told_of(items: Sequence[ExportItem]) -> Told:
     """Return what is told of these; what is no longer there is told of no more."""
     refs = {kind: [item.ref for item in items if item.kind == kind] for kind in Kind.values}
     observations = [

@@ -140,6 +140,16 @@ def test_an_operator_lowers_a_limit_and_only_the_owner_raises_it_with_a_reason(
     assert AuditRow.objects.filter(verb="billing.set_limit", facts__why="a launch").exists()
 
 
+@pytest.mark.parametrize(("days", "status"), [(0, 303), (30, 303), (31, 422)])
+def test_a_raise_may_end_on_any_of_the_thirty_days_that_follow(
+    story: Story, owner: Client, days: int, status: int
+) -> None:
+    ends = (business_now() + timedelta(days=days)).date()
+    asked = {"limit": limit().pk, "usd": "101", "why": "a launch", "until": ends.isoformat()}
+
+    assert owner.post(reverse("set_limit"), asked).status_code == status
+
+
 def test_switches_are_for_owner_and_operators_and_back_on_is_the_owners(
     story: Story, owner: Client, operator: Client, viewer: Client
 ) -> None:

@@ -33,6 +33,7 @@ class Receiver:
 
     url: str = ""
     status: int = 200
+    answer: bytes = b""
     spans: list[Received] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -43,7 +44,7 @@ class Receiver:
         content = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
         self.headers.append(headers)
         self.bodies.append(content)
-        if self.status != 200:
+        if self.status not in (200, 207):
             return
         if path.endswith("/v1/traces"):
             self.spans += _spans(content)
@@ -75,8 +76,9 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             store.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             self.send_response(store.status)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(store.answer)))
             self.end_headers()
+            self.wfile.write(store.answer)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -23,7 +23,7 @@ from core.registry import run_checks
 from core.services import outbox
 from factory.insight.handlers import TOLD
 from factory.insight.models import Export, ExportItem
-from factory.insight.services import exports, queue_export
+from factory.insight.services import exports, observations, queue_export
 from factory.insight.services.exports import target, tell_some
 from factory.quality.models import Verdict
 from factory.work.models import Attempt
@@ -130,6 +130,34 @@ def test_a_verdict_is_a_score_as_langfuses_own_types_read_it(story: Story, store
     assert read.trace_id == story.product.correlation_id.hex
     assert read.observation_id == verdict.artifact.attempt_id.bytes[8:].hex()
     assert "promises is broken" in (read.comment or "")
+
+
+def test_scores_that_are_refused_one_by_one_are_counted_as_dropped(story: Story, store: Receiver) -> None:
+    for verdict in Verdict.objects.all()[:2]:
+        queue_export(Kind.SCORE, verdict.pk)
+    store.status, store.answer = 207, b'{"successes": [{}], "errors": [{"status": 400}]}'
+
+    waited = ExportItem.objects.count()
+
+    assert tell() == waited == 2
+    assert Export.objects.values_list("sent", "dropped").get() == (1, 1)
+
+
+def test_what_cannot_be_read_is_dropped_alone(
+    story: Story, store: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt, verdict = the_attempt(story), Verdict.objects.filter(passed=False).get()
+    queue_export(Kind.ATTEMPT, attempt.pk)
+    queue_export(Kind.SCORE, verdict.pk)
+
+    def broken(_: object) -> object:
+        raise KeyError("usage")
+
+    monkeypatch.setattr(observations, "task_span", broken)
+
+    assert tell() == 2
+    assert (len(store.scores), store.spans) == (1, [])
+    assert Export.objects.values_list("sent", "dropped").get() == (1, 1)
 
 
 def test_nothing_secret_and_nobodys_address_leaves(story: Story, store: Receiver) -> None:
