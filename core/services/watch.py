@@ -24,6 +24,9 @@ FULL_SHARE: Final = 0.95
 KEPT: Final = 100
 """How many notices wait for a channel that is down; the oldest goes first."""
 
+NOTICES: Final = "notices"
+"""The last question is of the watcher itself: are its notices taken?"""
+
 Ask = Callable[[], str]
 """Returns what is wrong, in words; empty: nothing. An error is wrong too."""
 
@@ -33,15 +36,15 @@ class Watch:
 
     def __init__(self, asks: Mapping[str, Ask], *, channels: Mapping[str, Notices], host: str) -> None:
         self._asks, self._channels, self._host = asks, channels, host
-        self._misses, self._told = dict.fromkeys(asks, 0), set[str]()
+        self._misses, self._told = dict.fromkeys((*asks, NOTICES), 0), set[str]()
         self._waiting: list[tuple[str, str]] = []
         self._pool = ThreadPoolExecutor(max_workers=len(asks), thread_name_prefix="watch")
         self._running: dict[str, Future[str]] = {}
 
     def look(self) -> Mapping[str, str]:
         """Ask everything once, tell what is news, and return what is wrong by its name."""
-        wrong = self._ask()
-        for name in self._asks:
+        wrong = {**self._ask(), **self._kept_back()}
+        for name in self._misses:
             self._misses[name] = self._misses[name] + 1 if name in wrong else 0
             if self._misses[name] == MISSES:
                 self._told.add(name)
@@ -78,9 +81,14 @@ class Watch:
                 left.append((name, text))
         self._waiting = left
 
+    def _kept_back(self) -> dict[str, str]:
+        """A channel that takes nothing is told over the others."""
+        late = sorted({name for name, _ in self._waiting})
+        return {NOTICES: f"{', '.join(late)} takes none; {self.undelivered} wait."} if late else {}
+
     @property
     def undelivered(self) -> int:
-        """How many notices no channel has taken yet."""
+        """How many notices wait for a channel to take them."""
         return len(self._waiting)
 
 

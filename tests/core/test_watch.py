@@ -97,6 +97,22 @@ def test_a_channel_that_is_down_gets_its_notices_later_and_holds_no_other_up() -
     assert (watch.undelivered, good.taken) == (0, late.taken)
 
 
+def test_a_channel_that_takes_nothing_is_told_over_the_others_and_so_is_its_return() -> None:
+    late, good = Down(times=5), Down(times=0)
+    watch = Watch(
+        {"disk": iter(["full"] * 4 + [""] * 9).__next__}, channels={"late": late, "good": good}, host="alpha"
+    )
+
+    for _ in range(9):
+        watch.look()
+
+    said = [text.partition("alpha: ")[2] for text in good.taken]
+    assert said == [
+        "disk: full", "disk: all is well again.", "notices: late takes none; 2 wait.", "notices: all is well again.",
+    ]  # fmt: skip
+    assert sorted(late.taken) == sorted(good.taken)
+
+
 def test_an_address_that_answers_with_an_error_did_not_take_it(chat: str) -> None:
     with pytest.raises(NoticeRefused):
         Webhook(f"{chat}refuse").tell("x")
