@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from agents.gateway.adapters.relay import posted
 from agents.gateway.adapters.transport import Place
-from agents.gateway.door.plan import Opened, Plan, Way, begin, open_way, plan_of
+from agents.gateway.door.plan import Busy, Plan, Ready, Way, begin, nobody, open_turn, open_way, plan_of
 from agents.gateway.door.protocols import Wanted
-from agents.gateway.door.repeats import as_repeatable, way_again
+from agents.gateway.door.repeats import Again, as_repeatable, recall
 from agents.gateway.door.rows import in_rows
 from agents.gateway.door.speech import Hearing
 from agents.gateway.errors import (
@@ -24,17 +25,17 @@ from agents.gateway.errors import (
     RateLimited,
     Stopped,
 )
-from agents.gateway.models import Call, KeptAnswer
+from agents.gateway.models import Call
 from agents.gateway.ports import Reply
-from agents.gateway.rules.retry import Failure, next_step
 from agents.gateway.services.calls import PATIENCE
 from agents.gateway.services.lengths import LengthMeter
 from agents.gateway.services.records import close_answered, close_failed, close_repeated
-from agents.gateway.services.repeats import keep_answer, recall_answer
+from agents.gateway.services.repeats import keep_answer
 from billing.errors import BudgetBusy, BudgetExceeded
 from core.errors import FactoryError
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 MOST_OPEN = 256
 """How many answers one process passes on at once."""
 _LOOK_S = 0.2
@@ -111,9 +112,9 @@ class Exchange:
             await self._ask(*begun)
             return
         self.plan = plan = await in_rows(partial(plan_of, self._secret, self._wanted))
-        key, kept = await in_rows(partial(recall_answer, request, scopes=plan.session.rights.scopes))
-        if kept is not None and (again := way_again(plan, kept)) is not None:
-            await self._repeat(plan, again, kept)
+        key, again = await in_rows(partial(recall, plan, request))
+        if again is not None:
+            await self._repeat(plan, again)
             return
         told: list[bytes] = []
         self._told = told
@@ -122,29 +123,33 @@ class Exchange:
             with suppress(BooksUnreachable):  # the answer is out and paid
                 await in_rows(partial(keep_answer, key, told, call=self.call))
 
-    async def _repeat(self, plan: Plan, way: Way, kept: KeptAnswer) -> None:
+    async def _repeat(self, plan: Plan, again: Again) -> None:
         """Give the answer again that was paid for: held like any other call, so that whatever is off or full refuses it."""
-        self.call, _ = await self._opened(None, plan, way)
-        await in_rows(partial(close_repeated, self.call, kept.call))
-        self._say(bytes(kept.body))
+        call, _ = await self._opened(partial(open_way, plan, again.route, fallback_from=None))
+        await in_rows(partial(close_repeated, call, again.kept.call))
+        self._say(bytes(again.kept.body))
 
-    async def _ask(self, plan: Plan, opened: Opened | None = None) -> Reply:
+    async def _ask(self, plan: Plan, opened: Ready | Busy | None = None) -> Reply:
         """Ask one after the other until one answers; the first may be open already."""
-        failures: list[Failure] = []
-        faults: list[ProviderFault] = []
-        while step := next_step(failures, providers=[way.route.model.provider_id for way in plan.ways]):
-            await self._nap(step.wait_s)
-            way = plan.ways[step.place]
-            self.call, place = await self._opened(opened, plan, way)
-            opened = None
+        turns = plan.turns
+        failed: Call | None = None
+        while step := turns.next():
+            if not isinstance(opened, Ready):
+                await self._nap(step.wait_s)
+                opening = partial(open_turn, plan, step.place, fallback_from=failed)
+                opened = await self._opened(opening, busy=opened)
+            ready, opened = opened, None
+            if ready is None:
+                continue
+            self.call = ready.call
             try:
-                return await self._attempt(self.call, way, place)
+                return await self._attempt(ready)
             except ProviderFault as fault:
                 if self._has_spoken:  # half an answer is out: nobody else can go on with it
                     raise
-                faults.append(fault)
-                failures.append(Failure(step.place, fault.kind, fault.retry_after_s))
-        raise _give_up(faults)
+                turns.fail(step.place, fault)
+                failed, self.call = self.call, None  # it is over: no switch can end it any more
+        raise _give_up(turns.faults) if turns.faults else nobody(plan)
 
     async def _nap(self, seconds: float) -> None:
         """Wait, holding nothing; a cut ends it."""
@@ -156,28 +161,28 @@ class Exchange:
         if self._cut is not None:
             raise self._cut
 
-    async def _opened(self, opened: Opened | None, plan: Plan, way: Way) -> tuple[Call, Place]:
+    async def _opened(self, opening: Callable[[], T], *, busy: Busy | None = None) -> T:
         """Open the call; where it would fit but for what other calls hold, wait for them, holding nothing. Source: U-5a."""
         began = time.monotonic()
-        while not isinstance(opened, tuple):
-            await self._nap(_LOOK_S if opened else 0)
+        while True:
+            await self._nap(_LOOK_S if busy else 0)
             try:
-                opened = await in_rows(partial(open_way, plan, way, fallback_from=self.call))
-            except (BudgetBusy, LaneBusy) as busy:
-                patience_s = PATIENCE.lane_s if isinstance(busy, LaneBusy) else PATIENCE.budget_s
+                return await in_rows(opening)
+            except (BudgetBusy, LaneBusy) as found:
+                patience_s = PATIENCE.lane_s if isinstance(found, LaneBusy) else PATIENCE.budget_s
                 if time.monotonic() - began >= patience_s:
                     raise
-                opened = busy
-        return opened
+                busy = found
 
-    async def _attempt(self, call: Call, way: Way, place: Place) -> Reply:
+    async def _attempt(self, ready: Ready) -> Reply:
+        call, way = ready.call, ready.way
         if self._cut is not None:
             nothing_left = ProviderFault("stopped", is_free=True, words="cut before it left")
             await in_rows(partial(close_failed, call, nothing_left))
             raise self._cut
         hearing = way.speech.listen(self._wanted)
         try:
-            await self._relay(way, place, hearing, meter=self._meter_of(call))
+            await self._relay(way, ready.place, hearing, meter=self._meter_of(call))
         except BudgetExceeded:
             await self._settle_cut(call, hearing)
             raise

@@ -1,8 +1,8 @@
 """What a request becomes: whom it may reach, in which words, and what that costs at most."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from agents.gateway.adapters.transport import WIRES, Place, place_of
 from agents.gateway.door.choosing import chosen, intent_for, is_open
@@ -22,39 +22,82 @@ from agents.gateway.errors import (
 )
 from agents.gateway.models import Call, ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent
-from agents.gateway.rules.retry import MAX_ATTEMPTS
 from agents.gateway.services.bounds import bound_of_body
 from agents.gateway.services.catalogue import Offer, Offers, shelf
 from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import Route, one_tier_down
 from agents.gateway.services.sessions import Session, session_of
+from agents.gateway.services.turns import Turns
 from agents.roster.rules import EngineRights
-from billing.errors import BudgetBusy, SwitchSet
+from billing.errors import BudgetBusy, SwitchSet, TierSpent
 from billing.services.scopes import terms_of_call
+from core.errors import FactoryError
 from core.models import Mode
 from core.registry import Json
 from core.services import is_stopped
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Way:
-    """One model to try, and how it is spoken to."""
+    """One model that may be tried; its request is written, and bounded, when it is its turn."""
 
-    route: Route
-    speech: Speech
+    offer: Offer
+    reason: str
+    wanted: Wanted
+    max_tokens: int
+    mode: str
+
+    @cached_property
+    def speech(self) -> Speech:
+        """How it is spoken to.
+
+        Raises:
+            NotTranslatable: this cannot be said to it.
+        """
+        return speech_of(self.offer.model, wanted=self.wanted, mode=self.mode)
+
+    @cached_property
+    def route(self) -> Route:
+        """The request as it would leave, and its bound; its provider may be asked to count.
+
+        Raises:
+            NotTranslatable, CostUnbounded, PriceUnknown: it cannot be said to it, or nobody knows what that costs.
+        """
+        entry, door = self.offer.model, self.wanted.protocol
+        room = min(self.max_tokens, entry.max_output_tokens)
+        written = self.speech.write(self.wanted, model=entry.name, max_tokens=room)
+        bound = bound_of(
+            self.offer,
+            written.data,
+            written.body,
+            writes=bool(door.room),
+            is_free=door is COUNT_TOKENS,
+            mode=self.mode,
+        )
+        return Route(entry, written.body, bound, self.reason, mode=self.mode, tariff=self.offer.tariff)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a call through the door needs."""
+    """Everything a call through the door needs; one call's own, for `turns` knows what became of each way."""
 
     session: Session
     ask: Ask
     ways: Sequence[Way]
+    turns: Turns
 
 
-Opened = tuple[Call, Place] | BudgetBusy | LaneBusy
-"""A call that may leave, or what it waits for."""
+@dataclass(frozen=True)
+class Ready:
+    """A call that may leave."""
+
+    call: Call
+    place: Place
+    way: Way
+
+
+Busy = BudgetBusy | LaneBusy
+"""What a call waits for that would fit but for others."""
 
 
 def plan_of(secret: str, wanted: Wanted) -> Plan:
@@ -64,7 +107,7 @@ def plan_of(secret: str, wanted: Wanted) -> Plan:
         TokenEnded: the token opens nothing.
         ModelForbidden, ModelUnknown: it may not be asked, or is not here.
         BadAsk: nobody says how much may be written.
-        PriceUnknown: nobody knows what it costs.
+        PriceUnknown, CostUnbounded: nobody knows what it costs.
         NotTranslatable: whoever serves it speaks another protocol, in which this cannot be said.
     """
     session, here = session_of(secret), shelf()
@@ -83,53 +126,66 @@ def plan_of(secret: str, wanted: Wanted) -> Plan:
         ask = replace(ask, intent=intent_for(wanted, agent=session.agent, room=max_tokens))
         ask = one_tier_down(ask, terms_of_call(ask.scopes, moment=here.now))
         found = _allowed(here.offers, session.rights)
-        return Plan(session, ask, _chosen_ways(found, wanted, ask=ask, mode=here.mode))
+        picked = chosen(found, wanted, intent=ask.intent, room=max_tokens)
+        ways = [Way(offer, reason, wanted, max_tokens, here.mode) for offer, reason in picked]
+        return _plan(session, ask, ways)
     named = _allowed(here.offers, session.rights, name=wanted.model)
-    ways = [_way(offer, wanted=wanted, max_tokens=max_tokens, mode=here.mode) for offer in named]
-    return Plan(session, ask, sorted(ways, key=lambda way: way.route.bound_microusd))
+    reason = f"asked by name at {wanted.protocol.path}"
+    ways = [Way(offer, reason, wanted, max_tokens, here.mode) for offer in named]
+    return _plan(session, ask, sorted(ways, key=lambda way: way.route.bound_microusd))
 
 
-def _chosen_ways(found: Sequence[Offer], wanted: Wanted, *, ask: Ask, mode: str) -> list[Way]:
-    """Return the first few that the router chooses and this can be said to.
-
-    Raises:
-        NoCapableModel: there is none.
-    """
-    ways: list[Way] = []
-    for offer, reason in chosen(found, wanted, intent=ask.intent, room=ask.max_tokens):
-        with suppress(NotTranslatable, CostUnbounded):
-            way = _way(offer, wanted=wanted, max_tokens=ask.max_tokens, mode=mode)
-            ways.append(replace(way, route=replace(way.route, reason=reason)))
-        if len(ways) == MAX_ATTEMPTS:
-            break
-    if not ways:
-        raise NoCapableModel(quality=ask.intent.quality)
-    return ways
+def _plan(session: Session, ask: Ask, ways: Sequence[Way]) -> Plan:
+    return Plan(session, ask, ways, Turns([way.offer.model for way in ways]))
 
 
-def begin(secret: str, wanted: Wanted) -> tuple[Plan, Opened]:
+def begin(secret: str, wanted: Wanted) -> tuple[Plan, Ready | Busy]:
     """Return the plan and its first way, opened if nothing else holds the money: all that a call needs before it leaves.
 
     Raises:
-        FactoryError: as `plan_of` and `open_way`.
+        FactoryError: as `plan_of` and `open_turn`; nobody may be asked.
     """
     plan = plan_of(secret, wanted)
     try:
-        return plan, open_way(plan, plan.ways[0], fallback_from=None)
+        while step := plan.turns.next():
+            if ready := open_turn(plan, step.place, fallback_from=None):
+                return plan, ready
     except (BudgetBusy, LaneBusy) as busy:
         return plan, busy
+    raise nobody(plan)
 
 
-def open_way(plan: Plan, way: Way, *, fallback_from: Call | None) -> tuple[Call, Place]:
+def open_turn(plan: Plan, place: int, *, fallback_from: Call | None) -> Ready | None:
+    """Open the way at this place; None: it cannot serve, and the plan passes it over.
+
+    Raises:
+        FactoryError: as `open_way`, where no other way could do better.
+    """
+    way = plan.ways[place]
+    try:
+        return Ready(*open_way(plan, way.route, fallback_from=fallback_from), way)
+    except (NotTranslatable, CostUnbounded):
+        plan.turns.skip(place)
+    except (TierSpent, SwitchSet) as refusal:
+        plan.turns.refuse(place, refusal)
+    return None
+
+
+def nobody(plan: Plan) -> FactoryError:
+    """Return why nobody was asked: what refused the last, or that nobody can do it."""
+    return plan.turns.refusal or NoCapableModel(quality=plan.ask.intent.quality)
+
+
+def open_way(plan: Plan, route: Route, *, fallback_from: Call | None) -> tuple[Call, Place]:
     """Hold the worst case and write the row; return it, and where the model is reached.
 
     Raises:
-        BudgetBusy, BudgetExceeded: nothing was held, nothing written.
+        BudgetBusy, LaneBusy, TierSpent, BudgetExceeded, SwitchSet: nothing was held, nothing written.
         Stopped: everything is stopped.
     """
-    place = place_of(way.route.model.provider, mode=way.route.mode)
+    place = place_of(route.model.provider, mode=route.mode)
     try:
-        return open_call(plan.ask, way.route, fallback_from=fallback_from), place
+        return open_call(plan.ask, route, fallback_from=fallback_from), place
     except SwitchSet as off:
         raise (Stopped() if is_stopped() else off) from off
 
@@ -161,22 +217,6 @@ def _room(wanted: Wanted, rights: EngineRights) -> int:
     if max_tokens is None:
         raise BadAsk(missing=wanted.protocol.room[0])
     return max_tokens
-
-
-def _way(offer: Offer, *, wanted: Wanted, max_tokens: int, mode: str) -> Way:
-    entry = offer.model
-    speech = speech_of(entry, wanted=wanted, mode=mode)
-    written = speech.write(wanted, model=entry.name, max_tokens=min(max_tokens, entry.max_output_tokens))
-    bound = bound_of(
-        offer,
-        written.data,
-        written.body,
-        writes=bool(wanted.protocol.room),
-        is_free=wanted.protocol is COUNT_TOKENS,
-        mode=mode,
-    )
-    reason = f"asked by name at {wanted.protocol.path}"
-    return Way(Route(entry, written.body, bound, reason, mode=mode, tariff=offer.tariff), speech)
 
 
 def bound_of(offer: Offer, data: Json, body: bytes, *, writes: bool, is_free: bool, mode: str) -> int:

@@ -19,15 +19,15 @@ from agents.gateway.errors import (
 )
 from agents.gateway.models import Call
 from agents.gateway.ports import Ask, Keep, Patience, Reply, Said, Stop
-from agents.gateway.rules.retry import TURNED_AWAY, Failure, next_step
+from agents.gateway.rules.retry import TURNED_AWAY
 from agents.gateway.services.batches import reply_later
 from agents.gateway.services.lengths import LengthMeter
 from agents.gateway.services.records import close_answered, close_failed, open_call
 from agents.gateway.services.routes import Choice, Route, routes_for
+from agents.gateway.services.turns import Turns
 from billing.errors import BudgetBusy, SwitchSet, TierSpent
 from billing.services import epoch, require_open, settling, switch_against
 from core.adapters.away import is_away, outlast
-from core.errors import FactoryError
 from core.services import is_stopped, publish
 
 PATIENCE = Patience()
@@ -54,38 +54,22 @@ def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep 
     if ask.intent.speed == "batch" and (reply := reply_later(ask, keep=keep)) is not None:
         return reply
     choices = routes_for(ask)
-    failures: list[Failure] = []
+    turns = Turns([choice.model for choice in choices])
     words: list[str] = []
     call: Call | None = None
-    refusal: FactoryError | None = None
-    while step := next_step(failures, providers=[choice.candidate.provider for choice in choices]):
+    while step := turns.next():
         _wait(step.wait_s, stop)
         try:
             call, said = _try(ask, choices[step.place], call, stop=stop, patience=patience)
-        except (TierSpent, SwitchSet) as found:
-            refusal = found
-            choices = _without(choices, step.place, found)
+        except (TierSpent, SwitchSet) as refusal:
+            turns.refuse(step.place, refusal)
         except ProviderFault as fault:
             call = _last_call(fault, call)
-            failures.append(Failure(step.place, fault.kind, fault.retry_after_s))
+            turns.fail(step.place, fault)
             words.append(f"{choices[step.place].model}: {fault.kind} {fault.words}".strip())
         else:
             return outlast(partial(_settle, call, said, keep=keep))
-    raise refusal if refusal and not failures else _give_up(failures, words)
-
-
-def _without(choices: list[Choice], place: int, refusal: TierSpent | SwitchSet) -> list[Choice]:
-    """Leave out whom this refusal is about: a tier whose day is spent, a provider or model that is switched off.
-
-    Raises:
-        SwitchSet: it is about more than who is called.
-    """
-    one = choices[place].model
-    if isinstance(refusal, TierSpent):
-        return [*choices[:place], *(choice for choice in choices[place:] if choice.model.tier != one.tier)]
-    if refusal.facts.get("kind") not in ("provider", "model"):
-        raise refusal
-    return [*choices[:place], *choices[place + 1 :]]
+    raise turns.refusal if turns.refusal and not turns.faults else _give_up(turns.faults, words)
 
 
 def _try(
@@ -212,9 +196,9 @@ def _wait(seconds: float, stop: Stop) -> None:
         raise Stopped
 
 
-def _give_up(failures: Sequence[Failure], words: Sequence[str]) -> AllProvidersDown | RateLimited:
-    if all(failure.kind == "rate_limited" for failure in failures):
+def _give_up(faults: Sequence[ProviderFault], words: Sequence[str]) -> AllProvidersDown | RateLimited:
+    if all(fault.kind == "rate_limited" for fault in faults):
         return RateLimited(tried="; ".join(words))
-    publish("gateway.providers_down", attempts=len(failures))
-    is_free = all(failure.kind in TURNED_AWAY for failure in failures)
+    publish("gateway.providers_down", attempts=len(faults))
+    is_free = all(fault.kind in TURNED_AWAY for fault in faults)
     return (ProvidersUnreachable if is_free else AllProvidersDown)(tried="; ".join(words))

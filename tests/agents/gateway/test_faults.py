@@ -24,7 +24,7 @@ from agents.gateway.services import complete
 from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import routes_for
 from billing.models import Entry, Hold
-from billing.services import lose_hold, place_hold, settle_orphans
+from billing.services import lose_hold, place_hold, set_switch, settle_orphans
 from core.errors import FactoryError
 from core.ids import new_id
 from core.models import Event
@@ -56,6 +56,45 @@ def test_a_broken_server_gets_one_more_try_then_the_next_model(provider: Provide
 
     assert provider.models == ["gpt-5.2", "gpt-5.2", "claude-sonnet-4-5"]
     assert Entry.objects.lost().count() == 0
+    assert books_agree()
+
+
+class SwitchOffMeanwhile(threading.Event):
+    """A stop that is never set; whoever waits beside it finds something switched off afterwards."""
+
+    def __init__(self, kind: str, ref: str) -> None:
+        super().__init__()
+        self._switch = (kind, ref)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Switch it off."""
+        set_switch(*self._switch, by="owner:ada", reason="test")
+        return False
+
+
+@pytest.mark.parametrize("switch", [("provider", "openai"), ("model", "openai/gpt-5.2")])
+def test_who_is_switched_off_during_the_pause_after_a_failure_gives_his_turn_to_the_next(
+    provider: Provider, switch: tuple[str, str]
+) -> None:
+    provider.plays = [Play(fault="500"), Play(fault="500"), Play(fault="500")]
+
+    with pytest.raises(AllProvidersDown):
+        complete(an_ask(intent=GPT), stop=SwitchOffMeanwhile(*switch), patience=HASTE)
+
+    assert provider.models == ["gpt-5.2", "claude-sonnet-4-5", "claude-sonnet-4-5"]
+    assert books_agree()
+
+
+def test_when_the_only_provider_is_switched_off_during_the_pause_the_failure_is_what_is_heard(
+    provider: Provider, settings: Any
+) -> None:
+    settings.MODEL_KEYS = {"openai": KEYS["openai"]}
+    provider.plays = [Play(fault="500")]
+
+    with pytest.raises(AllProvidersDown):
+        complete(an_ask(intent=GPT), stop=SwitchOffMeanwhile("provider", "openai"), patience=HASTE)
+
+    assert provider.models == ["gpt-5.2"]
     assert books_agree()
 
 

@@ -170,6 +170,42 @@ def test_nobody_is_asked_more_than_three_times(failures: list[Failure]) -> None:
     assert step is None or len(failures) < MAX_ATTEMPTS
 
 
+@pytest.mark.parametrize(
+    ("failures", "gone", "step"),
+    [
+        ([], {0}, retry.Step(1)),
+        ([], {0, 1, 2}, None),
+        ([Failure(0, "server")], {0}, retry.Step(1)),
+        ([Failure(0, "server")], {0, 1, 2}, None),
+        ([Failure(0, "rate_limited", 7)], {1, 2}, retry.Step(0, 7)),
+        ([Failure(0, "rate_limited"), Failure(1, "rate_limited", 7)], {0, 2}, retry.Step(1, 7)),
+        ([Failure(1, "server"), Failure(1, "server")], {2}, None),
+    ],
+)
+def test_who_is_gone_is_passed_over_and_every_place_still_means_the_same(
+    failures: list[Failure], gone: set[int], step: retry.Step | None
+) -> None:
+    assert next_step(failures, providers=["a", "b", "b"], gone=gone) == step
+
+
+@given(
+    st.lists(
+        st.builds(
+            Failure,
+            place=st.integers(0, 3),
+            kind=st.sampled_from(["server", "rate_limited", "refused_us", "silent"]),
+            retry_after_s=st.sampled_from([None, 0, 5]),
+        ),
+        max_size=4,
+    ),
+    st.sets(st.integers(0, 3)),
+)
+def test_nobody_is_asked_who_is_gone_or_not_there(failures: list[Failure], gone: set[int]) -> None:
+    step = next_step(failures, providers=["a", "a", "b", "a"], gone=gone)
+
+    assert step is None or step.place in set(range(4)) - gone
+
+
 SCHEMA: dict[str, Any] = {
     "title": "Plan of work",
     "type": "object",
