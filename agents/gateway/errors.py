@@ -118,6 +118,14 @@ class DoorFull(FactoryError):
     is_retryable = True
 
 
+class DoorBroke(FactoryError):
+    """Something broke in here, which is no fault of what was asked; the log says what."""
+
+    code = "DOOR_BROKE"
+    http_status = 500
+    is_retryable = True
+
+
 class BooksUnreachable(FactoryError):
     """The books cannot be read, so nothing may be spent."""
 

@@ -19,6 +19,7 @@ from agents.gateway.door.speech import Hearing
 from agents.gateway.errors import (
     AllProvidersDown,
     BooksUnreachable,
+    DoorBroke,
     DoorFull,
     LaneBusy,
     ProviderFault,
@@ -101,7 +102,7 @@ class Exchange:
             raise
         except Exception as problem:  # the listener waits: whatever broke, it must hear of it
             logger.exception("gateway.door_broke")
-            self._mail.put_nowait(Stopped(why=type(problem).__name__))
+            self._mail.put_nowait(DoorBroke(problem=type(problem).__name__))
         finally:
             open_exchanges.discard(self)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agents.gateway.door.body import Body
+from agents.gateway.door.shapes import check_shapes
 from agents.gateway.errors import BadAsk, CostUnbounded
 from core.registry import Json
 
 Name = Literal["chat", "responses", "messages", "embeddings", "count_tokens"]
-Kinds = Iterator[tuple[str, Any]]
+Kinds = Iterator[tuple[str, str | None]]
 MOST_TOKENS = 10_000_000
 """More than any model writes: whoever asks for more did not mean it."""
 MOST_CHOICES = 128
@@ -54,12 +55,13 @@ def read_wanted(protocol: Protocol, body: Body) -> Wanted:
     """Return what this request wants.
 
     Raises:
-        BadAsk: a field is missing, or its number makes no sense.
+        BadAsk: a field is missing, or its shape or number makes no sense.
         CostUnbounded: a field or part may cost whatever it likes.
     """
     data = body.data
     if strange := data.keys() - protocol.fields:
         raise CostUnbounded(fields=", ".join(sorted(strange))[:200])
+    check_shapes(data)
     if data.get("service_tier") not in _PLAIN_TIERS or data.get("background"):
         raise CostUnbounded(fields="service_tier, background")
     kinds = list(_kinds(protocol, data))
@@ -108,26 +110,38 @@ def _kinds(protocol: Protocol, data: Json) -> Kinds:
         raise BadAsk(at="messages or tools", problem=type(problem).__name__) from problem
 
 
-def _tool_kinds(tool: Json, protocol: Protocol) -> Iterator[Any]:
+def _kind_of(part: Json) -> str | None:
+    """Return its kind; None: it names none.
+
+    Raises:
+        BadAsk: its kind is no word.
+    """
+    kind = part.get("type")
+    if kind is not None and not isinstance(kind, str):
+        raise BadAsk(at="type", expected="a text")
+    return kind
+
+
+def _tool_kinds(tool: Json, protocol: Protocol) -> Iterator[str]:
     """A tool without a kind is the caller's own; a dated one is named without its date."""
-    kind = tool.get("type") or "custom"
+    kind = _kind_of(tool) or "custom"
     yield kind.rpartition("_")[0] if protocol.speech == "anthropic" and kind[-1:].isdigit() else kind
     for inner in tool.get("tools") or ():
         yield from _tool_kinds(inner, protocol)
 
 
-def _item_kinds(item: Json) -> Iterator[Any]:
+def _item_kinds(item: Json) -> Iterator[str | None]:
     if "content" in item or "role" in item:
         yield from _parts(item.get("content"))
     if "role" not in item:
-        yield item.get("type")
+        yield _kind_of(item)
         yield from _parts(item.get("output"))
 
 
-def _parts(content: Any) -> Iterator[Any]:
+def _parts(content: Any) -> Iterator[str | None]:
     """Yield the kind of every part of `content`, and of the parts of a tool's result; a text is one part."""
     for part in content if isinstance(content, list) else ():
-        kind = part.get("type")
+        kind = _kind_of(part)
         is_text = kind == "document" and (part.get("source") or {}).get("type") == "text"
         yield "text" if is_text else kind
         if kind == "tool_result":

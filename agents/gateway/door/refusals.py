@@ -4,13 +4,17 @@ from typing import Final
 
 from django.http import JsonResponse
 
-from agents.gateway.errors import AllProvidersDown, ProviderFault, RateLimited
+from agents.gateway.errors import AllProvidersDown, DoorBroke, ProviderFault, RateLimited
 from billing.errors import BudgetExceeded
 from core.errors import FactoryError, TokenEnded
 from core.registry import Json
 
-_STATUS: tuple[tuple[type[FactoryError], int], ...] = ((RateLimited, 429), (AllProvidersDown, 503))
-"""What the provider is to be blamed for keeps its own status; all else is 400: engines storm on 401, 402, 422 and 5xx."""
+_STATUS: tuple[tuple[type[FactoryError], int], ...] = (
+    (RateLimited, 429),
+    (AllProvidersDown, 503),
+    (DoorBroke, 500),
+)
+"""What is no fault of the request keeps its own status; all else is 400: engines storm on 401, 402, 422 and 5xx."""
 
 NOT_AGAIN: Final = {"x-should-retry": "false"}
 
@@ -42,4 +46,5 @@ def _type(refusal: FactoryError) -> str:
         return "authentication_error"
     if isinstance(refusal, RateLimited):
         return "rate_limit_error"
-    return "api_error" if isinstance(refusal, AllProvidersDown | ProviderFault) else "invalid_request_error"
+    is_ours = isinstance(refusal, AllProvidersDown | ProviderFault | DoorBroke)
+    return "api_error" if is_ours else "invalid_request_error"

@@ -15,7 +15,7 @@ from agents.gateway.door.tongues import (
     anthropic_pieces,
     openai_pieces,
 )
-from agents.gateway.errors import NotTranslatable
+from agents.gateway.errors import BadAsk, NotTranslatable
 from agents.gateway.ports import Ask, Ear, Intent, Wire
 from agents.gateway.services.bounds import body_bytes
 from core.ids import new_id
@@ -44,7 +44,17 @@ class Translated:
         return self.wire.headers(key)
 
     def write(self, wanted: Wanted, *, model: str, max_tokens: int) -> Written:
-        """Return the request as the wire writes it."""
+        """Return the request as the wire writes it.
+
+        Raises:
+            BadAsk: a tool or a schema has a shape that means nothing.
+        """
+        try:
+            return self._write(model=model, max_tokens=max_tokens)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+            raise BadAsk(at="tools or schema", problem=type(problem).__name__) from problem
+
+    def _write(self, *, model: str, max_tokens: int) -> Written:
         read = self.read
         ask = Ask(
             agent="", assignment_id=new_id(), scopes=(), system=read.system, messages=read.messages, max_tokens=max_tokens,

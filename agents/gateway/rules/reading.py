@@ -109,11 +109,11 @@ class _Found:
             self.ids += 1
 
     def _read_object(self, part: dict[str, Any]) -> None:
-        kind = part.get("type")
+        kind = part.get("type")  # inside what a tool was given it may be anything
         self.parts += 1
-        if kind in _PICTURES:
+        if isinstance(kind, str) and kind in _PICTURES:
             self.pictures += 1
-        elif kind in _SEALED:
+        elif isinstance(kind, str) and kind in _SEALED:
             self.sealed += 1
         else:
             for name, one in part.items():
