@@ -16,13 +16,15 @@ from urllib.parse import urlsplit
 from agents.gateway.adapters.http import Line, url_of
 from agents.gateway.adapters.links import BROKEN, Unreachable
 from agents.gateway.ports import Wire
+from agents.gateway.rules.reading import UNBILLED
 
 ASK_S = 2.0
 """Longer than this no call waits to be counted."""
 _O200K, _CL100K = "o200k_base", "cl100k_base"
 _OLDER = re.compile(r"^(?:gpt-4(?:-|$)|gpt-3\.5|text-embedding)")
 _OPENAI = re.compile(r"(?:^|/)(?:gpt-|chatgpt-|o\d(?:-|$)|codex|text-embedding-)")
-_ASKED = ("model", "messages", "system", "tools", "tool_choice", "thinking")
+ASKED = ("model", "messages", "system", "tools", "tool_choice", "thinking")
+"""What a provider is told to count; it knows no other field there."""
 _GEMINI = re.compile(r"^(.*/v1(?:beta|alpha)?)/openai/?$")
 _KEPT = 512
 _lock = threading.Lock()
@@ -50,10 +52,10 @@ def _clean(text: str) -> str:
 def ask_count(wire: Wire, line: Line, body: Mapping[str, Any]) -> int | None:
     """Return the tokens of `body` as its provider counts them, free of charge; None: it does not say in time.
 
-    What the provider would not count (a schema of the answer) is added byte by byte.
+    What it may bill and would not count (a schema of the answer) is added byte by byte.
     """
     path = wire.count_path
-    asked = {name: body[name] for name in _ASKED if name in body}
+    asked = {name: body[name] for name in ASKED if name in body}
     payload = json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     digest = sha256(line.base_url.encode() + payload).digest()
     with _lock:
@@ -64,8 +66,10 @@ def ask_count(wire: Wire, line: Line, body: Mapping[str, Any]) -> int | None:
         if known is None:
             return None
         _remember(digest, known)
-    return known + len(
-        json.dumps(body.get("output_config", ""), ensure_ascii=False).encode("utf-8", "replace")
+    return known + sum(
+        len(json.dumps(body[name], ensure_ascii=False).encode("utf-8", "replace"))
+        for name in body
+        if name not in ASKED and name not in UNBILLED
     )
 
 

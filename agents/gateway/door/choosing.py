@@ -14,7 +14,7 @@ from agents.gateway.services.routes import able
 from agents.roster.models import Agent
 
 _RANKS: Final[tuple[Quality, ...]] = ("acceptable", "good", "best")
-_CAN: Final = {"tools": "tools", "response_format": "json", "output_config": "json"}
+_CAN: Final = {"tools": "tools", "response_format": "json", "output_config": "json", "output_format": "json"}
 
 
 def is_open(wanted: Wanted) -> bool:

@@ -101,13 +101,14 @@ def _kinds(protocol: Protocol, data: Json) -> Kinds:
         yield from (
             ("tool", kind) for tool in data.get("tools") or () for kind in _tool_kinds(tool, protocol)
         )
+        yield from (("edit", _undated(_kind_of(edit) or "")) for edit in _edits(data))
         yield from (("format", None) for kind in data.get("modalities") or () if kind != "text")
         yield from (("part", kind) for kind in _parts(data.get("system")))
         said = data.get("messages") if protocol.name != "responses" else data.get("input")
         if isinstance(said, list) and protocol.name != "embeddings":
             yield from (("part", kind) for item in said for kind in _item_kinds(item))
     except (AttributeError, TypeError, KeyError) as problem:
-        raise BadAsk(at="messages or tools", problem=type(problem).__name__) from problem
+        raise BadAsk(at="messages, tools or edits", problem=type(problem).__name__) from problem
 
 
 def _kind_of(part: Json) -> str | None:
@@ -125,9 +126,18 @@ def _kind_of(part: Json) -> str | None:
 def _tool_kinds(tool: Json, protocol: Protocol) -> Iterator[str]:
     """A tool without a kind is the caller's own; a dated one is named without its date."""
     kind = _kind_of(tool) or "custom"
-    yield kind.rpartition("_")[0] if protocol.speech == "anthropic" and kind[-1:].isdigit() else kind
+    yield _undated(kind) if protocol.speech == "anthropic" else kind
     for inner in tool.get("tools") or ():
         yield from _tool_kinds(inner, protocol)
+
+
+def _undated(kind: str) -> str:
+    return kind.rpartition("_")[0] if kind[-1:].isdigit() else kind
+
+
+def _edits(data: Json) -> Sequence[Json]:
+    """What is done to a long conversation before it is read: what only leaves out may stand there."""
+    return (data.get("context_management") or {}).get("edits") or ()
 
 
 def _item_kinds(item: Json) -> Iterator[str | None]:
@@ -162,7 +172,7 @@ _MESSAGES = _SHARED | {
 }  # fmt: skip
 _BLOCKS = frozenset({
     "text", "image", "tool_use", "tool_result", "thinking", "redacted_thinking",
-    "custom", "bash", "text_editor", "computer", "memory",
+    "custom", "bash", "text_editor", "computer", "memory", "clear_tool_uses", "clear_thinking",
 })  # fmt: skip
 
 CHAT = Protocol(

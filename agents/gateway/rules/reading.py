@@ -15,10 +15,15 @@ _SEALED = frozenset({"file", "input_file", "document", "input_audio", "audio", "
 _NAMES = frozenset(
     {"type", "role", "id", "tool_call_id", "tool_use_id", "call_id", "cache_control", "status"}
 )
+_SHAPED = ("response_format", "output_config", "output_format", "text")
 _ROOMS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-_PLAIN = frozenset({
-    "model", "stream", "stream_options", "n", "temperature", "top_p", "stop", "seed", "user", "store", "metadata", *_ROOMS,
+UNBILLED = frozenset({
+    "model", "stream", "stream_options", "n", "temperature", "top_p", "top_k", "min_p", "stop", "stop_sequences", "seed", "user", "store",
+    "metadata", "client_metadata", "safety_identifier", "service_tier", "cache_control", "context_management", *_ROOMS,
 })  # fmt: skip
+"""What no model reads, so that no provider bills it as prompt; every other field counts, whatever it is called."""
+_LONGEST_NAME = 80
+"""A longer name or id is words in disguise."""
 _SEARCHES = re.compile(r"^web_search")
 _OURS = re.compile(
     r"^(?:function|custom|namespace|bash|text_editor|computer|memory|local_shell|shell|apply_patch)"
@@ -74,7 +79,7 @@ def read_request(body: Body, *, writes: bool = True) -> Reading:
     found = _Found()
     for name in _SAID:
         found.read(body.get(name))
-    shapes = [_dump(body[name]) for name in body if name not in _SAID and name not in _PLAIN]
+    shapes = [_dump(body[name]) for name in body if name not in _SAID and name not in UNBILLED]
     tools = _tools(body)
     return Reading(
         texts=(*found.texts, *shapes),
@@ -85,7 +90,7 @@ def read_request(body: Body, *, writes: bool = True) -> Reading:
         room=_room(body) if writes else 0,
         writes=_writes(body),
         searches=_searches(body, tools),
-        has_tools=bool(tools) or "response_format" in body or "output_config" in body,
+        has_tools=bool(tools) or any(name in body for name in _SHAPED),
     )
 
 
@@ -117,7 +122,7 @@ class _Found:
             self.sealed += 1
         else:
             for name, one in part.items():
-                if name not in _NAMES:
+                if name not in _NAMES or len(str(one)) > _LONGEST_NAME:
                     self.read(one)
 
 

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +14,8 @@ import pytest
 from agents.gateway import models
 from agents.gateway.adapters import tokens
 from agents.gateway.adapters.transport import hang_up
+from agents.gateway.door.protocols import DOORS, Protocol
+from agents.gateway.errors import CostUnbounded
 from agents.gateway.models import Call, ModelEntry
 from agents.gateway.ports import Ask, Intent, Patience
 from agents.gateway.services import complete, sync_prices
@@ -189,3 +191,51 @@ def test_gemini_counts_beside_its_openai_shaped_address_and_only_what_it_says_is
     path, key, body = asked[0]
     assert (path, key) == ("/v1beta/models/gemini-2.5-pro:countTokens", "AIza-test-1234567890")
     assert "".join(part["text"] for part in body["contents"][0]["parts"]) == PROSE * 100
+
+
+SECRETLY = "word " * 4_000
+NOT_READ = {
+    "model", "stream", "stream_options", "n", "temperature", "top_p", "top_k", "min_p", "stop", "stop_sequences", "seed", "user", "store",
+    "metadata", "client_metadata", "safety_identifier", "cache_control", "context_management", "max_tokens", "max_completion_tokens",
+    "max_output_tokens", "service_tier",
+}  # fmt: skip
+"""How to answer, whom it is for, and how it is carried: no model reads it, and no provider bills it as prompt."""
+FULL: dict[str, Any] = {
+    "messages": [{"role": "user", "content": SECRETLY}], "input": SECRETLY, "instructions": SECRETLY, "system": SECRETLY,
+    "tools": [{"name": SECRETLY}], "functions": [{"name": SECRETLY}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: str(door.name))
+@pytest.mark.parametrize("model", ["gpt-5-mini", "claude-haiku-4-5"])
+def test_every_field_of_every_door_is_counted_or_read_by_no_model(
+    faults: Faults, door: Protocol, model: str
+) -> None:
+    entry = ModelEntry.objects.select_related("provider").get(name=model)
+    plain = {"model": model, "max_tokens": 10}
+    least = bound_of_body(entry, data=plain, size_bytes=len(json.dumps(plain)))
+
+    cheap = set()
+    for field in door.fields - {"max_tokens"}:
+        data = {**plain, field: FULL.get(field, {"words": SECRETLY})}
+        with suppress(CostUnbounded):  # it holds what it may hold, or is refused
+            bound = bound_of_body(entry, data=data, size_bytes=len(json.dumps(data)))
+            cheap |= {field} if bound < least + 3_000 * _price_of(entry) // 10**6 else set()
+
+    told_to_count = set(tokens.ASKED) if model == "claude-haiku-4-5" else set()
+    assert cheap <= NOT_READ | told_to_count
+
+
+def _price_of(entry: ModelEntry) -> int:
+    return tariffs_on(business_now().date())[entry.pk].input
+
+
+def test_a_schema_costs_the_same_room_under_either_of_its_names(faults: Faults) -> None:
+    entry = ModelEntry.objects.select_related("provider").get(name="claude-haiku-4-5")
+    shape = {"type": "json_schema", "schema": {"type": "object", "description": PROSE * 300}}
+    plain = {"model": entry.name, "max_tokens": 10, "messages": [{"role": "user", "content": PROSE}]}
+    asked = [plain, {**plain, "output_format": shape}, {**plain, "output_config": {"format": shape}}]
+
+    none, older, newer = (bound_of_body(entry, data=body, size_bytes=40_000) for body in asked)
+
+    assert none * 20 < older <= newer

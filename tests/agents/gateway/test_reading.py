@@ -57,6 +57,14 @@ def test_no_word_hides_in_any_shape_of_a_message(content: Any) -> None:
     assert sorted(reading.texts) == sorted(leaves(content))
 
 
+@pytest.mark.parametrize("name", ["type", "role", "id", "call_id", "status", "cache_control"])
+def test_no_word_hides_under_a_name_that_is_none(name: str) -> None:
+    part = {"role": "user", "content": "Hi", name: "word " * 50}
+
+    assert "word " * 50 in read_request(with_(messages=[part])).texts
+    assert read_request(with_(messages=[{"content": "Hi", name: "call_1"}])).texts == ("Hi",)
+
+
 def test_tools_schemas_and_unknown_fields_are_read_whole() -> None:
     tool = {"type": "function", "function": {"name": "read", "parameters": {"type": "object"}}}
     body = with_(tools=[tool], response_format={"type": "json_schema"}, strange={"a": "b"})

@@ -42,6 +42,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/messages", {"model": "claude-9"}, "MODEL_UNKNOWN"),
     ("/v1/messages", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "COST_UNBOUNDED"),
     ("/v1/messages", {"speed": "fast"}, "COST_UNBOUNDED"),
+    ("/v1/messages", {"context_management": {"edits": [{"type": "compact_20260112"}]}}, "COST_UNBOUNDED"),
 ]
 
 
@@ -148,6 +149,14 @@ def test_a_full_cap_is_named_with_what_is_left_and_when_it_resets(begin: Begin, 
     assert error["facts"].keys() >= {"layer", "needed", "left", "resets_at"}
     assert "engine run" in error["message"]
     assert_nothing_was_called(faults)
+
+
+def test_what_only_leaves_out_parts_of_a_conversation_goes_on(begin: Begin, faults: Faults) -> None:
+    edits = [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "clear_tool_uses_20250919"}]
+
+    answer = begin().post("/v1/messages", **MESSAGES, context_management={"edits": edits})
+
+    assert answer.status_code == 200
 
 
 def test_an_address_that_is_no_door_is_refused_in_the_protocols_words(begin: Begin) -> None:
