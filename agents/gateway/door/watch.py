@@ -1,6 +1,7 @@
 """Open answers are looked after: what was stopped meanwhile is cut within a second or two."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from uuid import UUID
@@ -16,6 +17,7 @@ from billing.services import epoch, require_open
 from core.errors import FactoryError, TokenEnded
 from core.services import is_stopped
 
+logger = logging.getLogger(__name__)
 LOOK_S = 0.5
 _watchers: "dict[asyncio.AbstractEventLoop, asyncio.Task[None]]" = {}
 
@@ -23,9 +25,15 @@ _watchers: "dict[asyncio.AbstractEventLoop, asyncio.Task[None]]" = {}
 def keep_watch() -> None:
     """Look after the open answers of this loop until none is left. Safe to run twice."""
     loop = asyncio.get_running_loop()
-    if loop not in _watchers:
-        _watchers[loop] = loop.create_task(_watch())
-        _watchers[loop].add_done_callback(lambda _: _watchers.pop(loop, None))
+    watcher = _watchers.get(loop)
+    if watcher is None or watcher.done():  # one that has ended is forgotten a turn later
+        _watchers[loop] = made = loop.create_task(_watch())
+        made.add_done_callback(partial(_forget, loop))
+
+
+def _forget(loop: asyncio.AbstractEventLoop, watcher: "asyncio.Task[None]") -> None:
+    if _watchers.get(loop) is watcher:
+        del _watchers[loop]
 
 
 async def _watch() -> None:
@@ -36,6 +44,9 @@ async def _watch() -> None:
             ends = await in_rows(partial(_ends, watched))
         except BooksUnreachable:
             continue  # nothing new begins meanwhile; what runs is held
+        except Exception:  # the outermost loop: whoever watches must not go
+            logger.exception("gateway.watch_failed")
+            continue
         for exchange, why in ends:
             exchange.cut(why)
 
