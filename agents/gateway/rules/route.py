@@ -45,7 +45,7 @@ class Intent:
         prefer_provider: the agent's own wish, a hint: first choice inside the wanted tiers, never a reason to leave them.
         not_provider: the author's provider, when a review must come from another one.
         not_model: the author's model, when a review must come from another family.
-        max_cost_microusd: who may cost more is left out.
+        max_cost_microusd: who may cost more, at worst, is left out; only who writes the request knows that.
     """
 
     task_type: TaskType = "general"
@@ -130,7 +130,7 @@ def capable(candidates: Iterable[Candidate], *, needs: frozenset[str], prompt_to
 def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]:
     """Return the priced candidates an intent may use, first choice first; equal for equal input."""
     place = _places(intent)
-    is_open = not (intent.not_provider or intent.not_model or intent.max_cost_microusd is not None)
+    is_open = not (intent.not_provider or intent.not_model)
     served = [
         c
         for c in candidates
@@ -149,10 +149,7 @@ def _places(intent: Intent) -> dict[str, int]:
 def _may_serve(candidate: Candidate, intent: Intent) -> bool:
     if candidate.provider == intent.not_provider:
         return False
-    if intent.not_model and family_of(candidate.model) == family_of(intent.not_model):
-        return False
-    cap = intent.max_cost_microusd
-    return cap is None or (candidate.likely_microusd or 0) <= cap
+    return not (intent.not_model and family_of(candidate.model) == family_of(intent.not_model))
 
 
 def _by_price(intent: Intent, place: Mapping[str, int], c: Candidate) -> tuple[Any, ...]:

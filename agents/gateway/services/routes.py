@@ -89,7 +89,8 @@ def routes_for(ask: Ask) -> list[Choice]:
     if not ordered:
         raise _refusal(ask, candidates)
     choices = [Choice(ask, c.of, c, here.mode) for c in ordered]
-    return _affordable(choices, terms.call_cap_microusd, size_bytes)
+    caps = [cap for cap in (terms.call_cap_microusd, ask.intent.max_cost_microusd) if cap is not None]
+    return _affordable(choices, min(caps, default=None), size_bytes)
 
 
 def one_tier_down(ask: Ask, terms: Terms) -> Ask:

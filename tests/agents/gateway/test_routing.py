@@ -14,7 +14,7 @@ from agents.gateway.models import Call, ModelEntry, Price
 from agents.gateway.ports import Ask, Intent, Patience
 from agents.gateway.services import complete, health, sync_prices
 from agents.gateway.services.routes import routes_for
-from billing.errors import SwitchSet
+from billing.errors import BudgetExceeded, SwitchSet
 from billing.models import Hold, Scope, Window
 from billing.services import clear_switch, place_hold, set_switch
 from core.ids import new_id
@@ -116,6 +116,27 @@ def test_forty_requests_go_where_the_table_says_twice_in_a_row(
     first, again = routes_for(ask)[0], routes_for(ask)[0]
 
     assert (first.model.name, first.reason) == (again.model.name, again.reason) == (model, reason)
+
+
+@pytest.mark.parametrize("cap", [0, 50, 90, 450, 2_600, 15_000, 40_000])
+def test_who_may_cost_more_at_worst_than_a_call_may_is_left_out_and_nobody_else(
+    shelf: None, cap: int
+) -> None:
+    ask = an_ask(text=LONG[:3_000], max_tokens=1_000, intent=Intent(quality="good"))
+    bounds = {choice.model.name: choice.route.bound_microusd for choice in routes_for(ask)}
+
+    left = chosen(replace(ask, intent=replace(ask.intent, max_cost_microusd=cap)))
+
+    assert left == [name for name, bound in bounds.items() if bound <= cap]
+
+
+def test_when_every_model_may_cost_more_the_least_is_named(shelf: None) -> None:
+    ask = an_ask(intent=Intent(security_sensitive=True, max_cost_microusd=1))
+
+    with pytest.raises(BudgetExceeded) as refused:
+        routes_for(ask)
+
+    assert refused.value.facts["layer"] == "one call"
 
 
 def test_there_are_forty() -> None:
