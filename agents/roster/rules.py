@@ -47,6 +47,7 @@ class EngineRights(BaseModel):
         may_ask: names of models; none: any.
         max_tokens: how much one answer may hold where the engine does not say; None: it must say.
         correlation_id: the story its calls belong to.
+        security_sensitive, untrusted_input, local_only: which models may see it at all, by name too; as of an `Intent`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +56,9 @@ class EngineRights(BaseModel):
     may_ask: tuple[str, ...] = ()
     max_tokens: int | None = Field(default=None, ge=1)
     correlation_id: UUID | None = None
+    security_sensitive: bool = False
+    untrusted_input: bool = False
+    local_only: bool = False
 
 
 class Memory(_Part):

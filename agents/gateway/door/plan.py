@@ -22,11 +22,12 @@ from agents.gateway.errors import (
 )
 from agents.gateway.models import Call, ModelEntry, Provider
 from agents.gateway.ports import Ask, Intent
+from agents.gateway.rules.route import tiers_for
 from agents.gateway.services.bounds import bound_of_body
 from agents.gateway.services.catalogue import Offer, Offers, shelf
 from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import Route, one_tier_down
-from agents.gateway.services.sessions import Session, session_of
+from agents.gateway.services.sessions import Session, care_in, session_of
 from agents.gateway.services.turns import Turns
 from agents.roster.rules import EngineRights
 from billing.errors import BudgetBusy, SwitchSet, TierSpent
@@ -119,11 +120,12 @@ def plan_of(secret: str, wanted: Wanted) -> Plan:
         system="",
         messages=(),
         max_tokens=max_tokens,
-        intent=Intent(),
+        intent=session.care.over(Intent()),
         correlation_id=session.rights.correlation_id,
     )
     if is_open(wanted):
-        ask = replace(ask, intent=intent_for(wanted, agent=session.agent, room=max_tokens))
+        wish = intent_for(wanted, agent=session.agent, room=max_tokens)
+        ask = replace(ask, intent=session.care.over(wish))
         ask = one_tier_down(ask, terms_of_call(ask.scopes, moment=here.now))
         found = _allowed(here.offers, session.rights)
         picked = chosen(found, wanted, intent=ask.intent, room=max_tokens)
@@ -201,8 +203,12 @@ def offers_for(rights: EngineRights, *, name: str = "") -> list[Offer]:
 
 def _allowed(offers: Offers, rights: EngineRights, *, name: str = "") -> list[Offer]:
     found = offers.by_name.get(name, ()) if name else offers
-    asked = set(rights.may_ask)
-    allowed = [offer for offer in found if not asked or asked & {offer.model.name, offer.name}]
+    asked, tiers = set(rights.may_ask), tiers_for(care_in(rights))
+    allowed = [
+        offer
+        for offer in found
+        if offer.model.tier in tiers and (not asked or asked & {offer.model.name, offer.name})
+    ]
     if name and not found:
         raise ModelUnknown(model=name)
     if name and not allowed:

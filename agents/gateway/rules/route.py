@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
@@ -60,6 +60,37 @@ class Intent:
     model: str = ""
     not_model: str = ""
     max_cost_microusd: int | None = None
+
+
+class Care(NamedTuple):
+    """What keeps work from some models, whatever else is wanted; as of an `Intent`."""
+
+    security_sensitive: bool = False
+    untrusted_input: bool = False
+    local_only: bool = False
+
+    def over(self, intent: Intent) -> Intent:
+        """Return what is wanted, with this care; nothing makes it less."""
+        if not any(self):
+            return intent
+        return replace(
+            intent,
+            security_sensitive=self.security_sensitive or intent.security_sensitive,
+            untrusted_input=self.untrusted_input or intent.untrusted_input,
+            local_only=self.local_only or intent.local_only,
+        )
+
+
+def care_of(work: str, arguments: Mapping[str, Any]) -> Care:
+    """Return what work of this sort needs, or what its arguments ask for beyond it: by code, not by the agent. Source: R-02.28."""
+    said = {name: bool(arguments.get(name, False)) for name in Care._fields}
+    return Care(**{**said, "security_sensitive": work in SENSITIVE_WORK or said["security_sensitive"]})
+
+
+@lru_cache(maxsize=8)
+def tiers_for(care: Care) -> frozenset[str]:
+    """Return the tiers whose models may see such work."""
+    return frozenset(tier for group in tier_groups(care.over(Intent())) for tier in group)
 
 
 class Candidate(NamedTuple):

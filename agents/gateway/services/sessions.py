@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.gateway.errors import BadAsk
+from agents.gateway.rules.route import Care, care_of
 from agents.roster.models import Agent
 from agents.roster.rules import EngineRights
 from agents.roster.services import engine_token_in_force, issue_engine_token, token_in_force
@@ -25,6 +26,11 @@ class Session:
     agent: str
     assignment_id: UUID
     rights: EngineRights
+
+    @property
+    def care(self) -> Care:
+        """What keeps its work from some models."""
+        return care_in(self.rights)
 
 
 @transaction.atomic
@@ -54,11 +60,13 @@ def make_session_token(
         raise BadAsk(missing="cap_microusd")
     scope = open_scope(kind="session", ref=str(new_id()), label=f"{own.agent.name}'s engine run")
     set_limit(scope, period=Period.LIFE, cap_microusd=cap_microusd)
+    care = care_of(assignment.type, assignment.inputs.get("arguments", {}))
     rights = EngineRights(
         scopes=(*assignment.scopes, scope.id),
         may_ask=tuple(models),
         max_tokens=max_tokens,
         correlation_id=assignment.correlation_id,
+        **care._asdict(),
     )
     return issue_engine_token(
         agent=Agent.objects.get(pk=own.agent_id),
@@ -66,6 +74,11 @@ def make_session_token(
         rights=rights,
         expires_at=min(expires_at, own.expires_at),
     )
+
+
+def care_in(rights: EngineRights) -> Care:
+    """Return what keeps work under these rights from some models."""
+    return Care(rights.security_sensitive, rights.untrusted_input, rights.local_only)
 
 
 def session_of(secret: str) -> Session:

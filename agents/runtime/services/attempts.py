@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from agents.gateway.ports import Ask, Intent, Message
-from agents.gateway.rules.route import SENSITIVE_WORK
+from agents.gateway.rules.route import care_of
 from agents.roster.errors import AgentSwitchedOff
 from agents.roster.services import find_agent, prompt_for
 from agents.runtime import rules
@@ -136,17 +136,16 @@ def _intent(session: Session, assignment: Assignment) -> Intent:
     """
     said, definition = assignment.inputs.get("arguments", {}), session.agent_version.definition
     is_structured = assignment.answer_schema is not None
-    return Intent(
+    wish = Intent(
         task_type="reasoning" if is_structured else "coding" if assignment.workspace else "general",
         quality=definition.quality,
-        security_sensitive=assignment.type in SENSITIVE_WORK or bool(said.get("security_sensitive", False)),
-        untrusted_input=bool(said.get("untrusted_input", False)),
         speed="batch" if said.get("speed") == "batch" and assignment.workspace is None else "normal",
         tier_steps=session.tier_steps,
         prefer_provider=definition.preferred_provider,
         not_provider=str(said.get("not_provider", "")),
         not_model=str(said.get("not_model", "")),
     )
+    return care_of(assignment.type, said).over(wish)
 
 
 def _write_text(assignment: Assignment, *, ask: Ask, talk: Talk) -> Outcome:
