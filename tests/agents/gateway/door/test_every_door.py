@@ -7,6 +7,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from agents.gateway.models import Call
+from billing.adapters.limits import table_row
 from billing.models import Hold, Scope, Window
 from billing.services import factory_scope, open_scope, set_limit
 from tests.agents.gateway.door.conftest import Begin
@@ -68,7 +69,7 @@ def test_every_paid_door_takes_a_hold_in_every_scope_streamed_or_not(
     for hold in Hold.objects.all():
         assert set(Window.objects.filter(id__in=hold.windows).values_list("scope__kind", "period")) >= {
             ("task", "life"), ("dag", "life"), ("product", "life"), ("agent", "day"), ("session", "life"),
-            ("factory", "day"), ("factory", "month"),
+            ("tier", "day"), ("factory", "day"), ("factory", "month"),
         }  # fmt: skip
 
 
@@ -106,3 +107,17 @@ def test_every_paid_door_refuses_when_one_limit_is_full(
 
     assert (Call.objects.count(), faults.calls()) == (0, [])
     assert run.post(path, **BODIES[name]).status_code == 200
+
+
+@pytest.mark.parametrize(("name", "path"), PAID)
+def test_every_paid_door_refuses_when_the_day_of_every_tier_is_spent(
+    begin: Begin, faults: Faults, name: str, path: str
+) -> None:
+    run = begin()
+    for tier in table_row("tier"):
+        set_limit(open_scope(kind="tier", ref=tier, label=tier), period="day", cap_microusd=0)
+
+    answer = run.post(path, **BODIES[name])
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "TIER_SPENT")
+    assert (Call.objects.count(), faults.calls()) == (0, [])
