@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db.models import Count
 from django.utils import timezone
@@ -12,6 +13,7 @@ from agents.gateway.rules.health import WINDOW_S, Health, Seen, health_of
 from agents.roster.models import Agent
 
 _FRESH_S = 2.0
+_REFUSED_US: Final = "refused_us"
 MINUTE_S = 60
 _ROWS = 500
 _lock = threading.Lock()
@@ -77,6 +79,19 @@ def forget() -> None:
     """Read the rows again at the next question."""
     with _lock:
         _last.clear()
+
+
+def refusing_now() -> dict[str, tuple[datetime, str]]:
+    """Return the providers whose last call within the last hour they refused for our key or account: when, in which words. Source: R-02.10."""
+    refused = (
+        Call.objects.since(timezone.now() - timedelta(hours=1))
+        .filter(status=Call.Status.FAILED, fault=_REFUSED_US)
+        .order_by("started_at")
+        .values_list("model__provider_id", "ended_at", "words")[:_ROWS]
+    )
+    last = {provider: (at, words) for provider, at, words in refused if at is not None}
+    faults = last_faults() if last else {}
+    return {name: said for name, said in last.items() if faults.get(name) == _REFUSED_US}
 
 
 def last_faults() -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.template.context import RequestContext
@@ -20,6 +20,7 @@ from factory.console.rules import Promise
 from factory.console.rules.decisions import CHANNEL_WORDS, ask_in_words
 from factory.console.rules.money import money_alert_words
 from factory.console.rules.pnl import Mark
+from factory.console.templatetags.books import maker
 from factory.insight.services import Alert
 from portfolio.models import Opportunity
 from portfolio.rules.opportunity import PASSING_POINTS
@@ -263,6 +264,13 @@ def second(value: datetime) -> str:
     return f"{timezone.localtime(value):%H:%M:%S}"
 
 
+_SILENT: Final = {
+    "gateway": "No model answers: what needs one waits",
+    "edge": "The proxy in front of the products does not answer: releases wait",
+    "disk": "The disk is full: what writes waits",
+}
+
+
 @register.simple_tag
 def alert_words(alert: Alert) -> str:
     """Return what happened, as a sentence without its stop: `Version 2 of Nightwatch was rolled back`."""
@@ -271,6 +279,10 @@ def alert_words(alert: Alert) -> str:
         return f"{alert.name} does not answer its customers"
     if alert.kind == "rolled_back":
         return f"Version {alert.version} of {alert.name} was rolled back"
+    if alert.kind == "refused":
+        return f"{maker(alert.name)} refuses your key or account"
+    if alert.kind == "silent":
+        return _SILENT.get(alert.name, f"The {alert.name} does not answer: what needs it waits")
     if alert.kind == "gave_up":
         return f"“{alert.name}” gave up"
     if alert.kind == "money":

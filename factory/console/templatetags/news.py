@@ -36,6 +36,8 @@ _LINKS: Final = {
 _ALERT_ICONS: Final = {
     "down": ("alert", "harm"),
     "rolled_back": ("back", "harm"),
+    "refused": ("alert", "need"),
+    "silent": ("clock", "need"),
     "gave_up": ("fail", "harm"),
     "at_limit": ("park", "need"),
     "near_limit": ("alert", "need"),

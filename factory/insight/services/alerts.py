@@ -6,11 +6,12 @@ from typing import Final
 
 from django.db.models import F, Q
 
+from agents.gateway.services.health import refusing_now
 from billing.models import MoneyAlert, Period, Scope, Window
 from factory.delivery.models import Release
 from factory.delivery.rules import RED_PROBES
 from factory.insight.services.incidents import incidents_now
-from factory.work.models import DeadLetter
+from factory.work.models import DeadLetter, Outage
 
 HARM_LASTS: Final = timedelta(hours=24)
 NEAR_SHARE: Final = 0.8
@@ -23,9 +24,9 @@ class Alert:
     """One thing to know.
 
     Attributes:
-        kind: `down`, `rolled_back`, `gave_up`, `near_limit`, `at_limit` or `money`.
+        kind: `down`, `rolled_back`, `refused`, `silent`, `gave_up`, `near_limit`, `at_limit` or `money`.
         at: business time, or machine time of what has no other; None: it holds now, since when is not kept.
-        name: product, task or limit that it is about.
+        name: product, provider, service, task or limit that it is about.
         slug: of the product; empty: it is about none.
         amounts: used and allowed micro-dollars, where it is about money.
         rule: of `money`: what was passed, and at which `line`.
@@ -65,7 +66,7 @@ _NEAR: Final = (
 
 def alerts_now(now: datetime) -> tuple[Alert, ...]:
     """Return what is to be known at business time `now`, the most serious first."""
-    return (*_of_releases(now), *_limits(now), *_money(now), *_gave_up())
+    return (*_of_releases(now), *_of_services(), *_limits(now), *_money(now), *_gave_up())
 
 
 def _of_releases(now: datetime) -> list[Alert]:
@@ -82,6 +83,13 @@ def _of_releases(now: datetime) -> list[Alert]:
     incidents = incidents_now() if any(row[0] == Release.State.LIVE for row in found) else ()
     down = [Alert("down", one.since, one.name, one.why, one.slug, one.version) for one in incidents]
     return down + [Alert("rolled_back", *row[1:]) for row in found if row[0] != Release.State.LIVE]
+
+
+def _of_services() -> list[Alert]:
+    """Who refuses our key or account, and what does not answer, so that work waits for it."""
+    refused = [Alert("refused", at, name, words) for name, (at, words) in sorted(refusing_now().items())]
+    rows = Outage.objects.order_by("since").values_list("since", "service", "words")
+    return refused + [Alert("silent", *row) for row in rows[:AT_MOST]]
 
 
 def _limits(now: datetime) -> list[Alert]:

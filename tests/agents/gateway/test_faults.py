@@ -21,6 +21,7 @@ from agents.gateway.handlers import close_lost_call
 from agents.gateway.models import Call
 from agents.gateway.ports import Intent, Patience, Reply
 from agents.gateway.services import complete
+from agents.gateway.services.health import refusing_now
 from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import routes_for
 from billing.models import Entry, Hold
@@ -149,6 +150,18 @@ def test_a_refused_key_goes_on_tells_the_owner_and_is_in_no_row_and_no_log(
     told = "\n".join([*kept, caplog.text])
     assert "no: ***" in told
     assert not [key for key in KEYS.values() if key in told]
+
+
+def test_who_refuses_our_key_or_account_is_known_until_it_answers_again(provider: Provider) -> None:
+    provider.plays = [Play(fault="401")]
+    ask_now(an_ask(intent=GPT))
+    during = refusing_now()
+    provider.plays = []
+    ask_now(an_ask(intent=GPT))
+
+    assert list(during) == ["openai"]
+    assert during["openai"][1].startswith("401: no")
+    assert refusing_now() == {}
 
 
 def test_one_provider_that_asks_to_wait_is_waited_for(provider: Provider, settings: Any) -> None:

@@ -5,13 +5,15 @@ from html import unescape
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from approvals.models import Request
 from core.models import Installation
 from core.services import business_now, change_setting
 from factory.delivery.models import Release
 from factory.delivery.services.releases import note_probe
-from factory.insight.services import alerts_now, incidents_now
+from factory.insight.services import alerts, alerts_now, incidents_now
+from factory.work.services.outages import note_outage
 from tests.factory.console.story import Story, a_story
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +99,21 @@ def test_when_nothing_was_harmed_the_first_that_needs_a_look_stands_there_in_amb
     first = alerts_now(business_now())[0]
     assert (look, first.is_harm) == ("banner need", False)
     assert first.name in unescape(words)
+
+
+def test_home_says_whose_key_is_refused_and_that_work_waits_for_models(
+    owner: Client, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"openai": (timezone.now(), "401: Your account is not active.")}
+    monkeypatch.setattr(alerts, "refusing_now", lambda: refused)
+    note_outage("gateway", kind="agent", words="ALL_PROVIDERS_DOWN: <none>")
+
+    page = owner.get("/").content.decode()
+
+    assert "OpenAI refuses your key or account" in page
+    assert "Your account is not active" in page
+    assert "No model answers: what needs one waits" in page
+    assert "&lt;none&gt;" in page
 
 
 def test_a_quiet_day_has_no_banner(owner: Client, db: None) -> None:
