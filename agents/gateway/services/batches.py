@@ -139,11 +139,15 @@ def _take(job: BatchJob) -> bool:
     mine = BatchJob.objects.filter(pk=job.pk, state=job.state, next_look_at=job.next_look_at)
     if not mine.update(next_look_at=timezone.now() + LOOK):
         return False
+    is_late = timezone.now() - job.call.started_at > LIFE
+    if is_late and job.state == BatchJob.State.WRITTEN:  # too late to hand it in
+        _fail(job, "it could not be handed in within a day")
+        return True
     try:
         _MOVES[BatchJob.State(job.state)](job)
     except ProviderFault as fault:  # it is looked at again in a minute
         BatchJob.objects.filter(pk=job.pk).update(words=f"{fault.kind} {fault.words}"[:300])
-    if job.state in _OPEN and timezone.now() - job.call.started_at > LIFE:
+    if is_late and job.state in _OPEN:
         _give_up(job)
     return True
 
@@ -224,9 +228,10 @@ def _fail(job: BatchJob, words: str) -> None:
 
 @transaction.atomic
 def _give_up(job: BatchJob) -> None:
-    """No answer came within its time: it is booked at its bound, and the work asks anew."""
+    """No answer came within its time: it is booked at its bound unless it is not there at all, and the work asks anew."""
+    never_left = job.state == BatchJob.State.WRITTEN
     if _change(job, BatchJob.State.FAILED, words="no answer within a day"):
-        close_failed(job.call, ProviderFault("silent", is_free=False, words="no answer within a day"))
+        close_failed(job.call, ProviderFault("silent", is_free=never_left, words="no answer within a day"))
 
 
 def _change(job: BatchJob, state: BatchJob.State, **told: object) -> bool:

@@ -251,6 +251,39 @@ def test_a_restart_loses_no_hold_and_a_day_without_an_answer_books_the_bound(lan
     assert len(lanes.batches) == 1
 
 
+@pytest.mark.parametrize("state", ["written", "posting"])
+@pytest.mark.parametrize("left", [timedelta(hours=1), -timedelta(minutes=1)])
+def test_what_never_left_within_its_time_costs_nothing_and_is_not_handed_in_any_more(
+    lanes: Lanes, state: str, left: timedelta
+) -> None:
+    hand_in(a_batch_ask())
+    long_ago = timezone.now() - LIFE - timedelta(minutes=1)
+    BatchJob.objects.update(state=state, posting_at=long_ago)
+    Call.objects.update(started_at=long_ago)
+    Hold.objects.update(expires_at=timezone.now() + left)
+    expire_holds()
+
+    look_again()
+    look_again()
+
+    call = Call.objects.get()
+    assert (call.status, call.cost_microusd, BatchJob.objects.get().state) == ("failed", 0, "failed")
+    assert lanes.batches == []
+    assert books_agree()
+
+
+def test_what_may_have_left_is_booked_at_its_bound_after_its_time(lanes: Lanes) -> None:
+    hand_in(a_batch_ask())
+    Call.objects.update(started_at=timezone.now() - LIFE - timedelta(minutes=1))
+    BatchJob.objects.update(state="posting", posting_at=timezone.now())
+
+    look_again()
+
+    call = Call.objects.get()
+    assert (call.status, call.cost_microusd) == ("lost", call.bound_microusd)
+    assert books_agree()
+
+
 def test_what_is_switched_off_is_not_handed_in_and_what_was_is_cancelled(lanes: Lanes) -> None:
     hand_in(a_batch_ask())
     move_batches()
