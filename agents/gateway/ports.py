@@ -1,11 +1,12 @@
 """What is asked of a model, what it answers, and what a provider's protocol must do."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 from uuid import UUID
 
 from agents.gateway.rules.money import Usage
+from agents.gateway.rules.patience import longest_s
 from agents.gateway.rules.route import Intent
 from core.registry import Json, Tool
 
@@ -147,7 +148,7 @@ class Patience:
     Attributes:
         first_token_s: until the answer begins.
         silence_s: between two signs of life.
-        total_s: in all; must stay below the life of a hold.
+        total_s: in all, however long the answer; must stay below the life of a hold.
         budget_s: until money held by other calls is free again.
         lane_s: until a model that takes so many calls at once has room. Source: R-02.22.
     """
@@ -157,6 +158,14 @@ class Patience:
     total_s: float = 600
     budget_s: float = 30
     lane_s: float = 10
+
+    def for_answer(
+        self, room_tokens: int, *, tokens_per_s: int | None = None, is_whole: bool = False
+    ) -> "Patience":
+        """Return it for an answer of at most so many tokens; who answers in one piece (`is_whole`) is silent until then."""
+        total_s = min(self.total_s, longest_s(room_tokens, tokens_per_s=tokens_per_s))
+        first_s = total_s if is_whole else self.first_token_s
+        return replace(self, total_s=total_s, first_token_s=first_s)
 
 
 class Keep(Protocol):

@@ -58,7 +58,7 @@ async def posted(
         raise _fault("cut", problem, is_free=False) from problem
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=256)
 def _timeout(patience: Patience) -> aiohttp.ClientTimeout:
     silence_s = max(patience.silence_s, patience.first_token_s)
     return aiohttp.ClientTimeout(total=patience.total_s, connect=_CONNECT_S, sock_read=silence_s)

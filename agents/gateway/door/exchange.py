@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -40,8 +39,6 @@ T = TypeVar("T")
 MOST_OPEN = 256
 """How many answers one process passes on at once."""
 _LOOK_S = 0.2
-_UNTIL_IT_IS_WHOLE = replace(PATIENCE, first_token_s=PATIENCE.total_s)
-"""Whoever answers in one piece is silent until then."""
 open_exchanges: "set[Exchange]" = set()
 
 
@@ -214,7 +211,10 @@ class Exchange:
             BudgetExceeded: it is longer than what was held for it, and no more can be held.
         """
         self._end.clear()
-        patience = PATIENCE if self._wanted.is_stream else _UNTIL_IT_IS_WHOLE
+        model, is_whole = way.route.model, not self._wanted.is_stream
+        patience = PATIENCE.for_answer(
+            min(way.max_tokens, model.max_output_tokens), tokens_per_s=model.tokens_per_s, is_whole=is_whole
+        )
         headers = way.speech.headers(place.key, self._headers)
         self._is_abroad = True
         try:

@@ -20,6 +20,7 @@ from agents.gateway.errors import AllProvidersDown, RateLimited, Stopped
 from agents.gateway.handlers import close_lost_call
 from agents.gateway.models import Call
 from agents.gateway.ports import Intent, Patience, Reply
+from agents.gateway.rules import patience
 from agents.gateway.services import complete
 from agents.gateway.services.health import refusing_now
 from agents.gateway.services.records import open_call
@@ -130,6 +131,19 @@ def test_an_attempt_whose_cost_nobody_knows_is_booked_at_its_bound_and_another_i
     assert (failed.status, failed.fault, failed.cost_microusd) == ("lost", kind, failed.bound_microusd)
     assert Entry.objects.lost().total_microusd() == failed.bound_microusd
     assert (reply.text, answered.status) == ("Hello.", "answered")
+    assert books_agree()
+
+
+def test_a_short_answer_that_does_not_come_in_time_is_asked_of_the_next(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "BASE_S", 0.3)
+    provider.plays = [Play(fault="stalled")]
+
+    reply = complete(an_ask(intent=GPT, max_tokens=2), stop=threading.Event(), patience=Patience())
+
+    assert reply.provider == "anthropic"
+    assert rows()[0] == ("gpt-5.2", "lost", "silent")
     assert books_agree()
 
 

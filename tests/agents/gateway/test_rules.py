@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.gateway.ports import Patience
 from agents.gateway.rules import retry
 from agents.gateway.rules.answers import (
     ANTHROPIC_DROPS,
@@ -16,6 +17,7 @@ from agents.gateway.rules.answers import (
     wire_schema,
 )
 from agents.gateway.rules.money import Tariff, Usage, cost_microusd
+from agents.gateway.rules.patience import longest_s
 from agents.gateway.rules.retry import MAX_ATTEMPTS, Failure, next_step
 from agents.gateway.rules.route import Candidate, Intent, capable, in_order, names_of, reason_for
 
@@ -204,6 +206,28 @@ def test_nobody_is_asked_who_is_gone_or_not_there(failures: list[Failure], gone:
     step = next_step(failures, providers=["a", "a", "b", "a"], gone=gone)
 
     assert step is None or step.place in set(range(4)) - gone
+
+
+@pytest.mark.parametrize(
+    ("room", "pace", "seconds"),
+    [(0, None, 60), (20, None, 61), (1_000, None, 110), (10_000, None, 560), (64_000, None, 600), (1_000, 5, 260), (1_000, 900, 110)],
+)  # fmt: skip
+def test_an_answer_has_a_minute_and_what_its_length_needs(
+    room: int, pace: int | None, seconds: float
+) -> None:
+    assert longest_s(room, tokens_per_s=pace) == seconds
+
+
+def test_whoever_has_less_patience_keeps_it_and_an_answer_in_one_piece_may_be_silent_until_it_is_there() -> (
+    None
+):
+    usual, hasty = Patience(), Patience(first_token_s=1, total_s=5)
+
+    streamed, whole = usual.for_answer(1_000), usual.for_answer(1_000, is_whole=True)
+
+    assert (streamed.first_token_s, streamed.total_s) == (30, 110)
+    assert (whole.first_token_s, whole.total_s) == (110, 110)
+    assert hasty.for_answer(1_000) == hasty
 
 
 SCHEMA: dict[str, Any] = {

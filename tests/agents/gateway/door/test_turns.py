@@ -12,6 +12,7 @@ from agents.gateway.door.protocols import CHAT as CHAT_DOOR
 from agents.gateway.door.protocols import read_wanted
 from agents.gateway.errors import Stopped
 from agents.gateway.models import Call, ModelEntry, Price
+from agents.gateway.rules import patience
 from billing.models import Hold
 from billing.services import open_scope, set_limit, set_switch
 from tests.agents.gateway.door.conftest import Begin
@@ -161,3 +162,18 @@ def test_who_hangs_up_before_the_call_left_leaves_no_hold_behind(begin: Begin, f
     assert set(Call.objects.values_list("status", "cost_microusd")) <= {("failed", 0)}
     assert not Hold.objects.open().exists()
     assert faults.calls() == []
+
+
+@pytest.mark.parametrize(("room", "asked"), [(9, ["gpt-5-mini", "claude-haiku-4-5"]), (500, ["gpt-5-mini"])])
+def test_an_answer_in_one_piece_has_the_time_that_its_length_needs(
+    begin: Begin, faults: Faults, monkeypatch: pytest.MonkeyPatch, room: int, asked: list[str]
+) -> None:
+    monkeypatch.setattr(patience, "BASE_S", 0.1)
+    faults.plan(Play(delay_s=1.5, where={"model": "gpt-5-mini"}))
+    run = begin(agent=an_agent(front={"quality": "good"}), models=("gpt-5-mini", "claude-haiku-4-5"))
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+
+    answer = run.post("/v1/chat/completions", **{**CHAT, "max_completion_tokens": room}, tools=tools)
+
+    assert answer.status_code == 200
+    assert [call.model.name for call in Call.objects.order_by("started_at")] == asked
