@@ -125,8 +125,8 @@ class Candidate(NamedTuple):
 def tier_groups(intent: Intent) -> list[tuple[str, ...]]:
     """Return tiers in the order in which they are tried; models inside a group compete. Source: R-02.8.
 
-    After the wanted tiers come the lower ones (R-02.10), then the higher ones: they are for the day on which the
-    wanted and the lower tiers hold no model at all.
+    After the wanted tiers come the lower ones (R-02.10), then the higher ones: the nearest of them serves where the
+    wanted and the lower tiers hold no model at all, and only there (`in_order`).
     """
     if intent.local_only:
         return [("local",)]
@@ -159,7 +159,10 @@ def capable(candidates: Iterable[Candidate], *, needs: frozenset[str], prompt_to
 
 
 def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]:
-    """Return the priced candidates an intent may use, first choice first; equal for equal input."""
+    """Return the priced candidates an intent may use, first choice first; equal for equal input. Source: R-02.10.
+
+    Nobody stands in who is of a dearer tier than was wanted, unless only dearer ones are there at all.
+    """
     place = _places(intent)
     is_open = not (intent.not_provider or intent.not_model)
     served = [
@@ -168,7 +171,23 @@ def in_order(candidates: Iterable[Candidate], intent: Intent) -> list[Candidate]
         if c.likely_microusd is not None and c.tier in place and (is_open or _may_serve(c, intent))
     ]
     rank = _by_pace if intent.speed in _FIRST_TOKEN_MS else _by_price
-    return sorted(served, key=partial(rank, intent, place))
+    return sorted(_no_dearer(served, intent, place), key=partial(rank, intent, place))
+
+
+def _no_dearer(served: list[Candidate], intent: Intent, place: Mapping[str, int]) -> list[Candidate]:
+    """Leave out tiers above the wanted ones, but for a model that was chosen; where nobody is left, keep the nearest tier."""
+    dearer = _dearer(intent)
+    if not any(c.tier not in dearer for c in served):
+        dearer -= {min((c.tier for c in served), key=place.__getitem__, default="")}
+    return [c for c in served if c.tier not in dearer or (intent.model and c.name == intent.model)]
+
+
+@lru_cache(maxsize=256)
+def _dearer(intent: Intent) -> frozenset[str]:
+    """Return the tiers above all that are wanted; where pace is wanted, every tier is."""
+    if intent.local_only or intent.security_sensitive or intent.speed in _FIRST_TOKEN_MS:
+        return frozenset()
+    return frozenset(TIERS[TIERS.index(_wanted(intent)[-1]) + 1 :])
 
 
 @lru_cache(maxsize=256)

@@ -180,11 +180,11 @@ def test_who_refuses_our_key_or_account_is_known_until_it_answers_again(provider
 
 def test_one_provider_that_asks_to_wait_is_waited_for(provider: Provider, settings: Any) -> None:
     settings.MODEL_KEYS = {"openai": KEYS["openai"]}
-    provider.plays = [Play(fault="429"), Play(fault="429", headers=(("retry-after", "0"),))]
+    provider.plays = [Play(fault="429", headers=(("retry-after", "0"),))] * 2
 
-    reply = ask_now(an_ask(intent=Intent(quality="good")))
+    reply = ask_now(an_ask(intent=Intent(quality="best")))
 
-    assert provider.models == ["gpt-5-mini", "gpt-5.2", "gpt-5-mini"]
+    assert provider.models == ["gpt-5.2", "gpt-5-mini", "gpt-5.2"]
     assert reply.text == "Hello."
 
 

@@ -142,8 +142,8 @@ def test_the_database_refuses_a_negative_price(rehearsal: None) -> None:
     ("intent", "order"),
     [
         ({"quality": "best"}, ["gpt-5.2", "claude-sonnet-4-5", "claude-opus-4-6", "gpt-5-mini", "claude-haiku-4-5"]),
-        ({"quality": "good"}, ["gpt-5-mini", "claude-haiku-4-5", "claude-sonnet-4-5", "gpt-5.2", "claude-opus-4-6"]),
-        ({"quality": "acceptable"}, ["gpt-5-mini", "claude-haiku-4-5", "claude-sonnet-4-5", "gpt-5.2", "claude-opus-4-6"]),
+        ({"quality": "good"}, ["gpt-5-mini", "claude-haiku-4-5", "claude-sonnet-4-5"]),
+        ({"quality": "acceptable"}, ["gpt-5-mini", "claude-haiku-4-5"]),
         ({"security_sensitive": True}, ["gpt-5.2", "claude-opus-4-6"]),
         ({"quality": "best", "not_provider": "openai"}, ["claude-sonnet-4-5", "claude-opus-4-6", "claude-haiku-4-5"]),
     ],

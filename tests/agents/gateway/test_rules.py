@@ -19,7 +19,7 @@ from agents.gateway.rules.answers import (
 from agents.gateway.rules.money import Tariff, Usage, cost_microusd
 from agents.gateway.rules.patience import longest_s
 from agents.gateway.rules.retry import MAX_ATTEMPTS, Failure, next_step
-from agents.gateway.rules.route import Candidate, Intent, capable, in_order, names_of, reason_for
+from agents.gateway.rules.route import TIERS, Candidate, Intent, capable, in_order, names_of, reason_for
 
 SONNET = Tariff(input=3_000_000, output=15_000_000, cached=300_000, cache_write=3_750_000)
 ALL = frozenset({"tools", "json", "vision"})
@@ -59,17 +59,18 @@ def test_a_bill_that_cannot_be_true_is_seen(usage: Usage) -> None:
     ("intent", "order"),
     [
         (Intent(quality="best"), "gpt sonnet opus mini haiku flash coder"),
-        (Intent(quality="good"), "mini haiku sonnet flash coder gpt opus"),
-        (Intent(quality="acceptable"), "coder flash mini haiku sonnet gpt opus"),
-        (Intent(quality="acceptable", tier_steps=1), "flash mini haiku coder sonnet gpt opus"),
+        (Intent(quality="good"), "mini haiku sonnet flash coder"),
+        (Intent(quality="acceptable"), "coder flash"),
+        (Intent(quality="acceptable", tier_steps=1), "flash mini haiku coder"),
         (Intent(quality="good", tier_steps=1), "gpt sonnet opus mini haiku flash coder"),
         (Intent(quality="best", tier_steps=1), "gpt opus sonnet mini haiku flash coder"),
         (Intent(quality="best", tier_steps=9), "gpt opus sonnet mini haiku flash coder"),
         (Intent(quality="acceptable", security_sensitive=True), "gpt opus"),
-        (Intent(quality="good", untrusted_input=True), "mini haiku sonnet gpt opus"),
-        (Intent(quality="acceptable", untrusted_input=True), "mini haiku sonnet gpt opus"),
+        (Intent(quality="good", untrusted_input=True), "mini haiku sonnet"),
+        (Intent(quality="acceptable", untrusted_input=True), "mini haiku"),
         (Intent(quality="best", not_provider="openai"), "sonnet opus haiku flash coder"),
-        (Intent(quality="good", not_provider="anthropic"), "mini flash coder gpt"),
+        (Intent(quality="good", not_provider="anthropic"), "mini flash coder"),
+        (Intent(quality="acceptable", model="anthropic/opus"), "opus coder flash"),
         (Intent(security_sensitive=True, not_provider="openai"), "opus"),
         (Intent(security_sensitive=True, untrusted_input=True), "gpt opus"),
     ],
@@ -90,6 +91,41 @@ def test_untrusted_words_reach_no_cheap_model_and_secrets_only_the_best(
 
     assert not {"local", "budget"} & {c.tier for c in untrusted}
     assert {c.tier for c in secret} == {"frontier"}
+
+
+@pytest.mark.parametrize(
+    ("there", "order"),
+    [
+        ("haiku sonnet opus", "haiku"), ("sonnet opus gpt", "sonnet"), ("opus gpt", "gpt opus"), ("flash haiku opus", "flash"), ("", ""),
+    ],
+)  # fmt: skip
+def test_where_only_dearer_models_are_there_the_nearest_tier_serves(there: str, order: str) -> None:
+    shelf = [one for one in SHELF if one.model in there.split()]
+
+    chosen = in_order(shelf, Intent(quality="acceptable"))
+
+    assert " ".join(c.model for c in chosen) == order
+
+
+@given(
+    st.lists(st.sampled_from(SHELF), unique=True),
+    st.sampled_from(["best", "good", "acceptable"]),
+    st.integers(-3, 3),
+    st.booleans(),
+)
+def test_no_model_stands_in_for_one_of_a_cheaper_tier_and_somebody_serves_if_anybody_could(
+    shelf: list[Candidate],
+    quality: Any,
+    steps: int,
+    is_untrusted: bool,  # noqa: FBT001  drawn
+) -> None:
+    chosen = in_order(shelf, Intent(quality=quality, tier_steps=steps, untrusted_input=is_untrusted))
+    allowed = {"mid", "premium", "frontier"} if is_untrusted else set(TIERS)
+
+    assert bool(chosen) == any(c.tier in allowed and c.likely_microusd is not None for c in shelf)
+    wanted = [c for c in chosen if reason_for(Intent(quality=quality, tier_steps=steps), c).count("cheapest")]
+    top = max((TIERS.index(c.tier) for c in wanted), default=len(TIERS))
+    assert all(TIERS.index(c.tier) <= top for c in chosen)
 
 
 def test_who_lacks_a_capability_or_room_is_left_out() -> None:
