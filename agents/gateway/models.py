@@ -87,6 +87,11 @@ class ModelEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.provider_id}/{self.name}"
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it runs on a machine of the owner's."""
+        return self.tier == "local"
+
 
 class PriceQuerySet(models.QuerySet["Price"]):
     """Questions about prices."""

@@ -160,11 +160,21 @@ class Patience:
     lane_s: float = 10
 
     def for_answer(
-        self, room_tokens: int, *, tokens_per_s: int | None = None, is_whole: bool = False
+        self,
+        room_tokens: int,
+        *,
+        tokens_per_s: int | None = None,
+        is_whole: bool = False,
+        is_own: bool = False,
     ) -> "Patience":
-        """Return it for an answer of at most so many tokens; who answers in one piece (`is_whole`) is silent until then."""
-        total_s = min(self.total_s, longest_s(room_tokens, tokens_per_s=tokens_per_s))
-        first_s = total_s if is_whole else self.first_token_s
+        """Return it for an answer of at most so many tokens; who answers in one piece (`is_whole`) is silent until then.
+
+        A machine of our own (`is_own`) bills nothing, and a small one reads and writes slowly: it has all the time there is.
+        """
+        total_s = (
+            self.total_s if is_own else min(self.total_s, longest_s(room_tokens, tokens_per_s=tokens_per_s))
+        )
+        first_s = total_s if is_whole or is_own else self.first_token_s
         return replace(self, total_s=total_s, first_token_s=first_s)
 
 

@@ -212,8 +212,9 @@ class Exchange:
         """
         self._end.clear()
         model, is_whole = way.route.model, not self._wanted.is_stream
+        room = min(way.max_tokens, model.max_output_tokens)
         patience = PATIENCE.for_answer(
-            min(way.max_tokens, model.max_output_tokens), tokens_per_s=model.tokens_per_s, is_whole=is_whole
+            room, tokens_per_s=model.tokens_per_s, is_whole=is_whole, is_own=model.is_own
         )
         headers = way.speech.headers(place.key, self._headers)
         self._is_abroad = True

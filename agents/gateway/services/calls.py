@@ -141,7 +141,9 @@ def _attempt(ask: Ask, call: Call, route: Route, line: Line, *, stop: Stop, pati
             line,
             route.body,
             is_cut=_Watch(ask, call, stop),
-            patience=patience.for_answer(room, tokens_per_s=route.model.tokens_per_s),
+            patience=patience.for_answer(
+                room, tokens_per_s=route.model.tokens_per_s, is_own=route.model.is_own
+            ),
             is_too_much=LengthMeter(call, room_tokens=room),
         )
     except ProviderFault as fault:

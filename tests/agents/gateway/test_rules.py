@@ -266,6 +266,12 @@ def test_whoever_has_less_patience_keeps_it_and_an_answer_in_one_piece_may_be_si
     assert hasty.for_answer(1_000) == hasty
 
 
+def test_a_machine_of_ones_own_may_read_and_write_slowly() -> None:
+    mine = Patience().for_answer(100, is_own=True)
+
+    assert (mine.first_token_s, mine.total_s) == (600, 600)
+
+
 SCHEMA: dict[str, Any] = {
     "title": "Plan of work",
     "type": "object",
