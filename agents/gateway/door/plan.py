@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 
 from agents.gateway.adapters.transport import WIRES, Place, place_of
 from agents.gateway.door.choosing import chosen, intent_for, is_open
@@ -30,7 +31,8 @@ from agents.gateway.services.routes import Route, one_tier_down
 from agents.gateway.services.sessions import Session, care_in, session_of
 from agents.gateway.services.turns import Turns
 from agents.roster.rules import EngineRights
-from billing.errors import BudgetBusy, SwitchSet, TierSpent
+from billing.errors import BudgetBusy, BudgetExceeded, SwitchSet, TierSpent
+from billing.services.refusals import ONE_CALL
 from billing.services.scopes import terms_of_call
 from core.errors import FactoryError
 from core.models import Mode
@@ -134,7 +136,20 @@ def plan_of(secret: str, wanted: Wanted) -> Plan:
     named = _allowed(here.offers, session.rights, name=wanted.model)
     reason = f"asked by name at {wanted.protocol.path}"
     ways = [Way(offer, reason, wanted, max_tokens, here.mode) for offer in named]
-    return _plan(session, ask, sorted(ways, key=lambda way: way.route.bound_microusd))
+    return _plan(session, ask, _cheapest_first(ways))
+
+
+def _cheapest_first(ways: Sequence[Way]) -> list[Way]:
+    """Leave out who cannot be asked this, as long as another can."""
+    able, refusals = [], list[FactoryError]()
+    for way in ways:
+        try:
+            able.append((way.route.bound_microusd, way))
+        except (NotTranslatable, CostUnbounded, PriceUnknown) as refusal:
+            refusals.append(refusal)
+    if not able:
+        raise refusals[0]
+    return [way for _, way in sorted(able, key=itemgetter(0))]
 
 
 def _plan(session: Session, ask: Ask, ways: Sequence[Way]) -> Plan:
@@ -170,6 +185,10 @@ def open_turn(plan: Plan, place: int, *, fallback_from: Call | None) -> Ready | 
         plan.turns.skip(place)
     except (TierSpent, SwitchSet) as refusal:
         plan.turns.refuse(place, refusal)
+    except BudgetExceeded as refusal:
+        if refusal.facts.get("layer") != ONE_CALL:
+            raise
+        plan.turns.skip(place, refusal)  # it costs more than one call may; the next one may do
     return None
 
 

@@ -6,6 +6,7 @@ from agents.gateway.errors import ProviderFault
 from agents.gateway.models import ModelEntry
 from agents.gateway.rules.retry import Failure, Step, next_step
 from billing.errors import SwitchSet, TierSpent
+from core.errors import FactoryError
 
 
 class Turns:
@@ -22,7 +23,7 @@ class Turns:
         self._models, self._gone = models, set[int]()
         self._failures: list[Failure] = []
         self.faults: list[ProviderFault] = []
-        self.refusal: TierSpent | SwitchSet | None = None
+        self.refusal: FactoryError | None = None
 
     def next(self) -> Step | None:
         """Return whom to try now, the same until something became of it; None: give up."""
@@ -34,9 +35,10 @@ class Turns:
         self.faults.append(fault)
         self._failures.append(Failure(place, fault.kind, fault.retry_after_s))
 
-    def skip(self, place: int) -> None:
+    def skip(self, place: int, why: FactoryError | None = None) -> None:
         """This one cannot be asked."""
         self._gone.add(place)
+        self.refusal = why or self.refusal
 
     def refuse(self, place: int, refusal: TierSpent | SwitchSet) -> None:
         """Pass over all whom this is about: a tier whose day is spent, a provider or model that is switched off.

@@ -6,6 +6,7 @@ import pytest
 
 from agents.gateway.models import Call
 from billing.models import Window
+from billing.services import set_limit
 from tests.agents.gateway.door.conftest import Begin
 from tests.builders import an_agent
 from tests.faults.client import Faults
@@ -60,6 +61,19 @@ def test_claude_code_may_leave_it_open_too_and_hears_its_own_protocol(begin: Beg
         "Hello.",
     )
     assert Call.objects.get().model.name == "gpt-5-mini"
+
+
+def test_who_costs_more_than_one_call_may_is_passed_over(begin: Begin, faults: Faults) -> None:
+    run = begin(agent=an_agent(front={"quality": "best"}), models=MAY)
+    set_limit(run.agent.scope, period="call", cap_microusd=2_000)
+
+    answer = run.post("/v1/chat/completions", **CHAT)
+    set_limit(run.agent.scope, period="call", cap_microusd=1)
+    refused = run.post("/v1/chat/completions", **CHAT)
+
+    assert (answer.status_code, answer.json()["model"]) == (200, "gpt-5-mini")
+    assert (refused.status_code, refused.json()["error"]["facts"]["layer"]) == (400, "one call")
+    assert Call.objects.count() == 1
 
 
 def test_nobody_is_chosen_whom_the_run_may_not_ask(begin: Begin, faults: Faults) -> None:

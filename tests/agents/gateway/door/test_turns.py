@@ -123,6 +123,18 @@ def test_a_name_that_two_providers_have_is_served_by_the_one_that_is_on(begin: B
     assert nobody.json()["error"]["code"] == "SWITCH_SET"
 
 
+def test_a_name_that_two_providers_have_is_served_by_the_one_that_can_be_asked_this(
+    begin: Begin, faults: Faults
+) -> None:
+    a_twin_of("gpt-5-mini", provider="twin")
+    models.Provider.objects.filter(name="twin").update(protocol="anthropic")
+
+    answer = begin().post("/v1/chat/completions", **{**CHAT, "model": "gpt-5-mini", "n": 2})
+
+    assert answer.status_code == 200
+    assert Call.objects.get().model.provider_id == "openai"
+
+
 def test_who_is_switched_off_during_the_pause_after_a_failure_is_not_asked_again(
     begin: Begin, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
