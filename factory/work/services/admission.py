@@ -63,10 +63,10 @@ def readmit() -> int:
     budgets = (
         Task.objects.filter(held__startswith=BUDGET).values_list("held", flat=True).distinct().order_by()
     )
-    for held in list(budgets):
-        short = _shortage(held)
-        if _left_in({short.scope_id}) >= short.needed_microusd:
-            back += _let_in(Task.objects.filter(held=held))
+    waits = {held: _shortage(held) for held in budgets}
+    left = {scope_id: _left_in({scope_id}) for scope_id in {short.scope_id for short in waits.values()}}
+    free = [held for held, short in waits.items() if left[short.scope_id] >= short.needed_microusd]
+    back += _let_in(Task.objects.filter(held__in=free))
     return back + _let_in_answered()
 
 
