@@ -2,7 +2,11 @@
 
 from uuid import UUID
 
+from agents.gateway.rules.answers import storable
 from core.errors import FactoryError
+from core.redact import MASKED, mask_secrets
+
+_MOST_WORDS = 20_000
 
 
 class NoCapableModel(FactoryError):
@@ -155,7 +159,7 @@ class ProviderFault(FactoryError):
         kind: `rate_limited`, `server`, `unreachable`, `refused_us`, `refused_request`, `silent`, `cut` or `garbled`.
         is_free: the provider surely billed nothing.
         retry_after_s: how long it asks to wait; None: it did not say.
-        words: what it said, shortened, without any key.
+        words: what it said, shortened, without what looks like a key.
         call_id: the row of the attempt; None: nothing left.
     """
 
@@ -165,9 +169,16 @@ class ProviderFault(FactoryError):
     def __init__(
         self, kind: str, *, is_free: bool, words: str = "", retry_after_s: float | None = None
     ) -> None:
-        self.kind, self.is_free, self.words, self.retry_after_s = kind, is_free, words[:300], retry_after_s
+        self.kind, self.is_free, self.retry_after_s = kind, is_free, retry_after_s
+        self._said = storable(words[:_MOST_WORDS])
+        self.words = mask_secrets(self._said)[:300]
         self.call_id: UUID | None = None
         super().__init__(kind=kind, words=self.words)
+
+    def hiding(self, key: str) -> "ProviderFault":
+        """Return it without the key it was called with, which some providers repeat in their refusals."""
+        words = self._said.replace(key, MASKED) if key else self._said
+        return ProviderFault(self.kind, is_free=self.is_free, words=words, retry_after_s=self.retry_after_s)
 
 
 class KeyMissing(FactoryError):

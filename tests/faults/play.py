@@ -6,7 +6,7 @@ from typing import Any
 Json = dict[str, Any]
 FAULTS = ("silence", "stall", "reset", "slam", "cut", "malformed", "html", "error_event")
 """What happens instead of a whole answer: no byte ever; half, then nothing; half, then RST; closed at once; half, then an
-ordinary end; half, then broken JSON; a page instead of a stream; an error inside the stream."""
+ordinary end; half, then broken JSON; a page instead of a stream; an error inside the stream, with the text as its words."""
 
 
 @dataclass(frozen=True)

@@ -272,9 +272,10 @@ async def _end_badly(play: Play, line: Line, *, is_chunked: bool = False) -> boo
             return False
     if not is_chunked:
         return play.fault in ("malformed", "error_event")
+    error = json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": play.text}})
     last = {
         "malformed": b"data: {oops\n\n",
-        "error_event": b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "overloaded"}}\n\n',
+        "error_event": f"event: error\ndata: {error}\n\n".encode(),
     }.get(play.fault, b"")
     if last:
         await line.send(f"{len(last):x}\r\n".encode() + last + b"\r\n")

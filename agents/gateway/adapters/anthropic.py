@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from agents.gateway.adapters.openai import arguments_of
+from agents.gateway.adapters.openai import tool_call
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ask, Message, Said, StopReason, ToolCall, Usage
-from agents.gateway.rules.answers import ANTHROPIC_DROPS, wire_schema
+from agents.gateway.rules.answers import ANTHROPIC_DROPS, storable, wire_schema
 from core.registry import Json, Tool
 
 VERSION = "2023-06-01"
@@ -141,7 +141,8 @@ class AnthropicEar:
         blocks = [block for _, block in sorted(self._blocks.items())]
         text = "".join("".join(block.parts) for block in blocks if block.kind == "text")
         calls = tuple(_call(block) for block in blocks if block.kind == "tool_use")
-        return Said(text, calls, _STOPS.get(self._stop, "end"), self._heard_usage(), self._model)
+        stop = _STOPS.get(self._stop, "end")
+        return Said(storable(text), calls, stop, self._heard_usage(), storable(self._model))
 
     def _heard_usage(self) -> Usage | None:
         """Fresh, read from the cache and written to it are told apart on this wire."""
@@ -165,5 +166,4 @@ class AnthropicEar:
 
 
 def _call(block: _Block) -> ToolCall:
-    raw = "".join(block.parts)
-    return ToolCall(block.id, block.name, arguments_of(raw), raw)
+    return tool_call(block.id, block.name, "".join(block.parts))

@@ -7,6 +7,7 @@ from agents.gateway.adapters.anthropic import AnthropicEar
 from agents.gateway.adapters.openai import OpenAIEar
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ear, Said, StopReason, Usage
+from agents.gateway.rules.answers import storable
 from core.registry import Json
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
@@ -45,7 +46,7 @@ class ResponsesEar:
 
     def said(self) -> Said:
         """Return what was billed; the words were passed on."""
-        return Said("", (), self._stop, self._usage, self._model)
+        return Said("", (), self._stop, self._usage, storable(self._model))
 
 
 @dataclass
@@ -66,7 +67,7 @@ class OnceEar:
             self._said = Said("", (), "end", Usage(prompt=0, completion=0), "")
             return
         usage = Usage(prompt=event["usage"]["prompt_tokens"], completion=0) if event.get("usage") else None
-        self._said = Said("", (), "end", usage, event.get("model") or "")
+        self._said = Said("", (), "end", usage, storable(event.get("model") or ""))
 
     def said(self) -> Said:
         """Return what was billed."""

@@ -66,6 +66,8 @@ def converse(
     hearing = _Hearing(wire.listen(), is_cut=is_cut, patience=patience, meter=is_too_much)
     try:
         return _hear(hearing, wire, line, body)
+    except ProviderFault as fault:
+        raise fault.hiding(line.key) from None
     except Unreachable as problem:
         raise ProviderFault("unreachable", is_free=True, words=str(problem)) from problem
     except TimeoutError as problem:

@@ -1,13 +1,12 @@
 """OpenAI chat completions: what is sent, and how the stream is heard."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ask, Message, Said, StopReason, ToolCall, Usage
-from agents.gateway.rules.answers import OPENAI_DROPS, schema_name, wire_schema
+from agents.gateway.rules.answers import OPENAI_DROPS, read_value, schema_name, storable, wire_schema
 from core.registry import Json, Tool
 
 _STOPS: dict[str, StopReason] = {"stop": "end", "tool_calls": "tools", "length": "length"}
@@ -135,18 +134,21 @@ class OpenAIEar:
 
     def said(self) -> Said:
         """Return the answer."""
-        calls = tuple(
-            ToolCall(call.id, call.name, arguments_of(call.raw), call.raw)
-            for _, call in sorted(self._calls.items())
-        )
-        stop = _STOPS.get(self._finish, "end")
-        return Said("".join(self._text), calls, stop, self._usage, self._model)
+        calls = tuple(tool_call(call.id, call.name, call.raw) for _, call in sorted(self._calls.items()))
+        text, stop = storable("".join(self._text)), _STOPS.get(self._finish, "end")
+        return Said(text, calls, stop, self._usage, storable(self._model))
+
+
+def tool_call(call_id: str, name: str, raw: str) -> ToolCall:
+    """Return the call of a tool as it was heard."""
+    raw = storable(raw)
+    return ToolCall(storable(call_id), storable(name), arguments_of(raw), raw)
 
 
 def arguments_of(raw: str) -> Json | None:
     """Return the object that `raw` holds, or None: it is not readable as one."""
     try:
-        found = json.loads(raw or "{}")
+        found = read_value(raw or "{}")
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -184,10 +184,11 @@ class Exchange:
         except BudgetExceeded:
             await self._settle_cut(call, hearing)
             raise
-        except ProviderFault as fault:
+        except ProviderFault as raw:
             if not hearing.is_whole:
+                fault = raw.hiding(ready.place.key)
                 await in_rows(partial(close_failed, call, fault))
-                raise
+                raise fault from None
             with suppress(ProviderFault):  # it said that it is done; what broke afterwards is no loss
                 self._end += hearing.end()
         except asyncio.CancelledError:

@@ -1,6 +1,7 @@
 """Schemas as providers take them, and answers as we take them."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,42 @@ _MAPS = frozenset({"properties", "$defs", "definitions"})
 _DATA = frozenset({"enum", "const", "required", "default", "examples"})
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 _FAULTS_SHOWN = 5
+_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+"""How JSON writes what no database takes."""
+
+
+def storable(text: str) -> str:
+    """Return `text` as every database takes it: halves of a sign that came one by one are joined; what is no sign is replaced."""
+    if not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\0", "\ufffd")
+
+
+def read_value(text: str) -> Any:
+    """Return the JSON value in `text`, as every database takes it.
+
+    Raises:
+        ValueError: it is none, no number that there is, or nested too deep.
+    """
+    try:
+        found = json.loads(text, parse_constant=_number, parse_float=_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return _storable(found) if _UNSTORABLE.search(text) else found
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number")
+    return number
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(name): _storable(part) for name, part in value.items()}
+    return [_storable(part) for part in value] if isinstance(value, list) else value
 
 
 def wire_schema(schema: Json, *, drops: frozenset[str]) -> Json:
@@ -56,7 +93,7 @@ def schema_name(schema: Json) -> str:
 def read_answer(text: str, *, schema: Json) -> tuple[Json | None, tuple[str, ...]]:
     """Return the object in `text` and no faults, or None and what is wrong with it, in words a model can use."""
     try:
-        found = json.loads(_bare(text))
+        found = read_value(_bare(text))
     except ValueError as problem:
         return None, (f"it is not valid JSON: {problem}",)
     faults = tuple(_faults(found, schema))

@@ -222,8 +222,9 @@ def _settle(job: BatchJob, ended: Ended) -> None:
 @transaction.atomic
 def _fail(job: BatchJob, words: str) -> None:
     """It was not answered and costs nothing: whoever waits asks at once, at the full price."""
-    if _change(job, BatchJob.State.FAILED, words=words[:300]):
-        close_failed(job.call, ProviderFault("batch", is_free=True, words=words))
+    fault = ProviderFault("batch", is_free=True, words=words)
+    if _change(job, BatchJob.State.FAILED, words=fault.words):
+        close_failed(job.call, fault)
 
 
 @transaction.atomic

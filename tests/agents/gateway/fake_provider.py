@@ -129,13 +129,14 @@ class _Door(BaseHTTPRequestHandler):
                     provider.release.wait(10)
                 if play.fault in ("stalled", "cut"):
                     return
-                part = (
-                    b"data: [1, 2]\n\n"
-                    if play.fault == "garbled"
-                    else b'data: {"type": "error", "error": {"message": "overloaded"}}\n\n'
-                )
+                part = b"data: [1, 2]\n\n" if play.fault == "garbled" else self._error_event()
             self.wfile.write(part)
             self.wfile.flush()
+
+    def _error_event(self) -> bytes:
+        """It repeats the key, as some do."""
+        key = headers_key(self.path, dict(self.headers.items()))
+        return b"data: %s\n\n" % json.dumps({"type": "error", "error": {"message": f"no: {key}"}}).encode()
 
 
 def headers_key(path: str, headers: Json) -> str:

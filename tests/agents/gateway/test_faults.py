@@ -166,6 +166,39 @@ def test_a_refused_key_goes_on_tells_the_owner_and_is_in_no_row_and_no_log(
     assert not [key for key in KEYS.values() if key in told]
 
 
+@BOTH
+def test_a_key_of_any_shape_that_is_repeated_inside_an_answer_is_in_no_row_and_no_log(
+    provider: Provider, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, intent: Intent
+) -> None:  # fmt: skip
+    for name in KEYS:
+        monkeypatch.setitem(KEYS, name, f"Zq8Lk2Vt0Xb7Nw5Pf3Hj9Rm1Yc6Ds4Ga{name}")
+    settings.MODEL_KEYS = dict(KEYS)
+    caplog.set_level(logging.DEBUG)
+    provider.plays = [Play(fault="error_event")] * 3
+
+    with pytest.raises(AllProvidersDown) as refused:
+        ask_now(an_ask(intent=intent))
+
+    told = "\n".join([*Call.objects.values_list("words", flat=True), refused.value.sentence, caplog.text])
+    assert "no: ***" in told
+    assert "Zq8Lk2Vt" not in told
+
+
+@BOTH
+def test_halves_of_signs_and_what_no_database_takes_come_as_text_that_can_be_kept(
+    provider: Provider, intent: Intent
+) -> None:
+    raw = r'{"path": "a\ud83d\ude00\ud800\u0000.py"}'
+    provider.plays = [
+        Play(text="Done \ud83d\ude00 \ude00 \0", calls=(("call_1", "read", raw),), stop="tools")
+    ]
+
+    reply = ask_now(an_ask(intent=intent))
+
+    assert reply.text == "Done \U0001f600 \ufffd \ufffd"
+    assert reply.tool_calls[0].arguments == {"path": "a\U0001f600\ufffd\ufffd.py"}
+
+
 def test_who_refuses_our_key_or_account_is_known_until_it_answers_again(provider: Provider) -> None:
     provider.plays = [Play(fault="401")]
     ask_now(an_ask(intent=GPT))

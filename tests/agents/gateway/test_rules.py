@@ -348,7 +348,8 @@ def test_an_answer_is_read_also_out_of_a_fence(text: str) -> None:
     [
         ("", "not valid JSON"), ("{", "not valid JSON"), ("[]", "must be an object"), ("7", "must be an object"), ("null", "must be an object"),
         ("{}", "'name' is a required property"), ('{"name": "abcdef"}', "at $.name: 'abcdef' is too long"),
-        ('{"name": "a", "steps": [{"n": 0}, {}]}', "at $.steps[0].n: 0 is less than the minimum"), ("NaN", "must be an object"),
+        ('{"name": "a", "steps": [{"n": 0}, {}]}', "at $.steps[0].n: 0 is less than the minimum"), ("NaN", "not valid JSON"),
+        ('{"name": "a", "size": 1e999}', "1e999 is no number"), ("[" * 100_000, "nested too deep"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_an_answer_is_said_in_words_a_model_can_use(text: str, fault: str) -> None:
@@ -356,6 +357,12 @@ def test_what_is_wrong_with_an_answer_is_said_in_words_a_model_can_use(text: str
 
     assert answer is None
     assert fault in faults[0]
+
+
+def test_what_no_database_takes_is_replaced_in_an_answer() -> None:
+    text = r'{"name": "a\u0000\ud83d\ude00\ud83d"}'
+
+    assert read_answer(text, schema=SCHEMA) == ({"name": "a\ufffd\U0001f600\ufffd"}, ())
 
 
 @given(st.text())

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -174,6 +175,21 @@ def test_a_stream_that_breaks_is_told_as_an_error_and_booked_at_its_bound(
     assert {(call.status, call.cost_microusd == call.bound_microusd) for call in Call.objects.all()} == {
         ("lost", True)
     }
+
+
+def test_a_key_of_any_shape_that_is_repeated_inside_an_answer_reaches_neither_the_engine_nor_a_row(
+    begin: Begin, faults: Faults, settings: Any
+) -> None:
+    key = "Zq8Lk2Vt0Xb7Nw5Pf3Hj9Rm1Yc6Ds4Ga"
+    settings.MODEL_KEYS = dict.fromkeys(settings.MODEL_KEYS, key)
+    faults.plan(Play(text=f"one two three four five no: {key}", fault="error_event", chunk_s=0.01))
+
+    answer = begin().post("/v1/chat/completions", **ASK)
+
+    until(settled)
+    told = answer.text + "".join(Call.objects.values_list("words", flat=True))
+    assert "no: ***" in told
+    assert key not in told
 
 
 def test_what_fails_before_a_byte_is_out_is_tried_again_under_a_hold_of_its_own(
