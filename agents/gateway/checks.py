@@ -3,7 +3,7 @@
 from agents.gateway.models import Call, Provider
 from agents.gateway.services.catalogue import offers
 from agents.gateway.services.health import last_faults
-from agents.gateway.services.keys import uncapped_providers
+from agents.gateway.services.keys import uncapped_providers, unreadable_keys
 from billing.adapters.limits import table_row
 from billing.models import Entry
 from core.models import Mode
@@ -22,6 +22,12 @@ def models() -> Finding:
     priced = len(found)
     if not priced:
         return Finding("fail", "No priced model is in reach.", "Set a key, or look at data/prices.yaml.")
+    if unread := unreadable_keys():
+        return Finding(
+            "fail",
+            f"A stored key cannot be opened here: {', '.join(unread)}.",
+            "Enter it again under First day, or bring back the file box_key it was sealed with.",
+        )
     if stopped:
         return Finding("warn", f"Stopped: {', '.join(stopped)}.", "Look at the bill, then start it again.")
     return Finding("fine", f"{priced} priced models in reach at {', '.join(lines)} ({mode}).")

@@ -14,6 +14,7 @@ _LITELLM = Path(__file__).parent / "litellm_child" / "serve.py"
 _QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
 """LiteLLM asks nobody for a newer table of prices, and tells nobody anything."""
 _BACKLOG = 128
+_ENDS_IN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,14 @@ class Process:
         return self._child.poll() is None
 
     def stop(self) -> None:
-        """End the child and remove its socket; safe to run twice."""
+        """End the child, with force where it hangs, and remove its socket; safe to run twice."""
         if self._child.stdin:
             self._child.stdin.close()
-        self._child.wait()
+        try:
+            self._child.wait(_ENDS_IN_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
         self.path.unlink(missing_ok=True)
 
 

@@ -24,6 +24,7 @@ from agents.gateway.errors import KeyMissing, ProviderFault
 from agents.gateway.models import Provider
 from agents.gateway.ports import Wire
 from core.adapters.tls import trusted
+from core.errors import SecretUnreadable
 from core.models import Mode
 
 WIRES: dict[str, Wire] = {
@@ -38,9 +39,12 @@ _links: dict[tuple[int, str], Links] = {}
 """By process and place: what crossed a fork would share its sockets."""
 _children: dict[tuple[int, str], child.Process] = {}
 """Our children by the process that started them and their kind: who crossed a fork starts its own."""
+_seen_well: dict[int, float] = {}
+"""When each of our children last said that it is there, by its number."""
 _births = {"rehearsal": threading.Lock(), "litellm": threading.Lock()}
 _LITELLM_URL = "http://litellm"
-_LITELLM_START_S = 90.0
+_LITELLM_START_S, _LITELLM_ANSWERS_S, _LITELLM_LOOK_S = 90.0, 5.0, 10.0
+"""How long it may take to start, and to say that it is there; and how often we ask that, when we need it."""
 _NETWORK = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
 """All that the child learns of our environment: how the network is reached."""
 
@@ -49,20 +53,28 @@ def line_to(provider: Provider, *, mode: str, key: str | None = None) -> Line:
     """Return how `provider` is reached in this mode, with its own key or one that is on trial.
 
     Raises:
-        ProviderFault: the child that speaks to it does not start.
-        KeyMissing: nobody gave its key.
-        SecretUnreadable: its key was sealed elsewhere.
+        ProviderFault: the child that speaks to it does not start, or nobody gave a key that can be read here.
     """
     if mode == Mode.REHEARSAL:
         return Line(_links_to(_REHEARSAL_URL), _REHEARSAL_URL, _REHEARSAL_KEY)
-    key = key_of(provider.name) if key is None else key
-    if key is None:
-        raise KeyMissing(provider=provider.name)
+    key = _own_key(provider.name) if key is None else key
     if provider.protocol == Provider.Protocol.LITELLM:
         base_url = _litellm_url(provider)
         return Line(_links_to(base_url), base_url, key)
     address = settings.MODEL_ADDRESSES.get(provider.name) or provider.base_url
     return Line(_links_to(address), address, key)
+
+
+def _own_key(name: str) -> str:
+    try:
+        if (key := key_of(name)) is None:
+            raise KeyMissing(provider=name)
+    except (
+        KeyMissing,
+        SecretUnreadable,
+    ) as problem:  # to others it is as if they did not take it: the next one is asked
+        raise ProviderFault("refused_us", is_free=True, words=problem.sentence) from problem
+    return key
 
 
 @dataclass(frozen=True)
@@ -78,8 +90,7 @@ def place_of(provider: Provider, *, mode: str) -> Place:
     """Return where `provider` is reached in this mode.
 
     Raises:
-        KeyMissing: nobody gave its key.
-        SecretUnreadable: its key was sealed elsewhere.
+        ProviderFault: as `line_to`.
     """
     line = line_to(provider, mode=mode)
     return Place(line.base_url, line.key, _socket_of(line.base_url))
@@ -118,11 +129,11 @@ def _litellm_url(provider: Provider) -> str:
 
 
 def _child(kind: str) -> Path:
-    """Return the socket of this process's child of that kind, started when it is needed, or again when it died."""
+    """Return the socket of this process's child of that kind, started when it is needed, or again when it died or hangs."""
     place = (os.getpid(), kind)
     with _births[kind]:
         running = _children.get(place)
-        if running is not None and running.is_alive:
+        if running is not None and running.is_alive and (kind != "litellm" or _is_well(running)):
             return running.path
         if running is None:
             folder = Path(tempfile.mkdtemp(prefix=f"{kind}-"))  # short: a socket's path has about 100 bytes
@@ -143,15 +154,30 @@ def _start_litellm(path: Path) -> child.Process:
     """Start it and wait until it has read itself: no call may leave while nobody could answer."""
     made = child.start_litellm(path, env={name: os.environ[name] for name in _NETWORK if name in os.environ})
     until = time.monotonic() + _LITELLM_START_S
-    with httpx.Client(
-        transport=httpx.HTTPTransport(verify=trusted(), uds=str(path)), timeout=_LITELLM_START_S
-    ) as client:
-        while made.is_alive and time.monotonic() < until:
-            if client.get(f"{_LITELLM_URL}/ready").status_code == 200:
-                return made
-            time.sleep(0.2)
+    while made.is_alive and time.monotonic() < until:
+        if _answers(made, patience_s=_LITELLM_START_S):
+            return made
+        time.sleep(0.2)
     made.stop()
     raise ProviderFault("unreachable", is_free=True, words="LiteLLM does not start")
+
+
+def _is_well(running: child.Process) -> bool:
+    """Say whether our child still takes calls: one that hangs would cost each of them its bound."""
+    is_known = time.monotonic() - _seen_well.get(running.pid, 0.0) < _LITELLM_LOOK_S
+    return is_known or _answers(running, patience_s=_LITELLM_ANSWERS_S)
+
+
+def _answers(running: child.Process, *, patience_s: float) -> bool:
+    way = httpx.HTTPTransport(verify=trusted(), uds=str(running.path))
+    try:
+        with httpx.Client(transport=way, timeout=patience_s) as client:
+            is_there = client.get(f"{_LITELLM_URL}/ready").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+    if is_there:
+        _seen_well[running.pid] = time.monotonic()
+    return is_there
 
 
 _START: dict[str, Callable[[Path], child.Process]] = {

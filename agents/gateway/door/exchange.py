@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -16,13 +16,11 @@ from agents.gateway.door.repeats import Again, as_repeatable, recall
 from agents.gateway.door.rows import in_rows
 from agents.gateway.door.speech import Hearing
 from agents.gateway.errors import (
-    AllProvidersDown,
     BooksUnreachable,
     DoorBroke,
     DoorFull,
     LaneBusy,
     ProviderFault,
-    RateLimited,
     Stopped,
 )
 from agents.gateway.models import Call
@@ -147,7 +145,7 @@ class Exchange:
                     raise
                 turns.fail(step.place, fault)
                 failed, self.call = self.call, None  # it is over: no switch can end it any more
-        raise _give_up(turns.faults) if turns.faults else nobody(plan)
+        raise nobody(plan)
 
     async def _nap(self, seconds: float) -> None:
         """Wait, holding nothing; a cut ends it."""
@@ -256,12 +254,3 @@ class Exchange:
             if self._told is not None:
                 self._told.append(part)
             self._mail.put_nowait(part)
-
-
-def _give_up(faults: Sequence[ProviderFault]) -> FactoryError:
-    """What the provider says of the request itself goes back as it is; the rest is an outage."""
-    if faults[-1].kind == "refused_request":
-        return faults[-1]
-    tried = "; ".join(f"{fault.kind} {fault.words}".strip() for fault in faults)
-    is_limited = all(fault.kind == "rate_limited" for fault in faults)
-    return RateLimited(tried=tried) if is_limited else AllProvidersDown(tried=tried)

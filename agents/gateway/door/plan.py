@@ -11,6 +11,7 @@ from agents.gateway.door.protocols import COUNT_TOKENS, RESPONSES, Wanted
 from agents.gateway.door.speech import Native, Speech
 from agents.gateway.door.translating import translated
 from agents.gateway.errors import (
+    AllProvidersDown,
     BadAsk,
     CostUnbounded,
     LaneBusy,
@@ -19,6 +20,8 @@ from agents.gateway.errors import (
     NoCapableModel,
     NotTranslatable,
     PriceUnknown,
+    ProviderFault,
+    RateLimited,
     Stopped,
 )
 from agents.gateway.models import Call, ModelEntry, Provider
@@ -183,6 +186,8 @@ def open_turn(plan: Plan, place: int, *, fallback_from: Call | None) -> Ready | 
         return Ready(*open_way(plan, way.route, fallback_from=fallback_from), way)
     except (NotTranslatable, CostUnbounded):
         plan.turns.skip(place)
+    except ProviderFault as fault:
+        plan.turns.fail(place, fault)
     except (TierSpent, SwitchSet) as refusal:
         plan.turns.refuse(place, refusal)
     except BudgetExceeded as refusal:
@@ -193,8 +198,19 @@ def open_turn(plan: Plan, place: int, *, fallback_from: Call | None) -> Ready | 
 
 
 def nobody(plan: Plan) -> FactoryError:
-    """Return why nobody was asked: what refused the last, or that nobody can do it."""
+    """Return why nobody answers: how those failed that were asked, what refused the last, or that nobody can do it."""
+    if plan.turns.faults:
+        return _outage(plan.turns.faults)
     return plan.turns.refusal or NoCapableModel(quality=plan.ask.intent.quality)
+
+
+def _outage(faults: Sequence[ProviderFault]) -> FactoryError:
+    """What the provider says of the request itself goes back as it is; the rest is an outage."""
+    if faults[-1].kind == "refused_request":
+        return faults[-1]
+    tried = "; ".join(f"{fault.kind} {fault.words}".strip() for fault in faults)
+    is_limited = all(fault.kind == "rate_limited" for fault in faults)
+    return RateLimited(tried=tried) if is_limited else AllProvidersDown(tried=tried)
 
 
 def open_way(plan: Plan, route: Route, *, fallback_from: Call | None) -> tuple[Call, Place]:
@@ -202,6 +218,7 @@ def open_way(plan: Plan, route: Route, *, fallback_from: Call | None) -> tuple[C
 
     Raises:
         BudgetBusy, LaneBusy, TierSpent, BudgetExceeded, SwitchSet: nothing was held, nothing written.
+        ProviderFault: it cannot be reached from here.
         Stopped: everything is stopped.
     """
     place = place_of(route.model.provider, mode=route.mode)

@@ -45,7 +45,8 @@ def read_value(text: str) -> Any:
 
 def _number(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text} is no number")
+        said = f"{text} is no number"
+        raise ValueError(said)
     return number
 
 

@@ -24,7 +24,6 @@ from agents.gateway.services.routes import Choice, routes_for
 from billing.errors import SwitchSet, TierSpent
 from billing.services import holding, place_hold, switch_against
 from core.adapters.rows import insert_row
-from core.errors import FactoryError
 from core.ids import digest_of
 from core.models import Mode
 from core.services import current_mode, is_stopped
@@ -261,10 +260,9 @@ def _line(job: BatchJob) -> Line:
     """
     try:
         return transport.line_to(job.call.model.provider, mode=job.call.mode)
-    except ProviderFault:
+    except ProviderFault as fault:
+        fault.is_free = False
         raise
-    except FactoryError as refusal:
-        raise ProviderFault("refused_us", is_free=False, words=refusal.code) from refusal
 
 
 def open_batches(keys: Collection[str]) -> frozenset[str]:

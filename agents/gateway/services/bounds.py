@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agents.gateway.adapters import tokens
 from agents.gateway.adapters.http import Line
 from agents.gateway.adapters.transport import WIRES, line_to
-from agents.gateway.errors import CostUnbounded, PriceUnknown
+from agents.gateway.errors import CostUnbounded, PriceUnknown, ProviderFault
 from agents.gateway.models import ModelEntry
 from agents.gateway.rules.money import Most, Tariff, bound_microusd
 from agents.gateway.rules.reading import Reading, Unbounded, Way, most_of, read_request
@@ -87,7 +87,10 @@ def _counted(request: _Request, tariff: Tariff, line: Line | None, mode: str) ->
     wire, is_gemini = WIRES[entry.provider.protocol], entry.provider_id == GEMINI and mode == Mode.REAL
     if not (wire.count_path or is_gemini) or not _is_worth_asking(request, tariff):
         return None
-    line = line or line_to(entry.provider, mode=mode)
+    try:
+        line = line or line_to(entry.provider, mode=mode)
+    except ProviderFault:
+        return None
     if is_gemini:
         texts = tokens.ask_gemini(line, entry.name, request.reading.texts)
         return None if texts is None else (texts, "vocabulary")

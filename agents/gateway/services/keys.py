@@ -9,8 +9,8 @@ from django.db import transaction
 from agents.gateway.adapters.keyring import reachable
 from agents.gateway.errors import KeyFromEnvironment, KeyUnusable
 from agents.gateway.models import Provider, ProviderKey
-from core.adapters.secret_box import seal
-from core.errors import BadArguments, NotFound
+from core.adapters.secret_box import seal, unseal
+from core.errors import BadArguments, NotFound, SecretUnreadable
 from core.services import audit, current_mode, publish
 
 LONG_ENOUGH_TO_HINT = 20
@@ -120,6 +120,20 @@ def uncapped_providers() -> list[str]:
     paid = Provider.objects.filter(needs_key=True, is_enabled=True, own_cap_microusd=None)
     in_reach = reachable(mode=current_mode())
     return sorted(one.name for one in paid if one.name in in_reach)
+
+
+def unreadable_keys() -> list[str]:
+    """Return the providers whose stored key cannot be opened here: it was sealed with another box key."""
+    rows = ProviderKey.objects.order_by("provider").values_list("provider", "sealed")
+    return [name for name, sealed in rows if not settings.MODEL_KEYS.get(name) and not _opens(sealed, name)]
+
+
+def _opens(sealed: str, name: str) -> bool:
+    try:
+        unseal(sealed, label=name)
+    except SecretUnreadable:
+        return False
+    return True
 
 
 def read_key(text: str) -> str:

@@ -205,6 +205,36 @@ def test_litellm_lives_in_its_child_alone_and_is_replaced_when_it_dies(faults: F
 
 
 @pytest.mark.drill
+def test_a_child_that_hangs_is_replaced_before_a_call_is_given_to_it(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = Provider(name="mistral", protocol="litellm", base_url=f"{faults.url}/v1")
+    say(way)
+    first = transport._children[os.getpid(), "litellm"]
+    monkeypatch.setattr(transport, "_LITELLM_LOOK_S", 0.0)
+
+    os.kill(first.pid, signal.SIGSTOP)
+    again = say(way)
+
+    assert again.text == "Hello."
+    assert not first.is_alive
+
+
+def test_a_child_that_does_not_start_is_a_fault_for_which_another_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "serve.py"
+    broken.write_text("raise SystemExit(1)")
+    monkeypatch.setattr("agents.gateway.adapters.child._LITELLM", broken)
+    monkeypatch.setattr(transport, "_children", {})
+
+    with pytest.raises(ProviderFault) as refused:
+        transport.line_to(Provider(name="mistral", protocol="litellm"), mode=Mode.REAL, key=KEY)
+
+    assert (refused.value.kind, refused.value.is_free) == ("unreachable", True)
+
+
+@pytest.mark.drill
 def test_no_module_of_ours_imports_litellm() -> None:
     names = [
         ".".join(path.with_suffix("").parts)

@@ -27,6 +27,7 @@ from agents.gateway.services.records import open_call
 from agents.gateway.services.routes import routes_for
 from billing.models import Entry, Hold
 from billing.services import lose_hold, place_hold, set_switch, settle_orphans
+from core.adapters.secret_box import seal
 from core.errors import FactoryError
 from core.ids import new_id
 from core.models import Event
@@ -197,6 +198,20 @@ def test_halves_of_signs_and_what_no_database_takes_come_as_text_that_can_be_kep
 
     assert reply.text == "Done \U0001f600 \ufffd \ufffd"
     assert reply.tool_calls[0].arguments == {"path": "a\U0001f600\ufffd\ufffd.py"}
+
+
+def test_whose_key_was_sealed_elsewhere_is_passed_over_and_the_check_says_so(
+    provider: Provider, settings: Any
+) -> None:
+    settings.MODEL_KEYS = {"anthropic": KEYS["anthropic"]}
+    sealed = seal(KEYS["openai"], label="another")
+    models.ProviderKey.objects.create(provider_id="openai", sealed=sealed, last_four="", set_by="owner")
+
+    reply = ask_now(an_ask(intent=GPT))
+
+    assert reply.provider == "anthropic"
+    found = run_checks()["models"]
+    assert (found.state, "openai" in found.words) == ("fail", True)
 
 
 def test_who_refuses_our_key_or_account_is_known_until_it_answers_again(provider: Provider) -> None:
