@@ -20,7 +20,7 @@ from core.registry import Json
 _TIMEOUT = httpx.Timeout(60, connect=10)
 _CLOCKS_APART = timedelta(minutes=5)
 _PAGE = 100
-_NOT_IN_BATCH = ("stream", "stream_options")
+_NOT_IN_BATCH = ("stream", "stream_options", "service_tier")
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,11 @@ class OpenAIWire:
 
     Attributes:
         room: how the provider calls the limit of an answer; who does not know the newer word may ignore it.
+        tier: at whose price it serves, else it is its account's, which may be dearer; empty: it knows no tiers.
     """
 
     room: str = "max_completion_tokens"
+    tier: str = ""
     path: str = "/v1/chat/completions"
     count_path: str = ""
 
@@ -38,6 +40,8 @@ class OpenAIWire:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if self.tier:
+            body["service_tier"] = self.tier
         if ask.tools:
             body["tools"] = [_tool(tool) for tool in ask.tools]
         if ask.answer_schema is not None:

@@ -28,7 +28,7 @@ from core.errors import SecretUnreadable
 from core.models import Mode
 
 WIRES: dict[str, Wire] = {
-    "openai": OpenAIWire(),
+    "openai": OpenAIWire(tier="default"),
     "compatible": OpenAIWire(room="max_tokens"),
     "anthropic": AnthropicWire(),
     "litellm": OpenAIWire(room="max_tokens"),

@@ -13,7 +13,7 @@ from agents.gateway.adapters.transport import Place
 from agents.gateway.door.plan import Busy, Plan, Ready, Way, begin, nobody, open_turn, open_way, plan_of
 from agents.gateway.door.protocols import Wanted
 from agents.gateway.door.repeats import Again, as_repeatable, recall
-from agents.gateway.door.rows import in_rows
+from agents.gateway.door.rows import in_preparation, in_rows
 from agents.gateway.door.speech import Hearing
 from agents.gateway.errors import (
     BooksUnreachable,
@@ -103,11 +103,11 @@ class Exchange:
 
     async def _call(self) -> None:
         if (request := as_repeatable(self._wanted, self._headers)) is None:
-            begun = await in_rows(partial(begin, self._secret, self._wanted))
+            begun = await in_preparation(partial(begin, self._secret, self._wanted))
             self.plan = begun[0]
             await self._ask(*begun)
             return
-        self.plan = plan = await in_rows(partial(plan_of, self._secret, self._wanted))
+        self.plan = plan = await in_preparation(partial(plan_of, self._secret, self._wanted))
         key, again = await in_rows(partial(recall, plan, request))
         if again is not None:
             await self._repeat(plan, again)
@@ -163,7 +163,7 @@ class Exchange:
         while True:
             await self._nap(_LOOK_S if busy else 0)
             try:
-                return await in_rows(opening)
+                return await in_preparation(opening)
             except (BudgetBusy, LaneBusy) as found:
                 patience_s = PATIENCE.lane_s if isinstance(found, LaneBusy) else PATIENCE.budget_s
                 if time.monotonic() - began >= patience_s:

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from operator import itemgetter
 
+from django.utils.functional import (
+    cached_property,
+)  # the library's own lets one in at a time, whichever object it is about
+
+from agents.gateway.adapters.openai import OpenAIWire
 from agents.gateway.adapters.transport import WIRES, Place, place_of
 from agents.gateway.door.choosing import chosen, intent_for, is_open
-from agents.gateway.door.protocols import COUNT_TOKENS, RESPONSES, Wanted
+from agents.gateway.door.protocols import CHAT, COUNT_TOKENS, EMBEDDINGS, RESPONSES, Wanted
 from agents.gateway.door.speech import Native, Speech
 from agents.gateway.door.translating import translated
 from agents.gateway.errors import (
@@ -291,7 +295,10 @@ def speech_of(entry: ModelEntry, *, wanted: Wanted, mode: str) -> Speech:
     provider, door = entry.provider, wanted.protocol
     known = _KNOWN.get(provider.protocol, frozenset())
     if door.name in known or (door is RESPONSES and is_answering_responses(provider, mode=mode)):
-        return Native(door)
+        wire = WIRES.get(provider.protocol)
+        if door is EMBEDDINGS or not isinstance(wire, OpenAIWire):
+            return Native(door)
+        return Native(door, room=wire.room if door is CHAT else "", tier=wire.tier)
     if provider.protocol not in WIRES:
         raise NotTranslatable(door=door.path, provider=provider.name)
     return translated(wanted, wire=WIRES[provider.protocol])

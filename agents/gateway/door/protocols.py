@@ -14,8 +14,6 @@ Kinds = Iterator[tuple[str, str | None]]
 MOST_TOKENS = 10_000_000
 """More than any model writes: whoever asks for more did not mean it."""
 MOST_CHOICES = 128
-IMAGE_TOKENS = 6_000
-"""More than any picture is billed as, whatever its file weighs."""
 _PLAIN_TIERS = (None, "auto", "default", "flex", "standard_only")
 
 
@@ -124,9 +122,9 @@ def _kind_of(part: Json) -> str | None:
 
 
 def _tool_kinds(tool: Json, protocol: Protocol) -> Iterator[str]:
-    """A tool without a kind is the caller's own; a dated one is named without its date."""
-    kind = _kind_of(tool) or "custom"
-    yield _undated(kind) if protocol.speech == "anthropic" else kind
+    """Where kinds may be left out a tool without one is the caller's own; a dated one is named without its date."""
+    kind = _kind_of(tool)
+    yield _undated(kind or "custom") if protocol.speech == "anthropic" else kind or "without a type"
     for inner in tool.get("tools") or ():
         yield from _tool_kinds(inner, protocol)
 
@@ -143,8 +141,9 @@ def _edits(data: Json) -> Sequence[Json]:
 def _item_kinds(item: Json) -> Iterator[str | None]:
     if "content" in item or "role" in item:
         yield from _parts(item.get("content"))
-    if "role" not in item:
-        yield _kind_of(item)
+    kind = _kind_of(item)
+    if "role" not in item or kind not in (None, "message"):
+        yield kind
         yield from _parts(item.get("output"))
 
 

@@ -10,8 +10,9 @@ from django.db import DatabaseError, InterfaceError, connection
 from agents.gateway.errors import BooksUnreachable
 
 T = TypeVar("T")
-THREADS = 8
-"""How many questions of one process stand at the database at once; each has a connection."""
+BEGINNINGS, THREADS = 8, 4
+"""How many calls of one process are prepared at once, and how many other questions stand at the database; each has a connection."""
+_beginnings = ThreadPoolExecutor(BEGINNINGS, thread_name_prefix="door-begins")
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="door-rows")
 
 
@@ -21,7 +22,20 @@ async def in_rows(work: Callable[[], T]) -> T:
     Raises:
         BooksUnreachable: the database does not answer.
     """
-    return await asyncio.get_running_loop().run_in_executor(_pool, _on_a_living_connection, work)
+    return await _in(_pool, work)
+
+
+async def in_preparation(work: Callable[[], T]) -> T:
+    """Return the same of what comes before a call leaves: it may wait for a provider that counts, and nobody waits for it.
+
+    Raises:
+        BooksUnreachable: the database does not answer.
+    """
+    return await _in(_beginnings, work)
+
+
+async def _in(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(pool, _on_a_living_connection, work)
 
 
 def _on_a_living_connection(work: Callable[[], T]) -> T:

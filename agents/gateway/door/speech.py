@@ -11,6 +11,7 @@ from agents.gateway.adapters.http import read_json
 from agents.gateway.door.protocols import Protocol, Wanted
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ear, Said
+from agents.gateway.services.bounds import body_bytes
 from core.registry import Json
 
 _LINE_LIMIT = 8_000_000
@@ -76,9 +77,16 @@ class Speech(Port):
 
 @dataclass(frozen=True)
 class Native:
-    """The provider speaks the protocol that was asked."""
+    """The provider speaks the protocol that was asked.
+
+    Attributes:
+        room: its own word for the limit of an answer; empty: whichever was asked.
+        tier: what it is told where nobody chose a tier, else it takes its account's, which may be dearer; empty: it knows none.
+    """
 
     protocol: Protocol
+    room: str = ""
+    tier: str = ""
 
     @property
     def path(self) -> str:
@@ -94,15 +102,18 @@ class Native:
 
     def write(self, wanted: Wanted, *, model: str, max_tokens: int) -> Written:
         """Return the bytes that came, with the model's own name and room, and usage asked for."""
+        said, rooms = wanted.body.data, self.protocol.room
         values: Json = {} if wanted.model == model else {"model": model}
-        names = [name for name in self.protocol.room if wanted.body.data.get(name) is not None]
-        values |= dict.fromkeys(names or self.protocol.room[:1], max_tokens)
+        names = [self.room] if self.room else [name for name in rooms if said.get(name) is not None]
+        values |= dict.fromkeys(names or rooms[:1], max_tokens)
+        if self.tier and said.get("service_tier") in (None, "auto"):
+            values["service_tier"] = self.tier
         if wanted.is_stream and self.protocol.name == "chat":
-            values["stream_options"] = {
-                **(wanted.body.data.get("stream_options") or {}),
-                "include_usage": True,
-            }
-        return Written(wanted.body.with_values(values), {**wanted.body.data, **values})
+            values["stream_options"] = {**(said.get("stream_options") or {}), "include_usage": True}
+        if self.room and any(name in said for name in rooms if name != self.room):
+            data = {name: value for name, value in said.items() if name not in rooms} | values
+            return Written(body_bytes(data), data)
+        return Written(wanted.body.with_values(values), {**said, **values})
 
     def listen(self, wanted: Wanted, /) -> Hearing:
         """Return an ear that passes on what it hears."""

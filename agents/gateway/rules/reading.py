@@ -28,6 +28,7 @@ _SEARCHES = re.compile(r"^web_search")
 _OURS = re.compile(
     r"^(?:function|custom|namespace|bash|text_editor|computer|memory|local_shell|shell|apply_patch)"
 )
+_DESCRIBED = (None, "function", "custom", "namespace")
 _DEARER = {"service_tier": ("auto", "default", "standard", "standard_only", "flex"), "speed": ("standard",)}
 _ABSURD = 10**8
 
@@ -35,10 +36,12 @@ MARGIN = (105, 100)
 """A provider's own count may move a little, and other tokenizers a little more."""
 PER_PART, PER_REQUEST = 8, 16
 """What the providers' templates add for each message or tool, and for the whole."""
-PICTURE, PICTURE_OF_4O_MINI = 5_000, 50_000
-"""More tokens than any picture is billed as, at any size."""
-UNSEEN, UNSEEN_WITH_TOOLS = 200, 1_000
-"""What a template may add where only bytes can be counted."""
+PICTURE = 5_000
+_PICTURES_OF = {re.compile(r"4o-mini"): 50_000, re.compile(r"gpt-(?:5\.[4-9]|[6-9])|gemini"): 40_000}
+"""More tokens than any picture is billed as, at any size, by the model's name. Source: the makers' guides to pictures; newer GPT
+look at the original in up to 30,000 patches at 1.2 tokens, Gemini at tiles of 768 pixels."""
+UNSEEN, UNSEEN_WITH_TOOLS, UNSEEN_OF_A_KNOWN_TOOL = 200, 1_000, 1_000
+"""What a template may add where only bytes can be counted; a tool that its maker describes itself is not in the bytes at all."""
 
 
 class Unbounded(ValueError):
@@ -56,6 +59,7 @@ class Reading:
         ids: tokens that were sent as such.
         room: what may be written in all: every choice, and thinking where it is counted apart.
         searches: how often the provider may search by itself.
+        known_tools: tools that are only named here, because the maker describes them to the model.
     """
 
     texts: tuple[str, ...]
@@ -67,6 +71,7 @@ class Reading:
     writes: Writes
     searches: int
     has_tools: bool
+    known_tools: int
 
 
 def read_request(body: Body, *, writes: bool = True) -> Reading:
@@ -91,6 +96,7 @@ def read_request(body: Body, *, writes: bool = True) -> Reading:
         writes=_writes(body),
         searches=_searches(body, tools),
         has_tools=bool(tools) or any(name in body for name in _SHAPED),
+        known_tools=sum(tool.get("type") not in _DESCRIBED for tool in tools),
     )
 
 
@@ -211,11 +217,17 @@ def most_of(reading: Reading, *, counted: int, way: Way, window_tokens: int, mod
     tokens += reading.ids if way == "vocabulary" else 0
     tokens += PER_REQUEST if way == "asked" else PER_PART * reading.parts + PER_REQUEST
     if way != "asked":
-        tokens += reading.pictures * (PICTURE_OF_4O_MINI if "4o-mini" in model else PICTURE)
+        tokens += reading.pictures * picture_of(model)
         if reading.sealed:
             raise Unbounded("a document or a recording, which only its provider can count")
     if way == "bytes":
         tokens += UNSEEN_WITH_TOOLS if reading.has_tools else UNSEEN
+        tokens += reading.known_tools * UNSEEN_OF_A_KNOWN_TOOL
     if reading.searches:  # what is found is read again at every round
         tokens = (reading.searches + 1) * window_tokens
     return Most(tokens, reading.room, writes=reading.writes, searches=reading.searches)
+
+
+def picture_of(model: str) -> int:
+    """Return more tokens than any picture is billed as at `model`."""
+    return max((tokens for name, tokens in _PICTURES_OF.items() if name.search(model)), default=PICTURE)

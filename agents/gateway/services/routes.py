@@ -3,7 +3,10 @@
 import json
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cached_property
+
+from django.utils.functional import (
+    cached_property,
+)  # the library's own lets one in at a time, whichever object it is about
 
 from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavailable

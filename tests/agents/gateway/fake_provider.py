@@ -165,6 +165,7 @@ def _openai_complaints(headers: Json, body: Json) -> Iterator[str]:
         "max_completion_tokens",
         "stream",
         "stream_options",
+        "service_tier",
         "tools",
         "response_format",
     }
@@ -177,6 +178,7 @@ def _openai_complaints(headers: Json, body: Json) -> Iterator[str]:
             f"unknown fields {body.keys() - known}": body.keys() <= known,
             "usage must be asked for": body["stream_options"] == {"include_usage": True},
             "max_completion_tokens": body["max_completion_tokens"] >= 1,
+            "the usual price": body["service_tier"] == "default",
             "roles": {message["role"] for message in body["messages"]} <= roles,
             "tool_call_id": all(m.get("tool_call_id") for m in body["messages"] if m["role"] == "tool"),
             "tools": shapes == [{"name", "description", "parameters"}] * len(body.get("tools", ())),

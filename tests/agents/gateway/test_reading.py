@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.gateway.rules.reading import PICTURE, PICTURE_OF_4O_MINI, Unbounded, most_of, read_request
+from agents.gateway.rules.reading import PICTURE, Unbounded, most_of, read_request
 
 CHAT: dict[str, Any] = {
     "model": "m",
@@ -132,10 +132,23 @@ def test_a_picture_is_dear_and_a_document_is_its_providers_to_count() -> None:
 
     sizes = [
         most_of(picture, counted=0, way="vocabulary", window_tokens=1, model=m).prompt
-        for m in ("gpt-5.2", "gpt-4o-mini")
+        for m in ("gpt-5.2", "gpt-4o-mini", "gpt-6-sol", "gpt-5.5", "gemini-2.5-pro")
     ]
-    assert sizes[0] > PICTURE
-    assert sizes[1] > PICTURE_OF_4O_MINI
+    assert PICTURE < sizes[0] < 2 * PICTURE
+    assert sizes[1] > 48_200  # 4000 x 3000 at 4o-mini's factor
+    assert all(size > 36_000 for size in sizes[2:])  # 30,000 patches at 1.2 tokens
     with pytest.raises(Unbounded):
         most_of(paper, counted=0, way="bytes", window_tokens=1, model="m")
     assert most_of(paper, counted=10, way="asked", window_tokens=1, model="m").prompt > 10
+
+
+def test_tools_that_their_maker_describes_count_where_only_bytes_do() -> None:
+    known = [{"type": "bash_20250124", "name": "bash"}, {"type": "computer_20250124", "name": "computer"}]
+    own = [{"name": "bash", "input_schema": {}}, {"name": "computer", "input_schema": {}}]
+
+    sizes = [
+        most_of(read_request(with_(tools=tools)), counted=0, way="bytes", window_tokens=1, model="m").prompt
+        for tools in (known, own)
+    ]
+
+    assert sizes[0] - sizes[1] >= 245 + 735 + 499  # what Anthropic publishes for these two

@@ -37,6 +37,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/chat/completions", {"service_tier": "priority"}, "COST_UNBOUNDED"),
     ("/v1/chat/completions", {"web_search_options": {}}, "COST_UNBOUNDED"),
     ("/v1/chat/completions", {"tools": [{"type": "web_search"}]}, "COST_UNBOUNDED"),
+    ("/v1/chat/completions", {"tools": [{"google_search": {}}]}, "COST_UNBOUNDED"),
     ("/v1/messages", {"max_tokens": None}, "BAD_ASK"),
     ("/v1/messages", {"max_tokens": -1}, "BAD_ASK"),
     ("/v1/messages", {"model": "claude-9"}, "MODEL_UNKNOWN"),
@@ -57,6 +58,18 @@ def test_a_request_that_makes_no_sense_or_has_no_bound_is_refused(begin: Begin, 
     assert_nothing_was_called(faults)
     rows = AuditRow.objects.filter(verb="gateway.refuse_call", actor="agent:Rex", outcome="denied")
     assert sorted(row.facts["code"] for row in rows) == sorted(code for _, _, code in WRONG)
+
+
+def test_what_only_names_something_the_provider_keeps_is_refused_whoever_it_says_to_be(
+    begin: Begin, faults: Faults
+) -> None:
+    run, kept = begin(), {"type": "item_reference", "id": "msg_1"}
+
+    for item in (kept, {**kept, "role": "user"}):
+        answer = run.post("/v1/responses", model="gpt-5.2", max_output_tokens=50, input=[item])
+        assert refused(answer, "/v1/responses") == "COST_UNBOUNDED"
+    said = {"type": "message", "role": "user", "content": "Hello"}
+    assert run.post("/v1/responses", model="gpt-5.2", max_output_tokens=50, input=[said]).status_code == 200
 
 
 def refused(answer: httpx.Response, path: str) -> str:

@@ -178,7 +178,9 @@ def test_what_the_provider_understands_goes_on_byte_for_byte(begin: Begin, fault
     came = httpx.post(f"{faults.url}/_bodies", json={}, timeout=60, verify=trusted()).json()["bodies"][-1][
         "body"
     ]
-    assert came.encode() == raw
+    assert came.encode() == raw.replace(
+        b"{", b'{"service_tier":"default",', 1
+    )  # else the account's own, at any price
 
 
 def test_room_is_clamped_to_what_the_model_can_write(begin: Begin, faults: Faults) -> None:
@@ -189,7 +191,21 @@ def test_room_is_clamped_to_what_the_model_can_write(begin: Begin, faults: Fault
     )
 
     sent = faults.bodies()[-1]["body"]
-    assert (sent["max_tokens"], sent["max_completion_tokens"]) == (64_000, 64_000)
+    assert (sent["max_completion_tokens"], "max_tokens" in sent) == (64_000, False)
+
+
+@pytest.mark.parametrize("said", [{"max_completion_tokens": 50}, {"max_tokens": 50}, {}])
+def test_a_provider_is_told_the_room_in_its_own_word(
+    begin: Begin, faults: Faults, settings: Any, said: dict[str, int]
+) -> None:
+    settings.MODEL_KEYS = {"mistral": "some-key-of-mistral"}
+    run = begin(max_tokens=50)
+
+    answer = run.post("/v1/chat/completions", model="codestral-2508", messages=[], **said)
+
+    assert answer.status_code == 200, answer.text
+    sent = faults.bodies()[-1]["body"]
+    assert sent == {"model": "codestral-2508", "messages": [], "max_tokens": 50}
 
 
 def test_an_engine_that_never_says_its_room_gets_the_runs_own(begin: Begin, faults: Faults) -> None:
