@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
-from django.utils.functional import (
-    cached_property,
-)  # the library's own lets one in at a time, whichever object it is about
+from django.utils.functional import cached_property  # that of functools has one lock for all
 
 from agents.gateway.adapters.openai import OpenAIWire
 from agents.gateway.adapters.transport import WIRES, Place, place_of

@@ -4,9 +4,7 @@ import json
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
-from django.utils.functional import (
-    cached_property,
-)  # the library's own lets one in at a time, whichever object it is about
+from django.utils.functional import cached_property  # that of functools has one lock for all
 
 from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import NoCapableModel, PriceUnknown, ReviewerUnavailable
