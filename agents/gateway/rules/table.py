@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Rate = Decimal
 """US dollars per million tokens."""
@@ -15,11 +15,17 @@ class _Row(BaseModel):
 
 
 class ProviderRow(_Row):
-    """One address and how it is spoken to."""
+    """One address and how it is spoken to; it may be empty where LiteLLM knows it."""
 
     protocol: Literal["openai", "compatible", "anthropic", "litellm"]
-    base_url: str = Field(pattern=r"^https?://")
+    base_url: str = Field(pattern=r"^(?:https?://|$)")
     needs_key: bool = True
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> "ProviderRow":
+        if not self.base_url and self.protocol != "litellm":
+            raise ValueError("base_url says where this provider is")
+        return self
 
 
 class ModelRow(_Row):

@@ -233,3 +233,15 @@ def test_no_row_that_a_check_writes_holds_the_key(maker: Faults) -> None:
     assert "gateway.prove_key" in audited
     assert KEY[:-4] not in audited
     assert KEY[:-4] not in str(list(Call.objects.values()))
+
+
+@pytest.mark.drill
+def test_a_key_of_a_maker_that_litellm_speaks_to_is_proved_by_a_call_alone(maker: Faults) -> None:
+    Provider.objects.filter(name="moonshot").update(base_url=f"{maker.url}/v1")
+
+    proof = prove_key("moonshot", "some-key-of-moonshot", by=BY)
+
+    assert (proof.offered, proof.model, proof.said) == (None, "kimi-k2.5", "Hello.")
+    assert (
+        states("moonshot")["kimi-k2.5"] == "unseen"
+    )  # it gives out no list; a call is refused there, or not

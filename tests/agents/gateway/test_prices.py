@@ -15,7 +15,7 @@ from django.utils import timezone
 from agents.gateway import checks, models
 from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import NoCapableModel, PricesUnreadable, PriceUnknown, ReviewerUnavailable
-from agents.gateway.models import ModelEntry, Price
+from agents.gateway.models import ModelEntry, Price, Provider
 from agents.gateway.ports import Intent, Message
 from agents.gateway.rules.route import TIERS
 from agents.gateway.services import start_provider, stop_provider, sync_prices
@@ -92,7 +92,16 @@ def test_where_two_providers_serve_a_name_each_has_its_own_price() -> None:
         price.model.provider_id: price.input_microusd
         for price in Price.objects.filter(model__name__endswith="gpt-oss-120b").select_related("model")
     }
-    assert rates == {"cerebras": 350_000, "groq": 150_000}
+    assert rates == {"cerebras": 350_000, "groq": 150_000, "sambanova": 220_000}
+
+
+def test_only_a_provider_that_litellm_knows_may_be_without_an_address(tmp_path: Path) -> None:
+    sync_prices()
+    assert Provider.objects.get(name="cohere_chat").base_url == ""
+
+    line = "protocol: anthropic, base_url: "
+    with pytest.raises(PricesUnreadable, match="base_url says where"):
+        sync_prices(a_table(tmp_path, (f'{line}"https://api.anthropic.com"', f'{line}""')))
 
 
 def test_a_price_that_landed_is_not_changed_but_followed_by_a_new_one(tmp_path: Path) -> None:
