@@ -98,7 +98,7 @@ def _span(one: Observation) -> trace_pb2.Span:
         trace_id=trace_id_of(one.story),
         span_id=span_id_of(span.id),
         parent_span_id=span_id_of(span.parent_id) if span.parent_id else b"",
-        name=span.name,
+        name=one.name,
         kind=trace_pb2.Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=_nano(began),
         end_time_unix_nano=_nano(span.ended_at or began),

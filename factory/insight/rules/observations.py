@@ -12,6 +12,7 @@ from core.redact import redact
 from factory.insight.rules.spans import Span
 
 MOST_LETTERS: Final = 20_000
+MOST_OF_A_NAME: Final = 200
 TYPES: Final[Mapping[str, str]] = {"call": "generation", "tool": "tool", "attempt": "agent"}
 WRONG: Final = frozenset({"failed", "lost", "refused", "denied", "dead_letter"})
 
@@ -36,15 +37,20 @@ class Observation:
     answered: str = ""
     environment: str = "rehearsal"
 
+    @property
+    def name(self) -> str:
+        """Its name as it is told: redacted, not longer than 200 letters."""
+        return _named(self.span.name)
+
     def attributes(self) -> dict[str, Value]:
         """Return what is told, each text redacted and none longer than 20,000 letters; what says nothing is left out."""
         span = self.span
         told: dict[str, Value] = {
             "langfuse.observation.type": TYPES.get(span.kind, "span"),
-            "langfuse.trace.name": _told(self.title),
-            "langfuse.trace.tags": tuple(f"product:{one}" for one in (self.product,) if one),
+            "langfuse.trace.name": _named(self.title),
+            "langfuse.trace.tags": tuple(f"product:{_named(one)}" for one in (self.product,) if one),
             "session.id": str(self.story),
-            "user.id": span.agent,
+            "user.id": _named(span.agent),
             "langfuse.environment": self.environment,
             "langfuse.version": span.prompt_version,
             "langfuse.observation.level": "ERROR" if span.status in WRONG else "DEFAULT",
@@ -65,7 +71,7 @@ class Observation:
         known = {name: number for name, number in usage.items() if number is not None}
         cost = None if span.cost_microusd is None else _dollars(to_usd(span.cost_microusd))
         return {
-            "langfuse.observation.model.name": span.model,
+            "langfuse.observation.model.name": _named(span.model),
             "langfuse.observation.usage_details": json.dumps(known) if known else "",
             "langfuse.observation.cost_details": "" if cost is None else f'{{"total": {cost}}}',
         }
@@ -73,6 +79,10 @@ class Observation:
 
 def _told(text: str) -> str:
     return redact(text)[:MOST_LETTERS]
+
+
+def _named(name: str) -> str:
+    return redact(name)[:MOST_OF_A_NAME]
 
 
 def _dollars(amount: Decimal) -> str:

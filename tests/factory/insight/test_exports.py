@@ -16,6 +16,7 @@ from langfuse.api.scores import CreateScoreRequest
 from pytest_django import Settings
 
 from agents.gateway.models import Call
+from agents.roster.models import Agent
 from agents.runtime.models import ToolCall, Turn
 from core.ids import new_id
 from core.models import Event
@@ -23,10 +24,12 @@ from core.registry import run_checks
 from core.services import outbox
 from factory.insight.handlers import TOLD
 from factory.insight.models import Export, ExportItem
+from factory.insight.rules.observations import MOST_OF_A_NAME
 from factory.insight.services import exports, observations, queue_export
 from factory.insight.services.exports import target, tell_some
 from factory.quality.models import Verdict
-from factory.work.models import Attempt
+from factory.work.models import Attempt, Dag, Task
+from portfolio.models import Product
 from tests.factory.console.story import Story, a_story
 from tests.factory.insight.receiver import Receiver, basic, receiving
 
@@ -168,6 +171,23 @@ def test_nothing_secret_and_nobodys_address_leaves(story: Story, store: Receiver
     assert "I write to *** with ***." in store.text
     assert KEY not in store.text
     assert "ada@example.org" not in store.text
+
+
+def test_names_of_people_and_things_are_redacted_and_short(story: Story, store: Receiver) -> None:
+    attempt = the_attempt(story)
+    Task.objects.filter(pk=attempt.task_id).update(title=f"Write to ada@example.org with {KEY}")
+    Dag.objects.filter(pk=story.build.pk).update(title="word " * 60)
+    Product.objects.filter(pk=story.product.pk).update(name=f"Mail of ada@example.org, {KEY}")
+    Agent.objects.filter(name="Rex").update(name="bob@example.org")
+    queue_export(Kind.ATTEMPT, attempt.pk)
+    queue_export(Kind.GRAPH, story.build.pk)
+
+    tell()
+
+    assert KEY not in store.text
+    assert "@example.org" not in store.text
+    assert store.named("task")[0].name == "Write to *** with ***"
+    assert len(store.named("graph")[0].name) == MOST_OF_A_NAME
 
 
 def test_what_is_told_twice_is_the_same_span(story: Story, store: Receiver) -> None:
