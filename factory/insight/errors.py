@@ -15,3 +15,10 @@ class StoreRefused(FactoryError):
 
     code = "STORE_REFUSED"
     http_status = 422
+
+
+class NotAtOnce(FactoryError):
+    """This cannot be sent in one request: it is too large, or something in it cannot be encoded."""
+
+    code = "STORE_NOT_AT_ONCE"
+    http_status = 413

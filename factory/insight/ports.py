@@ -15,4 +15,5 @@ class Store(Protocol):
         Raises:
             StoreSilent: not now.
             StoreRefused: never.
+            NotAtOnce: perhaps in smaller parts.
         """

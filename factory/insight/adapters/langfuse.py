@@ -4,6 +4,7 @@ Source: https://langfuse.com/docs/opentelemetry, and what its own client sends.
 """
 
 import gzip
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +17,15 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from core.adapters.tls import trusted
-from factory.insight.errors import StoreRefused, StoreSilent
+from core.errors import FactoryError
+from core.redact import redact
+from factory.insight.errors import NotAtOnce, StoreRefused, StoreSilent
 from factory.insight.rules.observations import WRONG, Observation, Score, Value, span_id_of, trace_id_of
 
 TIMEOUT_S: Final = 10.0
 SPANS, SCORES = "/api/public/otel/v1/traces", "/api/public/scores"
+MOST_BYTES: Final = 3_000_000
+"""Of one request, before it is packed."""
 _PASSES: Final = frozenset({401, 403, 404, 408, 425, 429})
 """Mended by waiting or by the owner; any other refusal is of what was sent."""
 
@@ -37,9 +42,14 @@ class Target:
         """Send all of it, and return how many were refused one by one; sent again it is the same.
 
         Raises:
-            StoreSilent: it did not answer, or is out of order.
+            StoreSilent: it did not answer, moved, or is out of order.
             StoreRefused: what was sent.
+            NotAtOnce: it is too large for one request, or a part of it cannot be encoded.
         """
+        try:
+            spans, bodies = _spans(observations), _scores(scores)
+        except ValueError as error:  # half a letter, or a time before 1970
+            raise NotAtOnce(because=type(error).__name__) from None
         refused, auth = 0, (self.public_key, self.secret_key)
         with httpx.Client(
             auth=auth, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=trusted()
@@ -50,11 +60,10 @@ class Target:
                     "content-encoding": "gzip",
                     "x-langfuse-ingestion-version": "4",
                 }
-                refused += self._post(
-                    client, SPANS, headers=headers, content=gzip.compress(encoded(observations), 6)
-                )
+                refused += self._post(client, SPANS, headers=headers, content=gzip.compress(spans, 6))
             if scores:
-                refused += self._post(client, SCORES, json=[score.body() for score in scores])
+                headers = {"content-type": "application/json"}
+                refused += self._post(client, SCORES, headers=headers, content=bodies)
         return refused
 
     def _post(self, client: httpx.Client, path: str, **what: object) -> int:
@@ -63,9 +72,18 @@ class Target:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise StoreSilent(at=path, because=type(error).__name__) from None
         if not answer.is_success:
-            passes = answer.status_code >= 500 or answer.status_code in _PASSES
-            raise (StoreSilent if passes else StoreRefused)(at=path, status=answer.status_code)
+            raise _refusal(path, answer)
         return _refused_in(answer) if answer.status_code == httpx.codes.MULTI_STATUS else 0
+
+
+def _refusal(path: str, answer: httpx.Response) -> FactoryError:
+    status = answer.status_code
+    if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+        return NotAtOnce(at=path, status=status)
+    if answer.is_redirect:
+        return StoreSilent(at=path, status=status, moved_to=redact(answer.headers.get("location", "")))
+    passes = status >= 500 or status in _PASSES
+    return (StoreSilent if passes else StoreRefused)(at=path, status=status)
 
 
 def _refused_in(answer: httpx.Response) -> int:
@@ -77,15 +95,31 @@ def _refused_in(answer: httpx.Response) -> int:
     return len(errors) if isinstance(errors, list) else 0
 
 
-def encoded(observations: Iterable[Observation]) -> bytes:
+def _spans(observations: Iterable[Observation]) -> bytes:
     """Return the observations as one OTLP export request."""
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add()
     resource.resource.attributes.append(_pair("service.name", "agentic-factory"))
     scope = resource.scope_spans.add()
     scope.scope.name = "agentic-factory"
-    scope.spans.extend(_span(one) for one in observations)
+    n_bytes = 0
+    for one in observations:
+        span = _span(one)
+        n_bytes += span.ByteSize()
+        _check_size(n_bytes)
+        scope.spans.append(span)
     return bytes(request.SerializeToString())
+
+
+def _scores(scores: Iterable[Score]) -> bytes:
+    body = json.dumps([score.body() for score in scores], ensure_ascii=False).encode()
+    _check_size(len(body))
+    return body
+
+
+def _check_size(n_bytes: int) -> None:
+    if n_bytes > MOST_BYTES:
+        raise NotAtOnce(bytes=n_bytes)
 
 
 def _span(one: Observation) -> trace_pb2.Span:

@@ -12,9 +12,10 @@ from django.db import connections, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from factory.insight.errors import StoreRefused, StoreSilent
+from factory.insight.errors import NotAtOnce, StoreRefused, StoreSilent
 from factory.insight.models import Export, ExportItem
 from factory.insight.ports import Store
+from factory.insight.rules.observations import Observation, Score
 from factory.insight.services.observations import Told, told_of
 
 logger = logging.getLogger(__name__)
@@ -64,40 +65,70 @@ def tell_some(where: Store) -> int:
     if not _take_turn():
         return 0
     items = list(ExportItem.objects.order_by("pk")[:AT_ONCE])
-    if not items:
-        _export().update(next_try_at=timezone.now())
-        return 0
-    sound, told = _read(items)
     try:
-        refused = where.send(*told)
-    except StoreRefused as refusal:
-        logger.warning("insight.export_refused", extra={"dropped": len(items), "error": str(refusal)})
-        _done(items, dropped=len(items), words=str(refusal)[:200])
-        return len(items)
+        if items:
+            _tell(where, items)
     except StoreSilent as silence:
         _put_off(silence)
         return 0
-    lost = min(len(items), len(items) - len(sound) + refused)
-    _done(items, sent=len(items) - lost, dropped=lost)
+    _export().update(next_try_at=timezone.now())
     return len(items)
 
 
-def _read(items: Sequence[ExportItem]) -> tuple[Sequence[ExportItem], Told]:
-    """Return what is told of these, and of which: one that cannot be read must not keep the others back."""
+def _tell(where: Store, items: Sequence[ExportItem]) -> None:
+    """Tell these, in halves where they cannot be told at once; each part is off the list when it is told.
+
+    One that cannot be read, encoded or taken must not keep the others back: it is looked at alone, dropped and counted.
+    """
     try:
-        return items, told_of(items)
-    except Exception:  # whatever its rows hold, it is looked at alone
-        logger.exception("insight.export_unreadable", extra={"items": len(items)})
-    sound = [item for item in items if _is_readable(item)]
-    return sound, told_of(sound)
+        lost, words = _send_one(where, items[0]) if len(items) == 1 else (_send(where, _read(items)), "")
+    except StoreRefused as refusal:
+        logger.warning("insight.export_refused", extra={"dropped": len(items), "error": str(refusal)})
+        lost, words = len(items), str(refusal)
+    except NotAtOnce:
+        half = len(items) // 2
+        _tell(where, items[:half])
+        _tell(where, items[half:])
+        return
+    lost = min(len(items), lost)
+    _done(items, sent=len(items) - lost, dropped=lost, words=words[:200])
 
 
-def _is_readable(item: ExportItem) -> bool:
+def _read(items: Sequence[ExportItem]) -> Told:
     try:
-        told_of([item])
-    except Exception:  # noqa: BLE001 (it was told of above)
-        return False
-    return True
+        return told_of(items)
+    except Exception as error:  # whatever its rows hold
+        raise NotAtOnce(because=type(error).__name__) from error
+
+
+def _send(where: Store, told: Told) -> int:
+    """Send this, and return how many were refused; meanwhile nobody else tells."""
+    _export().update(next_try_at=timezone.now() + TELLS_FOR)
+    return where.send(*told)
+
+
+def _send_one(where: Store, item: ExportItem) -> tuple[int, str]:
+    """Send what is told of one thing; return how many of its parts were not taken, and why."""
+    try:
+        observations, scores = _read([item])
+    except NotAtOnce as reason:
+        logger.exception("insight.export_unreadable", extra={"kind": item.kind, "ref": str(item.ref)})
+        return 1, str(reason)
+    return _send_parts(where, observations, scores)
+
+
+def _send_parts(where: Store, observations: list[Observation], scores: list[Score]) -> tuple[int, str]:
+    """Send these, in halves where they cannot be sent at once; return how many were not taken, and why."""
+    try:
+        return _send(where, (observations, scores)), ""
+    except NotAtOnce as reason:
+        half = len(observations) // 2
+        if not half:
+            logger.warning("insight.export_not_taken", extra={"error": str(reason)})
+            return 1, str(reason)
+    lost, why = _send_parts(where, observations[:half], scores)
+    also_lost, also = _send_parts(where, observations[half:], [])
+    return lost + also_lost, why or also
 
 
 def _take_turn() -> bool:
@@ -118,9 +149,7 @@ def _done(items: Sequence[ExportItem], *, sent: int = 0, dropped: int = 0, words
     now = timezone.now()
     ExportItem.objects.filter(pk__in=[item.pk for item in items]).delete()
     said = {"sent_at": now, "failures": 0} if sent else {}
-    _export().update(
-        sent=F("sent") + sent, dropped=F("dropped") + dropped, words=words, next_try_at=now, **said
-    )
+    _export().update(sent=F("sent") + sent, dropped=F("dropped") + dropped, words=words, **said)
 
 
 def _export() -> QuerySet[Export]:

@@ -29,27 +29,32 @@ class Received:
 
 @dataclass
 class Receiver:
-    """What came, and with which status the next ones are answered."""
+    """What came, and with which status the next ones are answered; a body above `most_bytes` is too large."""
 
     url: str = ""
     status: int = 200
+    most_bytes: int = 10_000_000
+    location: str = ""
     answer: bytes = b""
     spans: list[Received] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
 
-    def take(self, path: str, headers: dict[str, str], body: bytes) -> None:
-        """Take in one request."""
+    def take(self, path: str, headers: dict[str, str], body: bytes) -> int:
+        """Take in one request and return how it is answered."""
         content = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
         self.headers.append(headers)
         self.bodies.append(content)
+        if len(content) > self.most_bytes:
+            return 413
         if self.status not in (200, 207):
-            return
+            return self.status
         if path.endswith("/v1/traces"):
             self.spans += _spans(content)
         else:
             self.scores += json.loads(content)
+        return self.status
 
     def named(self, kind: str) -> list[Received]:
         """Return the spans of one kind."""
@@ -74,8 +79,10 @@ def receiving() -> Iterator[Receiver]:
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            store.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-            self.send_response(store.status)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self.send_response(store.take(self.path, headers, body))
+            if store.location:
+                self.send_header("location", store.location)
             self.send_header("content-length", str(len(store.answer)))
             self.end_headers()
             self.wfile.write(store.answer)

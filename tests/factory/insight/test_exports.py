@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -22,6 +23,8 @@ from core.ids import new_id
 from core.models import Event
 from core.registry import run_checks
 from core.services import outbox
+from factory.insight.adapters import langfuse
+from factory.insight.adapters.langfuse import SPANS, Target
 from factory.insight.handlers import TOLD
 from factory.insight.models import Export, ExportItem
 from factory.insight.rules.observations import MOST_OF_A_NAME
@@ -161,6 +164,108 @@ def test_what_cannot_be_read_is_dropped_alone(
     assert tell() == 2
     assert (len(store.scores), store.spans) == (1, [])
     assert Export.objects.values_list("sent", "dropped").get() == (1, 1)
+
+
+def test_what_cannot_be_encoded_is_dropped_alone(story: Story, store: Receiver) -> None:
+    attempt = the_attempt(story)
+    uses = ToolCall.objects.filter(turn__session__assignment_id=attempt.pk)
+    uses.update(arguments={"query": "half a letter \ud83d"})
+    for kind, ref in ((Kind.SCORE, Verdict.objects.latest("at").pk), (Kind.ATTEMPT, attempt.pk)):
+        queue_export(kind, ref)
+    queue_export(Kind.GRAPH, story.build.pk)
+
+    assert tell() == 3
+    kinds = {one.attributes["langfuse.observation.metadata.kind"] for one in store.spans}
+    assert kinds == {"objective", "graph", "task", "attempt", "turn", "call"}
+    assert len(store.scores) == 1
+    assert Export.objects.values_list("sent", "dropped").get() == (2, 1)
+    assert not ExportItem.objects.exists()
+
+
+def test_a_verdict_that_cannot_be_encoded_is_dropped_alone(story: Story, store: Receiver) -> None:
+    odd, sound = Verdict.objects.all()[:2]
+    Verdict.objects.filter(pk=odd.pk).update(reasons=["half a letter \ud83d"])
+    for verdict in (odd, sound):
+        queue_export(Kind.SCORE, verdict.pk)
+
+    assert tell() == 2
+    assert [one["id"] for one in store.scores] == [str(sound.pk)]
+    assert Export.objects.values_list("sent", "dropped").get() == (1, 1)
+
+
+def test_a_request_is_bounded_however_much_waits(
+    story: Story, store: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = the_attempt(story)
+    Turn.objects.filter(session__assignment_id=attempt.pk).update(text="word " * 4_000)
+    for one in Attempt.objects.filter(task__dag=story.build):
+        queue_export(Kind.ATTEMPT, one.pk)
+    waited = ExportItem.objects.count()
+    monkeypatch.setattr(langfuse, "MOST_BYTES", 45_000)
+
+    assert tell() == waited
+    assert len(store.bodies) > 2
+    assert max(map(len, store.bodies)) < 46_000
+    assert len(store.named("turn")) == Turn.objects.filter(session__assignment_id=attempt.pk).count()
+    assert Export.objects.values_list("sent", "dropped").get() == (waited, 0)
+
+
+def test_what_is_too_large_for_the_store_is_sent_in_halves(story: Story, store: Receiver) -> None:
+    attempts = Attempt.objects.filter(task__dag=story.build)
+    for one in attempts:
+        queue_export(Kind.ATTEMPT, one.pk)
+    store.most_bytes = 2_500
+
+    assert tell() == len(attempts)
+    assert {one.span_id for one in store.named("attempt")} == {one.pk.bytes[8:].hex() for one in attempts}
+    assert Export.objects.values_list("sent", "dropped").get() == (len(attempts), 0)
+
+
+def test_of_what_is_too_large_even_alone_the_rest_is_sent(story: Story, store: Receiver) -> None:
+    attempt = the_attempt(story)
+    Turn.objects.filter(pk=Turn.objects.filter(session__assignment_id=attempt.pk).latest("at").pk).update(
+        text="word " * 2_000
+    )
+    queue_export(Kind.ATTEMPT, attempt.pk)
+    queue_export(Kind.GRAPH, story.build.pk)
+    store.most_bytes = 6_000
+
+    assert tell() == 2
+    assert store.named("task")
+    assert store.named("graph")
+    assert Export.objects.values_list("sent", "dropped").get() == (1, 1)
+
+
+def test_a_store_that_moved_is_told_when_its_address_is_mended(story: Story, store: Receiver) -> None:
+    queue_export(Kind.ATTEMPT, the_attempt(story).pk)
+    store.status, store.location = 308, f"https://traces.example{SPANS}"
+
+    assert tell() == 0
+    so_far = Export.objects.get()
+    assert (so_far.sent, so_far.dropped, so_far.failures, ExportItem.objects.count()) == (0, 0, 1, 1)
+    assert "status: 308, moved to: https://traces.example/" in so_far.words
+
+
+def test_what_was_told_stays_told_though_the_store_then_falls_silent(
+    story: Story, store: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in Attempt.objects.filter(task__dag=story.build):
+        queue_export(Kind.ATTEMPT, one.pk)
+    waited = ExportItem.objects.count()
+    store.most_bytes = 2_500
+    sent = Target.send
+
+    def tires(self: Target, *told: Any) -> int:
+        refused = sent(self, *told)
+        store.status = 503
+        return refused
+
+    monkeypatch.setattr(Target, "send", tires)
+
+    assert tell() == 0
+    so_far = Export.objects.get()
+    assert so_far.sent == waited - ExportItem.objects.count() > 0
+    assert so_far.failures == 1
 
 
 def test_nothing_secret_and_nobodys_address_leaves(story: Story, store: Receiver) -> None:
