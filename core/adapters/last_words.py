@@ -5,6 +5,7 @@ import faulthandler
 import logging
 import os
 import time
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, TextIO
@@ -12,6 +13,7 @@ from typing import Final, TextIO
 from django.conf import settings
 
 from core.adapters.processes import process_name
+from core.redact import mask_secrets
 
 LINES: Final = 20
 SILENT: Final = (
@@ -24,6 +26,21 @@ _traces: list[TextIO] = []
 """Held open: a fatal signal leaves no time to open a file."""
 
 
+class _Masked(logging.Formatter):
+    """Writes a line, and the trace under it, without anything secret. Source: R-08.12."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask_secrets(super().format(record))
+
+
+class _OurFile(RotatingFileHandler):
+    """A file that whoever runs the factory can read, and nobody else."""
+
+    def _open(self) -> TextIOWrapper:
+        os.close(os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT, 0o600))
+        return super()._open()
+
+
 def keep_last_words() -> None:
     """Write what this process logs, and the trace of a fatal signal, into a file as well. Safe to call twice."""
     if os.getpid() in _kept:
@@ -33,8 +50,8 @@ def keep_last_words() -> None:
     for old in path.parent.glob("*.log*"):
         if time.time() - old.stat().st_mtime > _KEPT_S:
             old.unlink(missing_ok=True)
-    handler = RotatingFileHandler(path, maxBytes=64_000, backupCount=1)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler = _OurFile(path, maxBytes=64_000, backupCount=1)
+    handler.setFormatter(_Masked("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)
     _traces.append(path.open("a"))
     faulthandler.enable(file=_traces[-1])
