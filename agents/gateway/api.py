@@ -19,7 +19,7 @@ from billing.services.switches import switch_against
 from core.api.callers import OWNERS, Caller
 from core.api.reading import Said
 from core.api.routes import Doors
-from core.api.rows import Door, Row, Rows, verb
+from core.api.rows import Door, Row, Rows, Words, verb
 from core.money import to_microusd, to_usd
 from core.services import business_now
 
@@ -164,8 +164,10 @@ class BudgetDoor(Door):
         return Response(BudgetOut(told).data)
 
 
-class CallOut(Row[Call]):
+class CallOut(Words[Call]):
     """One attempt of one model call; failures too."""
+
+    words = ("words",)
 
     provider = serializers.CharField(source="model.provider_id")
     model = serializers.CharField(source="model.name")

@@ -1,41 +1,18 @@
 """REST doors of sessions: what agents did, turn by turn."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Model
 from rest_framework import serializers
 
 from agents.runtime.models import Note, Session, ToolCall, Turn
 from agents.runtime.services import tell_agent
 from agents.runtime.services.notes import MOST_LETTERS
-from core.api.callers import KEEPERS, Caller, caller_of
+from core.api.callers import KEEPERS, Caller
 from core.api.reading import Said
 from core.api.routes import Doors
-from core.api.rows import Row, Rows, verb
-from core.redact import told_to
-
-R = TypeVar("R", bound=Model)
-
-
-class Words(Row[R]):
-    """A row with words of agents or about them: a caller gets as much of them as their role may read. Source: R-08.28."""
-
-    words: ClassVar[tuple[str, ...]] = ()
-
-    def to_representation(self, instance: R) -> dict[str, Any]:
-        """Return the row; the owner reads all, an operator redacted, a viewer no words."""
-        told, role = super().to_representation(instance), caller_of(self.context["request"]).role
-        return {**told, **{name: _read(told[name], role=role) for name in self.words}}
-
-
-def _read(value: Any, *, role: str) -> Any:
-    if isinstance(value, str):
-        return told_to(value, role=role)
-    if isinstance(value, Mapping):
-        return {name: _read(one, role=role) for name, one in value.items()} if role != "viewer" else None
-    return [_read(one, role=role) for one in value] if isinstance(value, list) else value
+from core.api.rows import Row, Rows, Words, verb
 
 
 class SessionOut(Words[Session]):

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 from urllib import parse
 
@@ -30,6 +30,7 @@ from core.api.reading import Body, Nothing, Said, check_size
 from core.api.schema import KEY_HEADER
 from core.errors import BadArguments
 from core.ids import digest_of
+from core.redact import told_to
 from core.services.replies import Reply, count_call, reply_again, reply_once
 
 M = TypeVar("M", bound=models.Model)
@@ -107,6 +108,25 @@ class Row(serializers.ModelSerializer[M]):
             if isinstance(one, serializers.IntegerField):
                 one.min_value = one.max_value = None
         return fields
+
+
+class Words(Row[M]):
+    """A row with words of agents or about them: a caller gets as much of them as their role may read. Source: R-08.28."""
+
+    words: ClassVar[tuple[str, ...]] = ()
+
+    def to_representation(self, instance: M) -> dict[str, Any]:
+        """Return the row; the owner reads all, an operator redacted, a viewer no words."""
+        told, role = super().to_representation(instance), caller_of(self.context["request"]).role
+        return {**told, **{name: _read(told[name], role=role) for name in self.words}}
+
+
+def _read(value: Any, *, role: str) -> Any:
+    if isinstance(value, str):
+        return told_to(value, role=role)
+    if isinstance(value, Mapping):
+        return {name: _read(one, role=role) for name, one in value.items()} if role != "viewer" else None
+    return [_read(one, role=role) for one in value] if isinstance(value, list) else value
 
 
 class Ground(APIView):

@@ -1,5 +1,6 @@
 """Calls of models: the list, and one of them."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from urllib.parse import urlencode
 from uuid import UUID
@@ -10,7 +11,8 @@ from django.views.decorators.http import require_safe
 
 from agents.gateway.models import Call
 from agents.roster.models import Agent
-from factory.console.views.frame import Page, show
+from core.redact import told_to
+from factory.console.views.frame import Page, person_of, show
 from factory.insight.services import call_page, call_story
 
 
@@ -25,8 +27,10 @@ def calls(request: HttpRequest) -> HttpResponse:
     with suppress(ValueError):
         story = UUID(told.get("story", ""))
     kept = {"agent": agent, "status": status, "story": str(story or "")}
+    leaf = call_page(agent=agent, status=status, story=story, before=told.get("before", ""))
     page: Page = {
-        "leaf": call_page(agent=agent, status=status, story=story, before=told.get("before", "")),
+        "leaf": leaf,
+        "rows": _readable(leaf.calls, request),
         "is_first": "before" not in told,
         "filter": urlencode({name: value for name, value in kept.items() if value}),
         "agent": agent,
@@ -45,4 +49,11 @@ def call(request: HttpRequest, call_id: UUID) -> HttpResponse:
     story = call_story(call_id)
     if story is None:
         raise Http404
-    return show(request, "console/call.html", {"story": story}, place="calls")
+    page: Page = {"story": story, "tries": _readable(story.tries, request)}
+    return show(request, "console/call.html", page, place="calls")
+
+
+def _readable(calls: Sequence[Call], request: HttpRequest) -> list[tuple[Call, str]]:
+    """Return each call, and as much of why it failed as this role may read. Source: R-08.28."""
+    role = person_of(request).role
+    return [(one, told_to(one.words, role=role)) for one in calls]

@@ -130,6 +130,37 @@ def test_rest_tells_a_viewer_no_word_of_a_turn(story: Story) -> None:
     assert [row["prompt_tokens"] for row in viewers] == [row["prompt_tokens"] for row in owners]
 
 
+def a_call_refused(story: Story) -> Call:
+    """Return the newest call, whose maker said what nobody may see."""
+    newest = Call.objects.of_story(story.product.correlation_id).latest("started_at")
+    words = f"upstream refused {KEY} of ada@example.org"
+    Call.objects.filter(pk=newest.pk).update(words=words, fault="server", status="lost")
+    return newest
+
+
+@pytest.mark.parametrize("page", ["/money/calls/", "/money/calls/{pk}/"])
+def test_why_a_call_failed_is_told_as_each_role_may_read_it(
+    owner: Client, operator: Client, viewer: Client, story: Story, page: str
+) -> None:
+    address = page.format(pk=a_call_refused(story).pk)
+
+    told = [client.get(address).content.decode() for client in (owner, operator, viewer)]
+
+    assert [KEY in one for one in told] == [True, False, False]
+    assert ["ada@example.org" in one for one in told] == [True, False, False]
+    assert ["upstream refused" in one for one in told] == [True, True, False]
+
+
+def test_rest_tells_why_a_call_failed_as_each_role_may_read_it(story: Story) -> None:
+    address = f"calls/{a_call_refused(story).pk}"
+
+    told = [
+        asked(device_of(story.owner, role=role), address)["words"] for role in ("owner", "operator", "viewer")
+    ]
+
+    assert told == [f"upstream refused {KEY} of ada@example.org", "upstream refused *** of ***", ""]
+
+
 def a_session_at_work(story: Story) -> Attempt:
     """Return the try that runs, with its session and its token."""
     attempt = Attempt.objects.get(task__key="test", state="open")
