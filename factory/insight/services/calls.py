@@ -6,10 +6,10 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import Avg, Count, Q, QuerySet, Sum
-from django.utils.dateparse import parse_datetime
 
 from agents.gateway.models import Call, Price
 from billing.models import Entry, Hold, Overage, Window
+from factory.insight.rules.cursors import cursor_of, place_of
 from factory.work.models import Attempt
 
 PER_PAGE: Final = 50
@@ -80,18 +80,15 @@ def call_page(*, agent: str = "", status: str = "", story: UUID | None = None, b
     calls = _before(calls.filter(**{name: value for name, value in wanted.items() if value}), before)
     found = list(calls[: PER_PAGE + 1])
     page = found[:PER_PAGE]
-    more = f"{page[-1].started_at.isoformat()}~{page[-1].pk}" if len(found) > PER_PAGE else ""
+    more = cursor_of(page[-1].started_at, page[-1].pk) if len(found) > PER_PAGE else ""
     return CallPage(tuple(page), more)
 
 
 def _before(calls: QuerySet[Call], cursor: str) -> QuerySet[Call]:
-    moment, _, name = cursor.partition("~")
-    try:
-        at, last = parse_datetime(moment), UUID(name)
-    except ValueError:
+    place = place_of(cursor)
+    if place is None:
         return calls
-    if at is None or at.tzinfo is None:
-        return calls
+    at, last = place
     return calls.filter(Q(started_at__lt=at) | Q(started_at=at, id__lt=last), started_at__lte=at)
 
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, Sum
-from django.utils.dateparse import parse_datetime
 
 from billing.models import CostHour, Entry, Hold, RevenueEvent
 from core.clock import start_of_month
+from factory.insight.rules.cursors import cursor_of, place_of
 from portfolio.models import Product
 
 Rows = QuerySet[Any]
@@ -63,7 +63,7 @@ class LedgerRow:
     @property
     def cursor(self) -> str:
         """Where the next page begins."""
-        return f"{self.at.isoformat()}~{self.id}"
+        return cursor_of(self.at, self.id)
 
 
 @dataclass(frozen=True)
@@ -168,13 +168,10 @@ def _within(rows: Rows, wanted: Wanted, *, now: datetime) -> Rows:
 
 
 def _before(rows: Rows, cursor: str) -> Rows:
-    moment, _, name = cursor.partition("~")
-    try:
-        at, last = parse_datetime(moment), UUID(name)
-    except ValueError:
+    place = place_of(cursor)
+    if place is None:
         return rows
-    if at is None or at.tzinfo is None:
-        return rows
+    at, last = place
     return rows.filter(Q(at__lt=at) | Q(at=at, id__lt=last), at__lte=at)
 
 

@@ -90,6 +90,19 @@ def test_a_cursor_that_cannot_be_read_is_the_first_page(story: Story) -> None:
         assert ledger_page(Wanted(days="all"), now=now, before=cursor).rows[0].ref == first.rows[0].ref
 
 
+@pytest.mark.parametrize("page", ["calls", "ledger"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_cursor_outside_of_all_time_is_the_first_page(
+    story: Story, owner: Client, page: str, moment: str
+) -> None:
+    asked = {"days": "all", "before": f"{moment}~{new_id()}"}
+
+    first, answer = owner.get(reverse(page), {"days": "all"}), owner.get(reverse(page), asked)
+
+    assert answer.status_code == 200
+    assert answer.content.count(b"rowlink") == first.content.count(b"rowlink") > 0
+
+
 def test_the_file_holds_what_the_view_holds_in_dollars_with_six_places(story: Story, owner: Client) -> None:
     book_entry(factory_scope(), kind="tools", ref="=SUM(A1:A9)", amount_microusd=1)
 
