@@ -67,10 +67,13 @@ def _calls(day: datetime) -> list[Family]:
     )
     keyed = [(_of_call(row), row) for row in rows]
     by_state = tuple(
-        Sample(labels_of(**dict(labels), state=row["status"]), row["calls"]) for labels, row in keyed
+        Sample(labels_of(**dict(labels), state=row["status"]), row["calls"])
+        for labels, row in keyed
+        if row["status"] != Call.Status.OPEN
     )
     return [
         Family("factory_calls", "counter", "Tries at model calls, by how they ended.", by_state),
+        _calls_open(),
         Family(
             "factory_calls_cost_microusd", "counter", "What settled calls cost.", _summed(keyed, "cost")
         ),
@@ -87,6 +90,16 @@ def _calls(day: datetime) -> list[Family]:
             for kind in TOKENS
         ),
     ]  # fmt: skip
+
+
+def _calls_open() -> Family:
+    rows = (
+        Call.objects.filter(status=Call.Status.OPEN)
+        .order_by()
+        .values("agent", "model__name", "model__provider")
+    )
+    samples = tuple(Sample(_of_call(row), row["calls"]) for row in rows.annotate(calls=Count("pk")))
+    return Family("factory_calls_open", "gauge", "Tries at model calls that wait for an answer.", samples)
 
 
 def _of_call(row: Mapping[str, Any]) -> Labels:

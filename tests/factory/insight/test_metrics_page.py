@@ -70,6 +70,26 @@ def test_calls_tokens_and_cost_are_those_of_the_rows(story: Story) -> None:
     assert told[f"factory_prompt_tokens_total{labels}"] == 12_400 * rex.count()
 
 
+def test_a_call_counts_when_it_has_ended_and_is_open_until_then(story: Story) -> None:
+    labels = [("agent", "Rex"), ("model", "north-1"), ("provider", "northlight")]
+    answered = f"factory_calls_total{[*labels, ('state', 'answered')]}"
+    ended = Call.objects.filter(agent="Rex").count()
+    call = a_call(Attempt.objects.filter(agent__name="Rex").latest("n"), cost=10)
+    Call.objects.filter(pk=call.pk).update(
+        status="open", cost_microusd=None, ended_at=None, started_at=timezone.now() - timedelta(days=1)
+    )
+
+    before = read(Client())
+    Call.objects.filter(pk=call.pk).update(
+        status="answered", cost_microusd=10, ended_at=timezone.now(), started_at=timezone.now()
+    )
+    after = read(Client())
+
+    assert not [name for name in before if name.startswith("factory_calls_total") and "open" in name]
+    assert (before[f"factory_calls_open{labels}"], before[answered]) == (1, ended)
+    assert (after.get(f"factory_calls_open{labels}"), after[answered]) == (None, ended + 1)
+
+
 def test_latency_is_a_histogram_that_counts_up(story: Story) -> None:
     Call.objects.filter(agent="Rex").update(
         started_at=timezone.now() - timedelta(seconds=4), ended_at=timezone.now()
