@@ -115,7 +115,10 @@ class CostHourQuerySet(models.QuerySet["CostHour"]):
 
 
 class CostHour(models.Model):
-    """What the ledger of one UTC hour adds up to for one address; written in the entry's own transaction."""
+    """What the ledger of one UTC hour adds up to for one address; written in the entry's own transaction.
+
+    A lost call that was corrected has three entries and counts once in `entries`: in the hour of its real cost.
+    """
 
     day = models.DateField(help_text="UTC day of the entries' business time.")
     hour = models.PositiveSmallIntegerField(help_text="0 to 23, UTC.")

@@ -233,9 +233,7 @@ def _find_free(hold: Hold) -> None:
         _give_back(hold, hold.bound_microusd)
         lost = Entry.objects.get(ref=f"call:{hold.call_id}")
         facts = {**lost.facts, "why": "it was free"}
-        _book_more(
-            hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts=facts, agent=lost.agent
-        )
+        _take_back(hold, lost, facts=facts)
 
 
 def expire_holds() -> int:
@@ -295,9 +293,7 @@ def _correct(call_id: UUID, bill: Bill) -> int:
     cost = min(asked, hold.bound_microusd)
     _give_back(hold, hold.bound_microusd - cost)
     lost = Entry.objects.get(ref=f"call:{call_id}")
-    _book_more(
-        hold, -hold.bound_microusd, suffix=":reversed", is_lost=True, facts=lost.facts, agent=lost.agent
-    )
+    _take_back(hold, lost, facts=lost.facts)
     _book_more(hold, cost, suffix=":found", facts=bill.facts, agent=bill.agent)
     if asked > cost:
         _book_overage(hold, asked - cost, facts=bill.facts)
@@ -328,19 +324,30 @@ def _booked(hold: Hold) -> int:
     return entry.amount_microusd
 
 
+def _take_back(hold: Hold, lost: Entry, *, facts: Mapping[str, Any]) -> None:
+    _book_more(hold, -hold.bound_microusd, suffix=":reversed", takes_back=lost, facts=facts, agent=lost.agent)
+
+
 def _book_more(
-    hold: Hold, amount: int, *, suffix: str, facts: Mapping[str, Any], agent: str = "", is_lost: bool = False
+    hold: Hold,
+    amount: int,
+    *,
+    suffix: str,
+    facts: Mapping[str, Any],
+    agent: str = "",
+    takes_back: Entry | None = None,
 ) -> None:
     book_entry(
         _payer(hold),
         kind=Entry.Kind.MODEL_CALL,
         ref=f"call:{hold.call_id}{suffix}",
         amount_microusd=amount,
-        is_lost=is_lost,
+        is_lost=takes_back is not None,
         call_id=hold.call_id,
         agent=agent or hold.agent,
         correlation_id=hold.correlation_id,
         facts=facts,
+        takes_back=takes_back,
     )
 
 

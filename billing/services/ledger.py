@@ -28,10 +28,12 @@ def book_entry(  # noqa: PLR0913 (the columns of one row)
     correlation_id: UUID | None = None,
     facts: Mapping[str, Any] | None = None,
     bill: ForeignBill | None = None,
+    takes_back: Entry | None = None,
 ) -> Entry:
     """Book one cost and add it to its hour in the same transaction; `ref` is booked once, `at` is business time.
 
-    A bill in another currency says so in `bill`; None: it was in dollars.
+    A bill in another currency says so in `bill`; None: it was in dollars. Neither an entry that takes one back nor the
+    one it takes back counts in `CostHour.entries`: a call that is corrected stays one.
     """
     entry = Entry.objects.create(
         scope=scope,
@@ -47,13 +49,24 @@ def book_entry(  # noqa: PLR0913 (the columns of one row)
         facts=dict(facts or {}),
         **({} if bill is None else asdict(bill)),
     )
-    _add_to_hour(entry)
+    _add_to_hour(entry, counts=0 if takes_back else 1)
+    if takes_back:
+        CostHour.objects.filter(**_address(takes_back), entries__gt=0).update(entries=F("entries") - 1)
     return entry
 
 
-def _add_to_hour(entry: Entry) -> None:
+def _add_to_hour(entry: Entry, *, counts: int) -> None:
+    address = _address(entry)
+    row = CostHour.objects.filter(**address)
+    more = {"amount_microusd": F("amount_microusd") + entry.amount_microusd, "entries": F("entries") + counts}
+    if not row.update(**more):
+        CostHour.objects.bulk_create([CostHour(**address)], ignore_conflicts=True)  # another one may be first
+        row.update(**more)
+
+
+def _address(entry: Entry) -> dict[str, Any]:
     at = entry.at.astimezone(UTC)
-    address = {
+    return {
         "day": at.date(),
         "hour": at.hour,
         "scope_id": entry.scope_id,
@@ -62,8 +75,3 @@ def _add_to_hour(entry: Entry) -> None:
         "item": entry.item,
         "correlation_id": entry.correlation_id,
     }
-    row = CostHour.objects.filter(**address)
-    more = {"amount_microusd": F("amount_microusd") + entry.amount_microusd, "entries": F("entries") + 1}
-    if not row.update(**more):
-        CostHour.objects.bulk_create([CostHour(**address)], ignore_conflicts=True)  # another one may be first
-        row.update(**more)

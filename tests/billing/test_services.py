@@ -1,6 +1,6 @@
 """Holds: all windows or none, settled once, whatever comes when."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -179,6 +179,49 @@ def test_a_call_found_to_be_free_after_its_hold_was_lost_costs_nothing() -> None
 
     assert taken(task) == (0, 0)
     assert Entry.objects.total_microusd() == Entry.objects.lost().total_microusd() == 0
+
+
+def calls_by_day() -> list[tuple[date, int, int]]:
+    """Return the calls and what they cost by day, as the sums of the hours say it."""
+    days = CostHour.objects.order_by("day").values_list("day")
+    return list(days.annotate(calls=Sum("entries"), cost=Sum("amount_microusd")))
+
+
+@pytest.mark.parametrize("days_later", [0, 1])
+def test_a_lost_call_that_is_corrected_stays_one_call(days_later: int) -> None:
+    call_id, noon = hold(a_scope()), datetime(2026, 11, 28, 12, tzinfo=UTC)
+    with time_machine.travel(noon, tick=False):
+        services.lose_hold(call_id, agent="Rex", facts={"asked": "nl-1"})
+    later = noon + timedelta(days=days_later, hours=1)
+
+    with time_machine.travel(later, tick=False):
+        services.capture_hold(call_id, cost_microusd=40, agent="Rex", facts={"asked": "nl-2"})
+
+    told = calls_by_day()
+    assert sum(calls for _, calls, _ in told) == 1
+    assert (told[-1][0], told[-1][1]) == (later.date(), 1)
+    assert sum(cost for _, _, cost in told) == Entry.objects.total_microusd() == 40
+    assert dict(CostHour.objects.values_list("item").annotate(Sum("entries"))) == {"nl-1": 0, "nl-2": 1}
+
+
+def test_a_lost_call_that_was_free_counts_as_none() -> None:
+    call_id, noon = hold(a_scope()), datetime(2026, 11, 28, 12, tzinfo=UTC)
+    with time_machine.travel(noon, tick=False):
+        services.lose_hold(call_id)
+
+    with time_machine.travel(noon + timedelta(days=1), tick=False):
+        services.release_hold(call_id)
+
+    assert calls_by_day() == [(noon.date(), 0, 100), ((noon + timedelta(days=1)).date(), 0, -100)]
+
+
+def test_a_correction_is_booked_also_where_the_hour_of_what_it_corrects_counts_nothing() -> None:
+    call_id = hold(a_scope())
+    services.lose_hold(call_id)
+    CostHour.objects.update(entries=0)
+
+    assert services.capture_hold(call_id, cost_microusd=40) == 40
+    assert Entry.objects.total_microusd() == 40
 
 
 def test_holds_of_dead_processes_are_settled_and_those_of_living_and_unknown_ones_are_not() -> None:

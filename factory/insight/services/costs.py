@@ -289,7 +289,7 @@ def _models(now: datetime) -> tuple[tuple[ModelCost, ...], tuple[ModelCost, ...]
     )
     tiers = dict(_TIERS.filter(name__in=[row[0] for row in sums]))
     bands = {row[0]: BAND_OF_TIER.get(tiers.get(row[0], ""), "") for row in sums}
-    of_today = [ModelCost(name, bands[name], n, cost) for name, _, _, n, cost in sums if n]
+    of_today = [ModelCost(name, bands[name], n, cost) for name, _, _, n, cost in sums if n or cost]
     of_week = [ModelCost(name, bands[name], n, cost) for name, n, cost, _, _ in sums]
     return _dearest_first(of_today), _dearest_first(of_week)
 

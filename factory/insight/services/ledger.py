@@ -76,7 +76,7 @@ class LedgerPage:
 
 @dataclass(frozen=True)
 class LedgerSums:
-    """What all rows that are wanted add up to, also those on other pages."""
+    """What all rows that are wanted add up to, also those on other pages; of `costs` a corrected one counts once."""
 
     cost_microusd: int
     costs: int

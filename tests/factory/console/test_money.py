@@ -5,22 +5,26 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from agents.gateway.models import Provider
 from agents.roster.models import Agent
-from billing.models import Entry, Limit, MoneyAlert, Scope
+from billing.models import CostHour, Entry, Limit, MoneyAlert, Scope
 from billing.services import (
     Passed,
     book_entry,
     book_standing,
     capture_hold,
     factory_scope,
+    lose_hold,
     open_switches,
     place_hold,
+    release_hold,
     team_scope,
     tell_of_money,
 )
@@ -103,6 +107,18 @@ def test_a_cursor_outside_of_all_time_is_the_first_page(
     assert answer.content.count(b"rowlink") == first.content.count(b"rowlink") > 0
 
 
+def test_a_corrected_call_is_one_cost_of_the_view(story: Story, owner: Client) -> None:
+    wanted, call_id = Wanted(days="all"), new_id()
+    before = ledger_sums(wanted, now=business_now()).costs
+    place_hold(scopes=[factory_scope().id], bound_microusd=100, call_id=call_id)
+    lose_hold(call_id)
+
+    capture_hold(call_id, cost_microusd=40)
+
+    assert ledger_sums(wanted, now=business_now()).costs == before + 1
+    assert f"{before + 1:,} costs" in owner.get(reverse("ledger"), {"days": "all"}).content.decode()
+
+
 def test_the_file_holds_what_the_view_holds_in_dollars_with_six_places(story: Story, owner: Client) -> None:
     book_entry(factory_scope(), kind="tools", ref="=SUM(A1:A9)", amount_microusd=1)
 
@@ -129,6 +145,24 @@ def test_the_page_of_costs_tells_the_sums_of_the_ledger(story: Story) -> None:
     assert dict(costs.kinds) == {
         kind: Entry.objects.filter(kind=kind).total_microusd() for kind in ("hosting", "mail")
     }
+
+
+def test_a_call_of_yesterday_that_is_found_to_be_free_today_is_no_call_but_lowers_todays_costs(
+    story: Story,
+) -> None:
+    today, call_id = business_now(), new_id()
+    with time_machine.travel(timezone.now() - timedelta(days=1), tick=False):
+        place_hold(
+            scopes=[factory_scope().id], bound_microusd=100, call_id=call_id, provider="x", model="nl-9"
+        )
+        lose_hold(call_id, facts={"asked": "nl-9"})
+
+    release_hold(call_id)
+
+    told = costs_now(today)
+    booked = CostHour.objects.between(today.date(), today.date()).filter(kind="model_call")
+    assert [(one.calls, one.cost_microusd) for one in told.models if one.model == "nl-9"] == [(0, -100)]
+    assert sum(one.cost_microusd for one in told.models) == booked.total_microusd()
 
 
 def limit() -> Limit:
