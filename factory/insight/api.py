@@ -53,7 +53,9 @@ class MoneyOut(serializers.Serializer[Any]):
     revenue_microusd = serializers.IntegerField()
     cost_microusd = serializers.IntegerField()
     profit_microusd = serializers.IntegerField()
-    spent_by_day = serializers.ListField(child=serializers.IntegerField(), help_text="14 days, today last.")
+    spent_by_day = serializers.ListField(
+        child=serializers.IntegerField(), help_text="All costs; 14 days, today last."
+    )
     revenue_by_day = serializers.ListField(child=serializers.IntegerField())
     profit_by_day = serializers.ListField(child=serializers.IntegerField())
 

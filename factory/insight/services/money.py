@@ -29,13 +29,14 @@ class Purse:
 class MoneyNow:
     """The four figures of home: models today and this month, revenue, profit; with 14 days of each, today last.
 
-    Revenue is after refunds, disputes and fees; costs are everything in the ledger.
+    Revenue is after refunds, disputes and fees; costs, and so `spent_by_day`, are everything in the ledger.
     """
 
     today: Purse
     month: Purse
     revenue_microusd: int
     cost_microusd: int
+    models_by_day: tuple[int, ...]
     spent_by_day: tuple[int, ...]
     revenue_by_day: tuple[int, ...]
     profit_by_day: tuple[int, ...]
@@ -69,6 +70,7 @@ def money_now(now: datetime) -> MoneyNow:
     first = min(month, start_of_day(now) - timedelta(days=rules.BAR_DAYS - 1))
     days = list(_BY_DAY.filter(day__gte=first.date(), day__lte=last))
     spent = {day: total for day, total, _ in days}
+    of_models = {day: models for day, _, models in days}
     earned = _revenue_by_day(first, end_of_month(now))
     spent_by_day = rules.amounts_by_day(spent, last=last)
     revenue_by_day = rules.amounts_by_day(earned, last=last)
@@ -77,10 +79,11 @@ def money_now(now: datetime) -> MoneyNow:
         today=_purse(Period.DAY, now=now, window=windows.get(Period.DAY)),
         month=replace(
             _purse(Period.MONTH, now=now, window=windows.get(Period.MONTH)),
-            forecast_microusd=forecast_from({day: models for day, _, models in days}, now=now),
+            forecast_microusd=forecast_from(of_models, now=now),
         ),
         revenue_microusd=_since(month.date(), earned),
         cost_microusd=_since(month.date(), spent),
+        models_by_day=rules.amounts_by_day(of_models, last=last),
         spent_by_day=spent_by_day,
         revenue_by_day=revenue_by_day,
         profit_by_day=tuple(came - went for came, went in zip(revenue_by_day, spent_by_day, strict=True)),

@@ -32,7 +32,7 @@ from core.ids import new_id
 from core.models import AuditRow
 from core.services import business_now
 from factory.console.rules import COST_KINDS, MONEY_WORDS
-from factory.insight.services import Wanted, costs_now, ledger_page, ledger_rows, ledger_sums
+from factory.insight.services import Wanted, costs_now, ledger_page, ledger_rows, ledger_sums, money_now
 from portfolio.models import Product
 from tests.builders import an_agent
 from tests.factory.console.story import Story, a_story
@@ -130,6 +130,25 @@ def test_the_file_holds_what_the_view_holds_in_dollars_with_six_places(story: St
     assert len(lines) == Entry.objects.filter(kind="mail").count()
     assert lines[0]["amount_usd"] == "-0.001000"
     assert "'=SUM(A1:A9)" in all_rows.content.decode()
+
+
+@pytest.mark.parametrize("page", ["money", "home"])
+def test_the_bars_under_what_models_cost_are_of_models_alone(story: Story, owner: Client, page: str) -> None:
+    before = bars_of(owner, page)
+
+    book_entry(factory_scope(), kind="hosting", ref="a large bill", amount_microusd=90_000_000)
+
+    assert bars_of(owner, page) == before != ""
+    now = money_now(business_now())
+    assert now.models_by_day[-1] == now.today.spent_microusd > 0
+    assert now.spent_by_day[-1] > 90_000_000
+
+
+def bars_of(client: Client, page: str) -> str:
+    """Return the first bars of a page, which stand under what models cost today."""
+    text = client.get(reverse(page)).content.decode()
+    _, _, after = text.partition("Models today")
+    return after.partition('<svg class="spark"')[2].partition("</svg>")[0]
 
 
 def test_the_page_of_costs_tells_the_sums_of_the_ledger(story: Story) -> None:
