@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from agents.gateway.rules.answers import storable
 from core.errors import FactoryError
 from core.redact import MASKED, mask_secrets
 
@@ -170,7 +169,7 @@ class ProviderFault(FactoryError):
         self, kind: str, *, is_free: bool, words: str = "", retry_after_s: float | None = None
     ) -> None:
         self.kind, self.is_free, self.retry_after_s = kind, is_free, retry_after_s
-        self._said = storable(words[:_MOST_WORDS])
+        self._said = words[:_MOST_WORDS].encode(errors="replace").decode().replace("\0", "?")
         self.words = mask_secrets(self._said)[:300]
         self.call_id: UUID | None = None
         super().__init__(kind=kind, words=self.words)
