@@ -1,7 +1,7 @@
 """Money, time, states and drawings in templates."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -81,6 +81,12 @@ def who(actor: str) -> str:
 def diff_class(line: str) -> str:
     """Return how a line of a diff is coloured."""
     return {"+": "add", "-": "del", "−": "del", "@": "at"}.get(line[:1], "")
+
+
+@register.filter
+def money_month(value: datetime) -> str:
+    """Return the month in which money counts at this moment, a UTC one wherever its reader lives: `November`."""
+    return f"{value.astimezone(UTC):%B}"
 
 
 @register.simple_tag(takes_context=True)

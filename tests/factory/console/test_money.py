@@ -1,7 +1,7 @@
 """Money: every view adds up, files keep the filter, limits and switches are for whom they are for."""
 
 import csv
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -29,12 +29,12 @@ from billing.services import (
     tell_of_money,
 )
 from core.ids import new_id
-from core.models import AuditRow
+from core.models import AuditRow, Installation
 from core.services import business_now
 from factory.console.rules import COST_KINDS, MONEY_WORDS
 from factory.insight.services import Wanted, costs_now, ledger_page, ledger_rows, ledger_sums, money_now
 from portfolio.models import Product
-from tests.builders import an_agent
+from tests.builders import a_user, an_agent
 from tests.factory.console.story import Story, a_story
 
 LINES = 130
@@ -346,3 +346,16 @@ def test_a_standing_cost_of_a_rehearsal_says_that_it_is_an_example(story: Story,
 
     shown = owner.get(reverse("ledger") + "?days=all&kind=electricity").content.decode()
     assert "power of the host, an example" in shown
+
+
+@pytest.mark.parametrize("page", ["money", "home", "agents", "agent"])
+def test_the_month_that_is_named_is_the_month_that_is_counted(
+    story: Story, stranger: Client, page: str
+) -> None:
+    Installation.objects.update(time_zone="Pacific/Auckland")
+    with time_machine.travel(datetime(2026, 11, 30, 13, 30, tzinfo=UTC), tick=False):  # 1 December in Auckland
+        stranger.force_login(a_user())
+        text = stranger.get(reverse(page, args=["Rex"] if page == "agent" else [])).content.decode()
+
+    assert "November" in text
+    assert "December" not in text
