@@ -161,6 +161,12 @@ class QuoteOut(Row[Quote]):
 
     product = serializers.CharField(source="product.slug")
     parts = serializers.SerializerMethodField()
+    low_microusd = serializers.IntegerField(
+        source="cost.least", allow_null=True, help_text="At least; null: nothing of it is known."
+    )
+    high_microusd = serializers.IntegerField(
+        source="cost.most", allow_null=True, help_text="Null: a part of it is not known."
+    )
 
     class Meta:
         """What is shown."""

@@ -124,7 +124,10 @@ class Plan(models.Model):
 
 
 class Quote(models.Model):
-    """What a build was expected to cost before its owner was asked; never changed, so that it can be held against what it did cost."""
+    """What a build was expected to cost before its owner was asked; never changed, so that it can be held against what it did cost.
+
+    `low_microusd` and `high_microusd` are those of the parts that are known; `cost` says what that means.
+    """
 
     class Basis(models.TextChoices):
         """What the range comes from."""
@@ -170,9 +173,14 @@ class Quote(models.Model):
         return f"quote for {self.product}"
 
     @property
+    def cost(self) -> Range:
+        """What was expected, with what was not known of it."""
+        return Range(self.low_microusd, self.high_microusd, tuple(self.unknown))
+
+    @property
     def days(self) -> tuple[int, int] | None:
-        """How many days the money takes at the limit of that day; None: nothing might be spent."""
-        return days_at(self.day_cap_microusd, Range(self.low_microusd, self.high_microusd))
+        """How many days the money takes at the limit of that day; None: nothing might be spent, or its end is not known."""
+        return days_at(self.day_cap_microusd, self.cost)
 
 
 class Round(models.Model):

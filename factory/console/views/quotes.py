@@ -12,7 +12,6 @@ from billing.services import factory_scope
 from factory.console.rules.quotes import Marks, days_in_words, marks_of
 from factory.console.views.frame import Page, frame_now, show
 from factory.pipeline.models import Quote
-from factory.pipeline.rules.quote import Range, days_at
 from factory.pipeline.services.build import ACTION
 from factory.pipeline.services.quotes import Held, build_of, held_against, last_quote, months_planned
 from portfolio.models import Product
@@ -69,6 +68,5 @@ def _paces(found: Quote) -> list[Pace]:
     """The limit in force, then faster ones."""
     row = Limit.objects.filter(scope=factory_scope(), period=Period.DAY).first()
     now = row.cap_microusd if row else 0
-    cost = Range(found.low_microusd, found.high_microusd)
     caps = [now, *(cap for cap in FASTER if cap > now)]
-    return [Pace(cap, days_in_words(days_at(cap, cost)), is_now=cap == now) for cap in caps]
+    return [Pace(cap, days_in_words(cap, found.cost), is_now=cap == now) for cap in caps]

@@ -6,12 +6,15 @@ from fractions import Fraction
 from math import ceil
 from typing import Final
 
+from core.money import in_words
+
 OVERRUN: Final = Fraction(3, 2)
 """Retries and growing context come on top of plain arithmetic. Source: R-02.31, R-08.24."""
 CACHED_SHARE: Final = Fraction(3, 10)
 """How much of a prompt is expected to be read from a cache. Source: R-02.19, R-08.24."""
 WRITTEN_TOKENS_A_SECOND: Final = 50
 FIRST_WORD_S: Final = 5
+_CENT_MICROUSD = 10_000
 _FEW = 3
 """From so many builds on, their own spread counts; below it the range is widened."""
 
@@ -113,6 +116,23 @@ class Range:
     high: int
     unknown: tuple[str, ...] = ()
 
+    @property
+    def least(self) -> int | None:
+        """What it costs at least; None: nothing of it is known."""
+        return None if self.unknown and not self.low else self.low
+
+    @property
+    def most(self) -> int | None:
+        """What it costs at most; None: a part of it is not known."""
+        return None if self.unknown else self.high
+
+    @property
+    def words(self) -> str:
+        """The range as people read it; what is not known is no zero."""
+        if self.most is not None:
+            return f"{in_words(self.low)} to {in_words(self.high)}"
+        return f"at least {in_words(self.low)}" if self.low >= _CENT_MICROUSD else in_words(None)
+
 
 def cost_of(parts: Iterable[Part], *, stop_microusd: int) -> Range:
     """Return what all parts cost together, never above where the build stops by itself."""
@@ -124,8 +144,8 @@ def cost_of(parts: Iterable[Part], *, stop_microusd: int) -> Range:
 
 
 def days_at(day_cap_microusd: int, cost: Range) -> tuple[int, int] | None:
-    """Return how many days the money takes at this limit a day; None: never, nothing may be spent."""
-    if day_cap_microusd <= 0:
+    """Return how many days the money takes at this limit a day; None: nothing may be spent, or the end is not known."""
+    if day_cap_microusd <= 0 or cost.most is None:
         return None
     return max(1, ceil(cost.low / day_cap_microusd)), max(1, ceil(cost.high / day_cap_microusd))
 

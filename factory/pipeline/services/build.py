@@ -68,7 +68,7 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
             "on_no": "Nothing is built. The idea, its evidence and this blueprint are kept.",
             "is_reversible": True,
             "undo": "Can be stopped at any time; what was spent until then is gone",
-            "worst_case_microusd": min(total, 70) * MICROUSD_PER_USD,
+            "worst_case_microusd": min(total * MICROUSD_PER_USD, quote.stop_microusd),
             "evidence": [quoted(quote), *_readings(blueprint), *features],
             "diff": "\n".join(
                 f"+ {task['title']} ({task['agent']}, at most ${task['max_cost_usd']})"
@@ -81,7 +81,7 @@ def question_about(product: Product, *, task_id: UUID, blueprint: Json, plan: Js
 
 def quoted(quote: Quote) -> dict[str, object]:
     """Return a quote as one line of the question whether to build."""
-    words = f"{in_words(quote.low_microusd)} to {in_words(quote.high_microusd)} expected"
+    words = f"Cost {quote.cost.words}" if quote.unknown else f"{quote.cost.words} expected"
     words += f", {in_hours(quote.low_s)} to {in_hours(quote.high_s)} of work"
     words += f"; stops by itself at {in_words(quote.stop_microusd)}"
     words += f". Not known: {', '.join(quote.unknown)}" if quote.unknown else ""

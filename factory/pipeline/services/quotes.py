@@ -1,7 +1,7 @@
 """Quotes: made before an owner is asked, kept, and held against what the build did cost."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -195,12 +195,12 @@ def last_quote(product: Product) -> Quote | None:
 
 @dataclass(frozen=True)
 class MonthPlanned:
-    """What the builds of one month were expected to cost, and what they did cost so far. Source: R-08.24."""
+    """What the builds of one month were expected to cost, and what they did cost so far; None: not known. Source: R-08.24."""
 
     month: date
     builds: int
-    low_microusd: int
-    high_microusd: int
+    low_microusd: int | None
+    high_microusd: int | None
     actual_microusd: int
     is_rehearsed: bool
 
@@ -217,13 +217,23 @@ def months_planned() -> list[MonthPlanned]:
         MonthPlanned(
             month,
             len(quotes),
-            sum(one.low_microusd for one in quotes),
-            sum(one.high_microusd for one in quotes),
+            _together(one.cost.least for one in quotes),
+            _together(one.cost.most for one in quotes),
             sum(begun[one.product_id] for one in quotes),
             any(one.mode == Mode.REHEARSAL for one in quotes),
         )
         for month, quotes in sorted(rows.items(), reverse=True)
     ]
+
+
+def _together(amounts: Iterable[int | None]) -> int | None:
+    """The sum; None where one of them is not known."""
+    total = 0
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
 
 
 def _spent_by_product() -> dict[UUID, int]:

@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from billing.services import record_revenue
 from core.models import Installation
 from factory.console.views.failures import broken
+from factory.pipeline.models import Quote
 from factory.work.models import Task
 from tests.e2e.pages import PAGES
 from tests.factory.console.build import a_call, an_attempt
@@ -318,3 +319,25 @@ def test_one_more_payment_moves_the_venture_page_by_it_less_its_fee(story: Story
 
     assert "Earned back: +$25.92" in text
     assert "$25.918089" in text
+
+
+def test_a_quote_of_which_nothing_is_known_names_no_sum_and_no_days(story: Story, owner: Client) -> None:
+    Quote.objects.update(unknown=["Code", "Tests and breaking"], low_microusd=0, high_microusd=0)
+
+    words = " ".join(re.sub(r"<[^>]+>", " ", owner.get(address("quote", story)).content.decode()).split())
+
+    assert re.search("Kev expects(; so far it cost [^ ]+)? not known yet", words)
+    assert "Together not known not known" in words
+    assert "a day, as set now not known yet" in words
+    assert "$0.00 to" not in words
+
+
+def test_a_quote_of_which_a_part_is_known_says_at_least(story: Story, owner: Client) -> None:
+    Quote.objects.update(unknown=["Code"])
+
+    quote = owner.get(address("quote", story)).content.decode()
+    venture = owner.get(address("venture", story)).content.decode()
+
+    assert "at least $0.27" in quote
+    assert "Quote: at least $0.27, stops at" in venture
+    assert "to $0.41" not in quote + venture

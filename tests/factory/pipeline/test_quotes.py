@@ -12,7 +12,8 @@ from agents.gateway.models import Call, ModelEntry, Price, Provider
 from agents.gateway.services import sync_prices
 from agents.gateway.services.catalogue import forget
 from agents.roster.models import Agent
-from billing.services import factory_scope, open_scope
+from billing.models import Period
+from billing.services import factory_scope, open_scope, set_limit
 from core.ids import new_id
 from core.models import Installation
 from factory.pipeline.models import Quote
@@ -165,7 +166,34 @@ def test_a_part_nobody_would_serve_is_named_in_the_question(
 
     asked = question_about(priced, task_id=uuid4(), blueprint=blueprint, plan=plan)
 
-    assert "Not known: Code, Pages" in asked.facts["evidence"][0]["words"]
+    words = asked.facts["evidence"][0]["words"]
+    assert "Not known: Code, Pages" in words
+    assert words.startswith("Cost not known yet, ")
+    assert "$0.00" not in words
+    assert Quote.objects.get().days is None
+
+
+def test_what_is_not_known_is_no_zero_and_takes_no_known_number_of_days() -> None:
+    nothing, some, every = Range(0, 0, ("Code",)), Range(4_000_000, 9_000_000, ("Code",)), Range(0, 2_000_000)
+
+    assert [one.words for one in (nothing, some, every)] == [
+        "not known yet", "at least $4.00", "$0.00 to $2.00",
+    ]  # fmt: skip
+    assert [(one.least, one.most) for one in (nothing, some, every)] == [
+        (None, None), (4_000_000, None), (0, 2_000_000),
+    ]  # fmt: skip
+    assert [days_at(5_000_000, one) for one in (nothing, some, every)] == [None, None, (1, 1)]
+
+
+def test_the_worst_case_of_a_build_is_where_its_ventures_own_limit_stops_it(
+    priced: Product, blueprint: Json, plan: Json
+) -> None:
+    set_limit(priced.scope, period=Period.LIFE, cap_microusd=3_000_000, by="owner:ada", why="small")
+
+    asked = question_about(priced, task_id=uuid4(), blueprint=blueprint, plan=plan)
+
+    assert sum(task["max_cost_usd"] for task in plan["tasks"]) > 3
+    assert asked.facts["worst_case_microusd"] == 3_000_000
 
 
 def a_build(venture: Product, *, cost_microusd: int) -> Dag:

@@ -29,11 +29,11 @@ def quote(
         )
     rows = [_row(line) for line in held_against(found)]
     whole = {
-        "from_usd": usd(found.low_microusd),
-        "to_usd": usd(found.high_microusd),
+        "from_usd": usd(found.cost.least),
+        "to_usd": usd(found.cost.most),
         "stop_usd": usd(found.stop_microusd),
         "work": f"{in_hours(found.low_s)} to {in_hours(found.high_s)}",
-        "at_this_limit": days_in_words(found.days),
+        "at_this_limit": days_in_words(found.day_cap_microusd, found.cost),
         "basis": found.get_basis_display(),
         "mode": found.mode,
     }
