@@ -22,13 +22,15 @@ def real_environment() -> dict[str, str]:
     return {**os.environ, "FACTORY_MODE": "real", **{name: str(home) for name, home in homes.items()}}
 
 
-def ask_real_factory(words: Sequence[str], *, secret: str) -> dict[str, Any]:
+def ask_real_factory(words: Sequence[str], *, about: str, secret: str) -> dict[str, Any]:
     """Carry out one verb in the real factory and return what it says; the secret goes over its standard input alone.
+
+    `about` is what somebody typed as the verb's argument, and never read as an option.
 
     Raises:
         CheckFailed: it refused; says why.
     """
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "factory", *words, "--json"]
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "factory", *words, "--json", "--", about]
     Path(str(settings.REAL_HOME)).mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(  # noqa: S603 (our own command, no shell)

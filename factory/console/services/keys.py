@@ -51,10 +51,10 @@ def try_key(given: GivenKey, *, by: str) -> None:
         FactoryError: as `prove_key` and `prove_address`.
     """
     if may_open():
-        words = ["key", "set", given.provider, "--stdin", "--actor", by]
+        words = ["key", "set", "--stdin", "--actor", by]
         words += ["--address", given.address] if given.address else []
         words += [] if given.secret else ["--no-key"]
-        ask_real_factory(words, secret=given.secret)
+        ask_real_factory(words, about=given.provider, secret=given.secret)
     elif given.address:
         prove_address(given.provider, given.address, given.secret or None, by=by)
     else:

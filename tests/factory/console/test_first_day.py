@@ -223,6 +223,20 @@ def test_no_door_of_ours_tells_a_key(boss: Client) -> None:
         assert sealed not in page
 
 
+@pytest.mark.parametrize("name", ["--help", "--version", "nobody"])
+def test_a_rehearsal_hands_no_name_on_as_an_option(
+    transactional_db: None, settings: Any, tmp_path: Path, name: str
+) -> None:
+    found_installation("rehearsal")
+    settings.MODE, settings.REAL_HOME, settings.REHEARSAL_HOME = "rehearsal", tmp_path / "real", tmp_path
+
+    answer = give(signed_in(a_user()), maker=name)
+
+    assert answer.status_code == 422
+    assert KEY not in answer.content.decode()
+    assert not (tmp_path / "real" / "opened").exists()
+
+
 @pytest.mark.django_db
 def test_an_empty_factory_says_how_to_begin(owner: Client) -> None:
     text = owner.get("/").content.decode()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -41,6 +42,18 @@ def verb(story: Story, capsys: pytest.CaptureFixture[str]) -> Verb:
         return int(ended.value.code or 0), said.out + said.err
 
     return carry_out
+
+
+@pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "1e30", "a lot"])
+def test_what_can_be_no_amount_is_asked_back_in_one_sentence(
+    verb: Verb, settings: Any, amount: str
+) -> None:
+    settings.MODE = "real"
+
+    code, said = verb("key", "cap", "anthropic", amount)
+
+    assert code == USAGE
+    assert said.startswith(f"{amount} is no amount; write it as 2.50")
 
 
 def given_up(*, is_poison: bool = False) -> Task:

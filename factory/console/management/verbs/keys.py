@@ -26,6 +26,8 @@ from factory.console.management.verbs.run import prepare
 
 key = typer.Typer(help="Set, check and forget the key of a model maker; it is never shown again.")
 app.add_typer(key, name="key", no_args_is_help=True)
+MOST_USD = Decimal(1_000_000_000)
+"""Whoever writes more mistyped."""
 STATES = {
     "ready": "ready", "unseen": "not checked yet", "no_price": "refused: no price", "not_in_key": "not in this key",
     "stopped": "stopped", "no_key": "no key",
@@ -173,11 +175,20 @@ def price(  # noqa: PLR0913 (every answer may be an option)
 
 
 def dollars(text: str) -> Decimal:
-    """Return an amount that somebody typed."""
-    try:
-        return Decimal(text.strip().removeprefix("$"))
-    except InvalidOperation:
+    """Return an amount that somebody typed, or end and say how it is written."""
+    amount = read_dollars(text)
+    if amount is None:
         stop(f"{text[:20]} is no amount; write it as 2.50.", code=USAGE)
+    return amount
+
+
+def read_dollars(text: str) -> Decimal | None:
+    """Return the amount in `text`; None: it is none that anybody could spend."""
+    try:
+        amount = Decimal(text.strip().removeprefix("$"))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and abs(amount) <= MOST_USD else None
 
 
 def prove(maker: str, secret: str, *, address: str, by: str) -> Proof:
