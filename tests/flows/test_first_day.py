@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +152,67 @@ def test_a_key_of_the_environment_is_used_and_not_stored(tmp_path: Path, maker: 
     assert done.code == 0, done.err
     assert json.loads(done.out)["model"] == "claude-haiku-4-5"
     assert holding(tmp_path, KEY) == []
+
+
+def at_a_terminal(stack: Stack, *words: str, types: str) -> Said:
+    """Carry out one verb at a terminal at which somebody types these lines."""
+    ours, theirs = pty.openpty()
+    os.write(ours, types.encode())
+    child = subprocess.Popen(  # noqa: S603 (our own command)
+        stack.command("factory", *words), env=stack.environment, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, cwd="/",
+    )  # fmt: skip
+    out, err = child.communicate()
+    os.close(ours)
+    os.close(theirs)
+    return Said(child.returncode, out, err)
+
+
+@pytest.mark.drill
+def test_an_answer_that_does_not_fit_is_asked_for_again_and_the_others_are_kept(
+    tmp_path: Path, maker: Faults
+) -> None:
+    stack = unnamed(tmp_path / "home", maker, ANTHROPIC_API_KEY=KEY)
+    lines = ("abc", "7.50", "Auckland", "Pacific/Auckland", "Kev,Nobody", "Kev,Scout", "")
+
+    done = at_a_terminal(stack, "init", types="\n".join(lines))
+
+    assert done.code == 0, done.err
+    words = " ".join(done.out.split())
+    assert "0 to 100.00 dollars" in words
+    assert "a time zone, e.g. Pacific/Auckland" in words
+    assert "Nobody" in words
+    real = Stack(stack.home / "real", profile="embedded", more=stack.more)
+    assert real.value("SELECT time_zone FROM core_installation") == "Pacific/Auckland"
+    caps = "SELECT cap_microusd FROM billing_limit l JOIN billing_scope s ON s.id = l.scope_id "
+    assert real.value(f"{caps} WHERE s.kind = 'factory' AND l.period = 'day'") == 7_500_000
+    assert {row["name"] for row in real.rows("SELECT name FROM roster_agent WHERE is_enabled")} == {
+        "Kev",
+        "Scout",
+    }
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--cap", "abc"), "0 to 100.00 dollars"),
+        (("--cap", "500"), "0 to 100.00 dollars"),
+        (("--time-zone", "Auckland"), "e.g. Pacific/Auckland"),
+        (("--on", "Kev,Nobody"), "unknown: Nobody"),
+    ],
+)
+def test_an_option_that_does_not_fit_ends_the_verb_before_anybody_is_paid(
+    tmp_path: Path, maker: Faults, option: tuple[str, str], words: str
+) -> None:
+    stack = unnamed(tmp_path / "home", maker, ANTHROPIC_API_KEY=KEY)
+    before = maker.totals()["requests"]
+
+    done = told(stack, "init", "--yes", *option)
+
+    assert done.code == 2
+    assert words in done.err
+    assert maker.totals()["requests"] == before
 
 
 def test_a_factory_that_is_told_to_rehearse_takes_no_key(tmp_path: Path, maker: Faults) -> None:

@@ -1,14 +1,17 @@
 """`factory init`: the questions of the first day on one screen; every answer may be an option instead."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 from zoneinfo import available_timezones
 
 import typer
 from django.conf import settings
 from rich.console import Console
+from rich.markup import escape
 from rich.prompt import Confirm, Prompt
 
 from agents.gateway.adapters.keyring import reachable
@@ -17,7 +20,7 @@ from agents.gateway.services.key_check import Proof
 from agents.gateway.services.makers import standings
 from agents.roster.models import Agent
 from approvals.models import Decision
-from core.errors import FactoryError
+from core.errors import BadArguments, FactoryError
 from core.models import User
 from core.services import setting
 from factory.console.management.find import As, actor_of, find_person
@@ -26,16 +29,28 @@ from factory.console.management.verbs.entry import USAGE, app, code_of, stop
 from factory.console.management.verbs.keys import (
     Address,
     NoKey,
-    dollars,
     in_real_home,
     prove,
+    read_dollars,
     read_secret,
     tell,
 )
 from factory.console.management.verbs.run import prepare
-from factory.console.services import OTHER, OWN, FirstDay, first_cap_usd, set_up
+from factory.console.services import (
+    OTHER,
+    OWN,
+    FirstDay,
+    cap_offered_usd,
+    check_cap,
+    check_on,
+    check_zone,
+    most_on_first_day_usd,
+    set_up,
+)
 from factory.quality.services import is_waived, waive_review
 
+Answer = TypeVar("Answer")
+KEPT = "The key is kept, the other answers are not: begin again, or give them as options."
 ONE_MAKER = "One maker only: may Hawk review Rex on another model of it? Every verdict will say so"
 TRIES = 3
 
@@ -67,16 +82,15 @@ def init(  # noqa: PLR0913 (every answer may be an option)
     prepare()
     asks = not asks_nothing and sys.stdin.isatty() and not from_stdin
     who, console = actor_of(by), Console(stderr=is_json)
+    first, second, third = questions = _questions(cap, time_zone, on)
+    for one in questions:
+        one.check(asks=asks)  # before anybody is paid
     if asks:
         console.rule("First day", align="left")
     proof = _key(maker, address=address, has_no_key=has_no_key, from_stdin=from_stdin, asks=asks, by=who)
     if not is_json:
         tell(proof, is_json=False)
-    answers = FirstDay(
-        cap_usd=dollars(cap or _ask("At most a day, in dollars", str(first_cap_usd()), asks=asks)),
-        time_zone=time_zone or _ask("Your time zone", _zone_now(), asks=asks),
-        on=_names(on or (_ask("Who is on", _on_now(), asks=True) if asks else "")),
-    )
+    answers = FirstDay(first.answer(asks=asks), second.answer(asks=asks), third.answer(asks=asks))
     set_up(answers, by=who)
     waived = _waive(is_said=accepts_one_maker, asks=asks, by=by)
     if is_json:
@@ -118,8 +132,54 @@ def _maker(*, asks: bool) -> str:
     return Prompt.ask("Whose key is it?", choices=makers, default=makers[0])
 
 
-def _ask(question: str, default: str, *, asks: bool) -> str:
-    return Prompt.ask(question, default=default) if asks else default
+@dataclass(frozen=True)
+class Question(Generic[Answer]):
+    """One question: what was given as an option, what stands there otherwise, and how an answer is read."""
+
+    words: str
+    given: str
+    default: str
+    read: Callable[[str], Answer]
+
+    def check(self, *, asks: bool) -> None:
+        """Refuse what nobody will be asked about and what does not fit."""
+        if self.given or not asks:
+            self.read(self.given or self.default)
+
+    def answer(self, *, asks: bool) -> Answer:
+        """Return the answer; one that is typed and does not fit is asked for again."""
+        if self.given or not asks:
+            return self.read(self.given or self.default)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                return self.read(Prompt.ask(self.words, default=self.default))
+            except FactoryError as refusal:
+                if not tries_left:
+                    stop(f"{refusal.sentence} {KEPT}", code=code_of(refusal))
+                Console().print(f"[red]{escape(refusal.sentence)}[/]")
+        raise AssertionError
+
+
+def _questions(
+    cap: str, time_zone: str, on: str
+) -> tuple[Question[Decimal], Question[str], Question[tuple[str, ...] | None]]:
+    return (
+        Question("At most a day, in dollars", cap, str(cap_offered_usd()), _cap),
+        Question("Your time zone", time_zone, _zone_now(), check_zone),
+        Question("Who is on", on, _on_now(), _on),
+    )
+
+
+def _cap(text: str) -> Decimal:
+    amount = read_dollars(text)
+    if amount is None:
+        most = most_on_first_day_usd()
+        raise BadArguments(at="the day's limit", said=text[:20], may_be=f"0 to {most} dollars, as 2.50")
+    return check_cap(amount)
+
+
+def _on(text: str) -> tuple[str, ...] | None:
+    return check_on(_names(text))
 
 
 def _on_now() -> str:
