@@ -35,6 +35,7 @@ class PriceAdmin(ReadOnlyAdmin):
         in_usd("input_microusd"),
         in_usd("output_microusd"),
         in_usd("cached_microusd"),
+        "entered_by",
     )
     list_filter = ("model__provider", "valid_from")
     list_select_related = ("model",)

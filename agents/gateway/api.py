@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.gateway.models import Call, ModelEntry, Price
+from agents.gateway.rules.offers import LEAST_WINDOW_TOKENS, MOST_WINDOW_TOKENS
 from agents.gateway.rules.route import TIERS
 from agents.gateway.services.makers import DEAREST_USD, enter_price
 from agents.roster.services import find_agent
@@ -62,8 +63,8 @@ class ModelOut(Row[ModelEntry]):
         return list(PriceOut(newest, many=True).data)
 
 
-def _begins(price: Price) -> date:
-    return price.valid_from
+def _begins(price: Price) -> tuple[date, int]:
+    return price.valid_from, price.pk
 
 
 class ModelDoor(Rows):
@@ -89,13 +90,17 @@ class DatedPriceOut(Row[Price]):
 
 
 class PriceIn(Said):
-    """What a model costs for a million tokens read and written, in micro-dollars."""
+    """What a model costs for a million tokens read and written, in micro-dollars; what it holds and writes at most."""
 
     maker = serializers.CharField(max_length=40)
     model = serializers.CharField(max_length=80)
     input_microusd = serializers.IntegerField(min_value=0, max_value=to_microusd(DEAREST_USD))
     output_microusd = serializers.IntegerField(min_value=0, max_value=to_microusd(DEAREST_USD))
-    tier = serializers.ChoiceField(choices=TIERS, default="mid")
+    tier = serializers.ChoiceField(choices=TIERS, required=False, help_text="As it was; mid for a new one.")
+    window_tokens = serializers.IntegerField(
+        min_value=LEAST_WINDOW_TOKENS, max_value=MOST_WINDOW_TOKENS, required=False
+    )
+    max_output_tokens = serializers.IntegerField(min_value=1, max_value=MOST_WINDOW_TOKENS, required=False)
 
 
 class PriceDoor(Rows):
@@ -108,13 +113,15 @@ class PriceDoor(Rows):
 
     @verb(may=OWNERS, takes=PriceIn, gives=DatedPriceOut, status=201)
     def create(self, caller: Caller, said: Mapping[str, Any]) -> Price:
-        """Say what a model without a price costs, from today on; only then is it called."""
+        """Say what a model costs that the price table does not know, from today on; the newest price entered counts."""
         return enter_price(
             said["maker"],
             said["model"],
             input_usd=to_usd(said["input_microusd"]),
             output_usd=to_usd(said["output_microusd"]),
-            tier=said["tier"],
+            tier=said.get("tier", ""),
+            window_tokens=said.get("window_tokens"),
+            longest_tokens=said.get("max_output_tokens"),
             by=caller.name,
         )
 

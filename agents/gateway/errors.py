@@ -250,6 +250,6 @@ class OnlyRehearsed(FactoryError):
 
 
 class PriceKnown(FactoryError):
-    """This model has a price already; a new one comes with the price table."""
+    """The price table says what this model costs, and it wins over what a person enters; a new price is a new line in it."""
 
     code = "PRICE_KNOWN"

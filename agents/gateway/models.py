@@ -4,7 +4,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import Case, Q, Sum, When
 from django.utils import timezone
 
 from agents.gateway.rules.money import Rates, Step, Tariff, Usage
@@ -93,16 +93,35 @@ class ModelEntry(models.Model):
         return self.tier == "local"
 
 
+OWN_MACHINE = "own machine"
+"""Who says that a model costs nothing: nobody but that its machine asks for no key."""
+
+
 class PriceQuerySet(models.QuerySet["Price"]):
     """Questions about prices."""
 
+    def in_force(self) -> "PriceQuerySet":
+        """Return the prices that hold, of each model first the one that counts: the table's before a person's, then the newest.
+
+        What was assumed of an own machine holds as long as it asks for no key.
+        """
+        holding = self.exclude(entered_by=OWN_MACHINE, model__provider__needs_key=True)
+        return holding.order_by(Case(When(entered_by="", then=0), default=1), "-valid_from", "-id")
+
     def on(self, day: date) -> "PriceQuerySet":
-        """Return the prices that had begun on `day`, newest first."""
-        return self.filter(valid_from__lte=day).order_by("-valid_from")
+        """Return the prices that had begun on `day`, first the one that counts."""
+        return self.filter(valid_from__lte=day).in_force()
+
+    def known_at(self, moment: datetime) -> "PriceQuerySet":
+        """Return the prices without those a person entered after this machine time."""
+        return self.filter(Q(entered_at=None) | Q(entered_at__lte=moment))
 
 
 class Price(models.Model):
-    """What a model costs from one day on, in micro-dollars per million tokens; a landed row never changes. Source: R-02.6."""
+    """What a model costs from one day on, in micro-dollars per million tokens; a landed row never changes. Source: R-02.6.
+
+    A person who mistyped enters another one; the price table wins over whatever a person entered.
+    """
 
     model = models.ForeignKey(ModelEntry, on_delete=models.PROTECT, related_name="prices")
     valid_from = models.DateField()
@@ -119,6 +138,10 @@ class Price(models.Model):
     caches_by_itself = models.BooleanField(
         default=False, help_text="Any prompt may be billed as written to the cache."
     )
+    entered_by = models.CharField(
+        max_length=80, blank=True, default="", db_default="", help_text="Who says so; empty: the price table."
+    )
+    entered_at = models.DateTimeField(null=True, help_text="Machine time; None: the price table says so.")
     steps = models.JSONField(
         default=list, help_text="Dearer prices of long prompts: above, and the rates from there on."
     )
@@ -126,10 +149,12 @@ class Price(models.Model):
     objects = PriceQuerySet.as_manager()
 
     class Meta:
-        """One price at a time, and none below zero."""
+        """The table names one price a day, and none is below zero."""
 
         constraints = [
-            models.UniqueConstraint(name="one_price_per_day", fields=["model", "valid_from"]),
+            models.UniqueConstraint(
+                name="one_price_per_day", fields=["model", "valid_from"], condition=Q(entered_by="")
+            ),
             models.CheckConstraint(
                 name="price_not_negative",
                 condition=Q(

@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
 
+from agents.gateway.rules.offers import LEAST_WINDOW_TOKENS, MOST_WINDOW_TOKENS
 from agents.gateway.rules.route import TIERS
 from agents.roster.models import Agent
 from approvals.services import Answer
@@ -174,12 +175,14 @@ class MakerForm(forms.Form):
 
 
 class PriceForm(forms.Form):
-    """What a model costs, in dollars a million tokens."""
+    """What a model costs, in dollars a million tokens, and what it holds and writes at most."""
 
     model = forms.CharField(max_length=121)
     input_usd = forms.DecimalField(min_value=0, max_value=10_000, max_digits=11, decimal_places=6)
     output_usd = forms.DecimalField(min_value=0, max_value=10_000, max_digits=11, decimal_places=6)
-    tier = forms.ChoiceField(choices=[(tier, tier) for tier in TIERS])
+    tier = forms.ChoiceField(choices=[(tier, tier) for tier in TIERS], required=False)
+    window = forms.IntegerField(min_value=LEAST_WINDOW_TOKENS, max_value=MOST_WINDOW_TOKENS, required=False)
+    longest = forms.IntegerField(min_value=1, max_value=MOST_WINDOW_TOKENS, required=False)
 
 
 class FirstDayForm(forms.Form):

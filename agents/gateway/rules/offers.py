@@ -9,10 +9,17 @@ from urllib.parse import urlsplit
 
 from agents.gateway.errors import AddressUnusable, ListUnreadable
 from agents.gateway.rules.route import names_of
+from core.errors import BadArguments
 
 MOST_MODELS: Final = 2_000
 SMALL_WINDOW_TOKENS: Final = 8_192
 """What an own machine is believed to hold until it says more."""
+HOSTED_WINDOW_TOKENS: Final = 128_000
+HOSTED_ANSWER_TOKENS: Final = 8_192
+"""What a model that a maker serves for money is believed to hold and to write until somebody says more."""
+LONGEST_ANSWER_TOKENS: Final = 16_384
+LEAST_WINDOW_TOKENS: Final = 1_024
+MOST_WINDOW_TOKENS: Final = 10_000_000
 _WINDOWS: Final = ("n_ctx", "max_model_len", "context_length", "context_window", "max_input_tokens")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,39}")
 
@@ -49,6 +56,20 @@ def _window(row: Mapping[str, Any]) -> int | None:
     places = (row, meta if isinstance(meta, Mapping) else {})
     told = (place.get(name) for place in places for name in _WINDOWS)
     return next((size for size in told if type(size) is int and 0 < size < 10**8), None)
+
+
+def room_of(*, window: int | None, longest: int | None, is_own: bool) -> tuple[int, int]:
+    """Return how many tokens a model holds and writes at most; what nobody said (None) is believed.
+
+    Raises:
+        BadArguments: it writes more than it holds.
+    """
+    believed = None if is_own or window is not None else HOSTED_ANSWER_TOKENS
+    room = window or (SMALL_WINDOW_TOKENS if is_own else HOSTED_WINDOW_TOKENS)
+    answer = longest or believed or max(1, min(room // 2, LONGEST_ANSWER_TOKENS))
+    if not 0 < answer <= room:
+        raise BadArguments(at="longest answer", may_be=f"1 to {room:,} tokens, what the window holds")
+    return room, answer
 
 
 def names_offered(offers: Iterable[str]) -> frozenset[str]:
@@ -119,6 +140,8 @@ class Standing:
     Attributes:
         state: `ready`, `no_price`, `not_in_key`, `no_key`, `stopped` or `unseen` (its maker's list was never read).
         tier: empty: nobody said.
+        longest_tokens: its longest answer.
+        may_price: its owner may say what it costs: the price table does not.
     """
 
     provider: str
@@ -128,6 +151,8 @@ class Standing:
     window_tokens: int | None = None
     input_microusd: int | None = None
     output_microusd: int | None = None
+    longest_tokens: int | None = None
+    may_price: bool = False
 
 
 def state_of(*, is_priced: bool, is_reachable: bool, is_running: bool, is_offered: bool | None) -> str:

@@ -140,7 +140,7 @@ def _sync_models(table: PriceTable) -> dict[str, ModelEntry]:
 
 def _sync_rows(rows: Sequence[PriceRow], models: Mapping[str, ModelEntry]) -> int:
     """Add the prices that are new and return how many; those that landed must say the same."""
-    landed = {(price.model_id, price.valid_from): price for price in Price.objects.all()}
+    landed = {(price.model_id, price.valid_from): price for price in Price.objects.filter(entered_by="")}
     fresh = []
     for row in rows:
         model, told = models[row.model], price_columns(row)

@@ -43,8 +43,10 @@ def is_opening() -> bool:
     return may_open() and home is not None and is_opened(home)
 
 
-def try_key(given: GivenKey, *, by: str) -> None:
-    """Prove a key by one call under $0.001 and keep it; in a rehearsal the real factory does, and takes its place.
+def try_key(given: GivenKey, *, by: str) -> str:
+    """Prove a key by one call under $0.001, or by its list alone, keep it and say what that showed.
+
+    In a rehearsal the real factory does, and takes its place.
 
     Raises:
         CheckFailed: the real factory beside us refused.
@@ -54,11 +56,10 @@ def try_key(given: GivenKey, *, by: str) -> None:
         words = ["key", "set", "--stdin", "--actor", by]
         words += ["--address", given.address] if given.address else []
         words += [] if given.secret else ["--no-key"]
-        ask_real_factory(words, about=given.provider, secret=given.secret)
-    elif given.address:
-        prove_address(given.provider, given.address, given.secret or None, by=by)
-    else:
-        prove_key(given.provider, given.secret or None, by=by)
+        return str(ask_real_factory(words, about=given.provider, secret=given.secret)["proof"])
+    if given.address:
+        return prove_address(given.provider, given.address, given.secret or None, by=by).words
+    return prove_key(given.provider, given.secret or None, by=by).words
 
 
 def last_check(provider: str) -> Call | None:

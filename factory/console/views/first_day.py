@@ -17,14 +17,11 @@ from agents.gateway.services.keys import KeyShown, forget_key, keys_shown
 from agents.gateway.services.makers import enter_price, standings
 from agents.roster.models import Agent
 from approvals.models import Decision
-from billing.models import Limit, Period
-from billing.services import factory_scope
 from core.errors import FactoryError
 from core.models import User
-from core.money import to_usd
 from factory.console.forms import FirstDayForm, KeyForm, MakerForm, PriceForm, time_zones
 from factory.console.services import (
-    first_cap_usd,
+    cap_offered_usd,
     is_opening,
     is_set_up,
     last_check,
@@ -56,12 +53,13 @@ def first_day(request: HttpRequest) -> HttpResponse:
             status=400,
         )
 
-    def keep() -> None:
+    def keep() -> str:
         set_up(form.answers, by=person.as_actor)
         if form.cleaned_data["waive"]:
             waive_review(by=person, channel=Decision.Channel.PAGE)
+        return "Kept. You may change all of it at any time."
 
-    return _do(request, keep, say="Kept. You may change all of it at any time.")
+    return _do(request, keep)
 
 
 @never_cache
@@ -75,10 +73,8 @@ def give_key(request: HttpRequest) -> HttpResponse:
         return _show(
             request, refused="Choose a maker and paste its key whole, or write an address.", status=400
         )
-    say = "The key works. " + (
-        "The real factory takes over now." if may_open() else "Its models stand below."
-    )
-    return _do(request, lambda: try_key(form.given, by=person.as_actor), say=say)
+    after = "The real factory takes over now." if may_open() else "Its models stand below."
+    return _do(request, lambda: f"{try_key(form.given, by=person.as_actor)} {after}")
 
 
 @require_POST
@@ -88,10 +84,12 @@ def drop_key(request: HttpRequest) -> HttpResponse:
     form = MakerForm(request.POST)
     if not form.is_valid():
         return _show(request, refused="Say whose key.", status=400)
-    maker = form.cleaned_data["maker"]
-    return _do(
-        request, lambda: forget_key(maker, by=person.as_actor), say="Forgotten. Nothing calls it any more."
-    )
+
+    def forget() -> str:
+        forget_key(form.cleaned_data["maker"], by=person.as_actor)
+        return "Forgotten. Nothing calls it any more."
+
+    return _do(request, forget)
 
 
 @require_POST
@@ -104,19 +102,20 @@ def give_price(request: HttpRequest) -> HttpResponse:
     told = form.cleaned_data
     maker, _, model = told["model"].partition("/")
 
-    def keep() -> None:
+    def keep() -> str:
         enter_price(
             maker, model, input_usd=told["input_usd"], output_usd=told["output_usd"], tier=told["tier"],
-            by=person.as_actor,
+            window_tokens=told["window"], longest_tokens=told["longest"], by=person.as_actor,
         )  # fmt: skip
+        return f"{model} may be used from today on."
 
-    return _do(request, keep, say=f"{model} may be used from today on.")
+    return _do(request, keep)
 
 
-def _do(request: HttpRequest, verb: Callable[[], None], *, say: str) -> HttpResponse:
-    """Carry out one verb: then the page anew, or the page with why it was refused; nothing that was typed is repeated."""
+def _do(request: HttpRequest, verb: Callable[[], str]) -> HttpResponse:
+    """Carry out one verb: then the page anew with what it says, or with why it was refused; nothing that was typed is repeated."""
     try:
-        verb()
+        say = verb()
     except FactoryError as refusal:
         words = f"{refusal.sentence} {refusal.advice}".strip()
         return _show(request, refused=words, status=refusal.http_status)
@@ -125,12 +124,11 @@ def _do(request: HttpRequest, verb: Callable[[], None], *, say: str) -> HttpResp
 
 def _show(request: HttpRequest, *, refused: str = "", status: int = 200) -> HttpResponse:
     frame, is_done = frame_now(), is_set_up()
-    cap = Limit.objects.filter(scope=factory_scope(), period=Period.DAY).first()
     page: Page = {
         "frame": frame,
         "is_done": is_done,
         "has_venture": Product.objects.exists(),
-        "cap_usd": f"{to_usd(cap.cap_microusd):.2f}" if cap and is_done else f"{first_cap_usd()}",
+        "cap_usd": f"{cap_offered_usd()}",
         "zones": time_zones(),
         "agents": Agent.objects.order_by("-is_enabled", "name"),
         "refused": refused,
@@ -155,11 +153,17 @@ def _models_and_keys() -> Page:
         "absent": [one for one in ours if one.state == "not_in_key"],
         "unpriced": unpriced[:SHOWN_UNPRICED],
         "unpriced_more": max(0, len(unpriced) - SHOWN_UNPRICED),
-        "to_price": [(maker, list(rows)) for maker, rows in groupby(unpriced, key=_maker_of)],
+        "to_price": [(maker, list(rows)) for maker, rows in groupby(_to_price(ours), key=_maker_of)],
         "models_words": in_words(ours),
         "is_one_maker": settings.MODE == "real" and len(in_reach) == 1,
         "is_waived": is_waived(),
     }
+
+
+def _to_price(ours: list[Standing]) -> list[Standing]:
+    """Models whose price is their owner's word, of each maker those first that have none yet."""
+    found = [one for one in ours if one.may_price and one.state != "not_in_key"]
+    return sorted(found, key=lambda one: (one.provider, one.input_microusd is not None))
 
 
 def _maker_of(one: Standing) -> str:

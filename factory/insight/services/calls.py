@@ -134,7 +134,8 @@ def _tries(call: Call) -> tuple[Call, ...]:
 
 def _parts(call: Call) -> tuple[PricePart, ...]:
     usage = call.usage
-    price = Price.objects.on(call.started_at.date()).filter(model=call.model_id).first()
+    known = Price.objects.on(call.started_at.date()).known_at(call.started_at)
+    price = known.filter(model=call.model_id).first()
     if usage is None or price is None:
         return ()
     fresh = usage.prompt - usage.cached - usage.cache_write

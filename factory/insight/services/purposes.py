@@ -136,9 +136,9 @@ def _add(one: Purpose, group: _Group, *, work: _Work | None, saved: int) -> Purp
 
 
 def _prices() -> dict[int, list[tuple[date, int]]]:
-    """Return for each model what a million cached tokens save, by the day from which on, the newest first."""
+    """Return for each model what a million cached tokens save, by the day from which on, first what counts."""
     found: dict[int, list[tuple[date, int]]] = {}
-    rows = Price.objects.order_by("-valid_from")
+    rows = Price.objects.in_force()
     for model, since, full, cached in rows.values_list(
         "model_id", "valid_from", "input_microusd", "cached_microusd"
     ):

@@ -29,12 +29,18 @@ def owner() -> Client:
     return device_of(a_user())
 
 
-def test_an_owner_enters_the_price_of_a_model_that_has_none_and_never_changes_one(owner: Client) -> None:
+def test_an_owner_enters_the_price_of_a_model_the_table_does_not_know_and_never_changes_a_row(
+    owner: Client,
+) -> None:
     sync_prices()
-    Provider.objects.filter(name="openai").update(offered=[{"name": "gpt-99", "window_tokens": 100_000}])
+    offered = [{"name": "gpt-99", "window_tokens": 100_000}, {"name": "gpt-5.2", "window_tokens": None}]
+    Provider.objects.filter(name="openai").update(offered=offered)
 
     made = call(owner, "prices", **OF_A_NEW_MODEL)
-    again = call(owner, "prices", **{**OF_A_NEW_MODEL, "input_microusd": 1})
+    known = call(owner, "prices", **{**OF_A_NEW_MODEL, "model": "gpt-5.2"})
+    again = call(
+        owner, "prices", **{**OF_A_NEW_MODEL, "input_microusd": 2, "window_tokens": 90_000, "max_output_tokens": 9_000}
+    )  # fmt: skip
     unknown = call(owner, "prices", **{**OF_A_NEW_MODEL, "model": "gpt-98"})
 
     assert made.status_code == 201, made.content
@@ -42,8 +48,15 @@ def test_an_owner_enters_the_price_of_a_model_that_has_none_and_never_changes_on
     assert (shown["maker"], shown["name"], shown["input_microusd"], shown["output_microusd"]) == (
         "openai", "gpt-99", 1_250_000, 10_000_001,
     )  # fmt: skip
-    assert [one["id"] for one in asked(owner, "prices?model__name=gpt-99")["results"]] == [shown["id"]]
-    assert (again.status_code, again.json()["code"]) == (409, "PRICE_KNOWN")
+    both = asked(owner, "prices?model__name=gpt-99")["results"]
+    assert {one["id"]: one["input_microusd"] for one in both} == {
+        shown["id"]: 1_250_000,
+        again.json()["id"]: 2,
+    }
+    model = asked(owner, "models?name=gpt-99")["results"][0]
+    assert [one["input_microusd"] for one in model["prices"]] == [2, 1_250_000]
+    assert (model["window_tokens"], model["max_output_tokens"]) == (90_000, 9_000)
+    assert (known.status_code, known.json()["code"]) == (409, "PRICE_KNOWN")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "NOT_FOUND")
 
 

@@ -142,6 +142,34 @@ def test_a_model_without_a_price_is_used_once_its_owner_enters_one(boss: Client)
     assert "Refused: no price" not in text_of(boss)
 
 
+def test_a_price_is_entered_anew_on_the_page_with_what_the_model_holds(boss: Client) -> None:
+    give(boss)
+    said = {"model": "anthropic/claude-trial", "input_usd": "0.2", "output_usd": "0.8", "tier": ""}
+    boss.post(reverse("give_price"), said)
+
+    again = boss.post(
+        reverse("give_price"),
+        {**said, "input_usd": "2", "output_usd": "8", "window": "90000", "longest": "9000"},
+    )
+
+    page = text_of(boss)
+    assert again.status_code == 303
+    assert "holds 90,000 tokens, writes 9,000" in page
+    assert "claude-trial, now $2.00 and $8.00" in page
+    assert "price entered by hand" in page
+
+
+def test_the_page_says_when_a_key_was_proved_by_its_list_alone(boss: Client, maker: Faults) -> None:
+    maker.offer("claude-fable-5")
+
+    answer = boss.post(reverse("give_key"), {"maker": "anthropic", "key": KEY}, follow=True)
+
+    page = answer.content.decode()
+    assert "Its list was read; nobody was called" in page
+    assert "One call under $0.001 proves it" in page
+    assert "$0.01 " not in page
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -151,6 +179,10 @@ def test_a_model_without_a_price_is_used_once_its_owner_enters_one(boss: Client)
         ("drop_key", {}),
         ("give_price", {"model": "anthropic/x", "input_usd": "-1", "output_usd": "1", "tier": "mid"}),
         ("give_price", {"model": "anthropic/x", "input_usd": "1", "output_usd": "1", "tier": "huge"}),
+        (
+            "give_price",
+            {"model": "anthropic/x", "input_usd": "1", "output_usd": "1", "tier": "mid", "window": "9"},
+        ),
     ],
 )
 def test_what_is_incomplete_is_asked_back(boss: Client, name: str, said: dict[str, str]) -> None:

@@ -353,7 +353,9 @@ def test_the_month_that_is_named_is_the_month_that_is_counted(
     story: Story, stranger: Client, page: str
 ) -> None:
     Installation.objects.update(time_zone="Pacific/Auckland")
-    with time_machine.travel(datetime(2026, 11, 30, 13, 30, tzinfo=UTC), tick=False):  # 1 December in Auckland
+    with time_machine.travel(
+        datetime(2026, 11, 30, 13, 30, tzinfo=UTC), tick=False
+    ):  # 1 December in Auckland
         stranger.force_login(a_user())
         text = stranger.get(reverse(page, args=["Rex"] if page == "agent" else [])).content.decode()
 

@@ -45,9 +45,7 @@ def verb(story: Story, capsys: pytest.CaptureFixture[str]) -> Verb:
 
 
 @pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "1e30", "a lot"])
-def test_what_can_be_no_amount_is_asked_back_in_one_sentence(
-    verb: Verb, settings: Any, amount: str
-) -> None:
+def test_what_can_be_no_amount_is_asked_back_in_one_sentence(verb: Verb, settings: Any, amount: str) -> None:
     settings.MODE = "real"
 
     code, said = verb("key", "cap", "anthropic", amount)

@@ -75,11 +75,12 @@ def list_models(
             "in_usd": _per_million(one.input_microusd),
             "out_usd": _per_million(one.output_microusd),
             "window_tokens": one.window_tokens,
+            "longest_tokens": one.longest_tokens,
             "use": STATES[one.state],
         }
         for one in shown
     ]
-    columns = ("maker", "model", "tier", "in_usd", "out_usd", "window_tokens", "use")
+    columns = ("maker", "model", "tier", "in_usd", "out_usd", "window_tokens", "longest_tokens", "use")
     show_rows(
         rows,
         columns=columns,
@@ -107,7 +108,7 @@ def set_one(  # noqa: PLR0913 (every answer may be an option)
     actor: Annotated[str, typer.Option(hidden=True)] = "",
     is_json: AsJson = False,
 ) -> None:
-    """Prove a key with one call under $0.001 and keep it, sealed, in place of an earlier one."""
+    """Prove a key with one call under $0.001, or by its list alone, and keep it, sealed, in place of an earlier one."""
     in_real_home()
     prepare()
     secret = "" if has_no_key else read_secret(maker, from_stdin=from_stdin)
@@ -157,20 +158,28 @@ def price(  # noqa: PLR0913 (every answer may be an option)
     *,
     input_usd: Annotated[str, typer.Option("--in", help="Dollars for a million tokens read.")],
     output_usd: Annotated[str, typer.Option("--out", help="Dollars for a million tokens written.")],
-    tier: Annotated[str, typer.Option(help="local, budget, mid, premium or frontier.")] = "mid",
+    tier: Annotated[
+        str, typer.Option(help="local, budget, mid, premium or frontier; as it was, mid for a new one.")
+    ] = "",
+    window: Annotated[int | None, typer.Option(help="Tokens it holds; as its maker lists it.")] = None,
+    longest: Annotated[int | None, typer.Option(help="Tokens of its longest answer.")] = None,
     by: As = "",
     is_json: AsJson = False,
 ) -> None:
-    """Say what a model without a price costs, from today on; only then is it called."""
+    """Say what a model costs that the price table does not know, from today on; the newest price you enter counts."""
     in_real_home()
     made = enter_price(
-        maker, model, input_usd=dollars(input_usd), output_usd=dollars(output_usd), tier=tier, by=actor_of(by)
-    )
+        maker, model, input_usd=dollars(input_usd), output_usd=dollars(output_usd), tier=tier, window_tokens=window,
+        longest_tokens=longest, by=actor_of(by),
+    )  # fmt: skip
+    one = made.model
     say(
-        f"{model} may be used from {made.valid_from} on.",
+        f"{model} may be used from {made.valid_from} on; it holds {one.window_tokens:,} tokens and writes {one.max_output_tokens:,} at most.",
         is_json=is_json,
         model=model,
         valid_from=made.valid_from,
+        window_tokens=one.window_tokens,
+        longest_tokens=one.max_output_tokens,
     )
 
 
@@ -206,13 +215,11 @@ def prove(maker: str, secret: str, *, address: str, by: str) -> Proof:
 
 def tell(proof: Proof, *, is_json: bool) -> None:
     """Say what a check found."""
-    words = f"{proof.model} answered “{proof.said}” for ${usd(proof.cost_microusd)}."
-    if not proof.model:
-        words = "Its list was read; nobody was called, for none of its models has a price: `factory price`."
     found = offers.in_words([one for one in standings() if one.provider == proof.provider])
     say(
-        f"The key of {proof.provider} works. {words}\nModels: {found}.",
+        f"{proof.words}\nModels: {found}.",
         is_json=is_json,
+        proof=proof.words,
         maker=proof.provider,
         model=proof.model,
         answer=proof.said,
