@@ -1,6 +1,6 @@
 """What the gateway does from time to time."""
 
-from agents.gateway.services import batches, repeats
+from agents.gateway.services import batches, key_check, repeats
 from core.registry import every
 
 
@@ -20,3 +20,9 @@ def move_batches() -> None:
 def forget_batches() -> None:
     """Forget batches that are over for a week."""
     batches.forget_batches()
+
+
+@every(86_400, name="gateway.read_lists")
+def read_lists() -> None:
+    """Read which models each key has today; that costs nothing and asks no model."""
+    key_check.read_lists()

@@ -1,6 +1,7 @@
 """One small call proves a key; only then is it kept."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +13,7 @@ from django.utils import timezone
 from agents.gateway.adapters import transport
 from agents.gateway.adapters.catalog import list_offers
 from agents.gateway.adapters.http import Line, converse
-from agents.gateway.adapters.keyring import NO_KEY, key_of
+from agents.gateway.adapters.keyring import NO_KEY, key_of, reachable
 from agents.gateway.errors import (
     KeyMissing,
     KeyRefused,
@@ -36,7 +37,9 @@ from core.errors import FactoryError, NotFound
 from core.ids import new_id
 from core.models import Mode
 from core.money import to_usd
-from core.services import audit, business_now, current_mode
+from core.services import audit, business_now, current_mode, is_stopped
+
+logger = logging.getLogger(__name__)
 
 WHO = "key check"
 _QUESTION = "Answer with the one word: ready"
@@ -132,6 +135,29 @@ def prove_address(name: str, base_url: str, key: str | None = None, *, by: str) 
     _offers(trial, fresh or NO_KEY)  # before anything is written
     maker = draft_maker(name, base_url=base_url, needs_key=fresh is not None, by=by)
     return _prove(maker, fresh or NO_KEY, fresh=fresh, by=by)
+
+
+def read_lists() -> int:
+    """Read anew which models each key in reach has, and return how many lists were read; no model is called.
+
+    A list that cannot be read, or is empty, leaves what was known. Safe to run twice.
+    """
+    if current_mode() != Mode.REAL or is_stopped():
+        return 0
+    makers = Provider.objects.filter(name__in=reachable(mode=Mode.REAL), is_enabled=True)
+    return sum(_read_list(maker) for maker in makers.exclude(protocol=Provider.Protocol.LITELLM))
+
+
+def _read_list(maker: Provider) -> bool:
+    try:
+        key = key_of(maker.name)
+        offers = None if key is None else _offers(maker, key)[0]
+    except FactoryError as refusal:
+        logger.info("gateway.list_unread", extra={"maker": maker.name, "code": refusal.code})
+        return False
+    if offers:
+        keep_offers(maker, offers)
+    return bool(offers)
 
 
 def _needs_real() -> None:

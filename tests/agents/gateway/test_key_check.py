@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from agents.gateway import jobs
 from agents.gateway.adapters.keyring import key_of
 from agents.gateway.adapters.transport import hang_up
 from agents.gateway.errors import (
@@ -387,6 +389,50 @@ def test_a_rehearsal_takes_no_key(maker: Faults) -> None:
         prove_key("anthropic", KEY, by=BY)
 
     assert not ProviderKey.objects.exists()
+
+
+def test_once_a_day_the_list_of_every_key_is_read_and_no_model_is_called(
+    maker: Faults, settings: Any
+) -> None:
+    settings.MODEL_KEYS = {"anthropic": KEY}
+    before = states("anthropic")
+
+    jobs.read_lists()
+
+    after = states("anthropic")
+    assert (before["claude-haiku-4-5"], after["claude-haiku-4-5"]) == ("unseen", "ready")
+    assert after["claude-vision-trial"] == "no_price"
+    assert set(states("openai").values()) == {"no_key"}
+    assert not Call.objects.exists()
+    assert not maker.calls()
+
+
+def test_a_list_that_cannot_be_read_or_is_empty_leaves_what_was_known(maker: Faults, settings: Any) -> None:
+    settings.MODEL_KEYS = {"anthropic": KEY, "openai": KEY}
+    jobs.read_lists()
+    before = [states("anthropic"), states("openai")]
+
+    maker.offer()
+    jobs.read_lists()
+    Provider.objects.filter(name="anthropic").update(base_url="http://127.0.0.1:9")
+    maker.always(Play(status=401))
+    jobs.read_lists()
+
+    assert [states("anthropic"), states("openai")] == before
+    assert Provider.objects.filter(name="anthropic", is_enabled=True).exists()
+
+
+@pytest.mark.parametrize("is_real", [True, False])
+def test_no_list_is_read_in_a_rehearsal_or_while_everything_is_stopped(
+    maker: Faults, settings: Any, *, is_real: bool
+) -> None:
+    settings.MODEL_KEYS = {"anthropic": KEY}
+    stopped = {"stopped_at": timezone.now()} if is_real else {"mode": "rehearsal"}
+    Installation.objects.update(**stopped)
+
+    jobs.read_lists()
+
+    assert Provider.objects.get(name="anthropic").offered is None
 
 
 def test_no_row_that_a_check_writes_holds_the_key(maker: Faults) -> None:
