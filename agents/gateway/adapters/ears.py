@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agents.gateway.adapters.anthropic import AnthropicEar
-from agents.gateway.adapters.openai import OpenAIEar
+from agents.gateway.adapters.openai import OpenAIEar, usage_of
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ear, Said, StopReason, Usage
 from agents.gateway.rules.answers import storable
@@ -37,7 +37,7 @@ class ResponsesEar:
             return
         response = event["response"]
         self._model, usage = response["model"], response.get("usage")
-        self._usage = _usage(usage) if usage else None
+        self._usage = usage_of(usage, read="input", written="output") if usage else None
         if event["type"] == "response.failed":
             error = response.get("error") or {}
             raise ProviderFault("server", is_free=False, words=str(error.get("message", "")))
@@ -100,13 +100,3 @@ def whole_as_events(door: str, whole: Json) -> Iterator[Json]:
             yield {"type": kind.get(whole["status"], "response.incomplete"), "response": whole}
         case _:
             yield whole
-
-
-def _usage(told: Json) -> Usage:
-    read, written = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
-    return Usage(
-        prompt=told["input_tokens"],
-        completion=told["output_tokens"],
-        cached=read.get("cached_tokens") or 0,
-        reasoning=written.get("reasoning_tokens"),
-    )

@@ -109,7 +109,7 @@ class OpenAIEar:
             raise ProviderFault("server", is_free=False, words=str(error.get("message", "")))
         self._model = event.get("model") or self._model
         if usage := event.get("usage"):
-            self._usage = _usage(usage)
+            self._usage = usage_of(usage)
         for choice in event["choices"]:
             if delta := choice.get("delta"):
                 self._hear_delta(delta)
@@ -158,17 +158,17 @@ def arguments_of(raw: str) -> Json | None:
     return found if isinstance(found, dict) else None
 
 
-def _usage(told: dict[str, Any]) -> Usage:
-    """Read the bill; reasoning that is told apart, or only seen in the total, was written too."""
-    prompt = told.get("prompt_tokens_details") or {}
-    completion = told.get("completion_tokens_details") or {}
-    read, written = told["prompt_tokens"], told.get("completion_tokens") or 0
+def usage_of(told: dict[str, Any], *, read: str = "prompt", written: str = "completion") -> Usage:
+    """Read the bill, in the words of this door; reasoning that is told apart, or only seen in the total, was written too."""
+    prompt = told.get(f"{read}_tokens_details") or {}
+    completion = told.get(f"{written}_tokens_details") or {}
+    asked, said = told[f"{read}_tokens"], told.get(f"{written}_tokens") or 0
     reasoning = completion.get("reasoning_tokens")
-    written = max(written, (told.get("total_tokens") or 0) - read)
+    said = max(said, (told.get("total_tokens") or 0) - asked)
     return Usage(
-        prompt=read,
-        completion=written,
+        prompt=asked,
+        completion=said,
         cached=prompt.get("cached_tokens") or told.get("prompt_cache_hit_tokens") or 0,
         cache_write=prompt.get("cache_write_tokens") or prompt.get("cache_creation_tokens") or 0,
-        reasoning=reasoning if reasoning is None else min(reasoning, written),
+        reasoning=reasoning if reasoning is None else min(reasoning, said),
     )
