@@ -114,7 +114,7 @@ class AnthropicEar:
         match event["type"]:
             case "message_start":
                 self._model = event["message"]["model"]
-                self._usage |= event["message"].get("usage") or {}
+                self._hear_usage(event["message"].get("usage"))
             case "content_block_start":
                 block = event["content_block"]
                 self._blocks[event["index"]] = _Block(
@@ -124,11 +124,15 @@ class AnthropicEar:
                 self._hear_delta(event["index"], event["delta"])
             case "message_delta":
                 self._stop = event["delta"].get("stop_reason") or self._stop
-                self._usage |= event.get("usage") or {}
+                self._hear_usage(event.get("usage"))
             case "message_stop":
                 self._is_over = True
             case "error":
                 raise ProviderFault("server", is_free=False, words=event["error"].get("message", ""))
+
+    def _hear_usage(self, told: Json | None) -> None:
+        """Take in a piece of the bill; what it leaves open stands as it was told before."""
+        self._usage |= {name: count for name, count in (told or {}).items() if count is not None}
 
     def _hear_delta(self, index: int, delta: Json) -> None:
         part = delta.get("text") or delta.get("partial_json")

@@ -30,3 +30,16 @@ def test_what_the_cache_took_is_the_same_bill_at_both_doors_of_openai() -> None:
 
     assert heard("responses", done).usage == heard("chat", {"choices": [], "usage": chat}).usage
     assert heard("responses", done).usage == Usage(100_000, 10, cached=20_000, cache_write=80_000)
+
+
+def test_a_usage_that_is_told_piece_by_piece_is_not_wiped_by_what_a_later_piece_leaves_open() -> None:
+    first = {"input_tokens": 10, "cache_read_input_tokens": 4, "output_tokens": 1}
+    last = {"input_tokens": None, "cache_read_input_tokens": None, "output_tokens": 5}
+
+    said = heard(
+        "messages",
+        {"type": "message_start", "message": {"model": "claude-haiku-4-5", "usage": first}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": last},
+    )
+
+    assert said.usage == Usage(14, 5, cached=4)
