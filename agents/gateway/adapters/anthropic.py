@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from agents.gateway.adapters.openai import tool_call
+from agents.gateway.adapters.openai import NO_COUNTS, tool_call
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ask, Message, Said, StopReason, ToolCall, Usage
 from agents.gateway.rules.answers import ANTHROPIC_DROPS, storable, wire_schema
@@ -115,6 +115,7 @@ class AnthropicEar:
             case "message_start":
                 self._model = event["message"]["model"]
                 self._hear_usage(event["message"].get("usage"))
+                self._usage.pop("output_tokens", None)  # nothing is written yet: only the end knows
             case "content_block_start":
                 block = event["content_block"]
                 self._blocks[event["index"]] = _Block(
@@ -130,9 +131,10 @@ class AnthropicEar:
             case "error":
                 raise ProviderFault("server", is_free=False, words=event["error"].get("message", ""))
 
-    def _hear_usage(self, told: Json | None) -> None:
+    def _hear_usage(self, told: Any) -> None:
         """Take in a piece of the bill; what it leaves open stands as it was told before."""
-        self._usage |= {name: count for name, count in (told or {}).items() if count is not None}
+        if isinstance(told, dict):
+            self._usage |= {name: count for name, count in told.items() if count is not None}
 
     def _hear_delta(self, index: int, delta: Json) -> None:
         part = delta.get("text") or delta.get("partial_json")
@@ -146,27 +148,24 @@ class AnthropicEar:
         text = "".join("".join(block.parts) for block in blocks if block.kind == "text")
         calls = tuple(_call(block) for block in blocks if block.kind == "tool_use")
         stop = _STOPS.get(self._stop, "end")
-        return Said(storable(text), calls, stop, self._heard_usage(), storable(self._model))
+        return Said(storable(text), calls, stop, _usage(self._usage), storable(self._model))
 
-    def _heard_usage(self) -> Usage | None:
-        """Fresh, read from the cache and written to it are told apart on this wire."""
-        told = self._usage
-        if told.get("input_tokens") is None or told.get("output_tokens") is None:
-            return None
-        cached, written = (
-            told.get("cache_read_input_tokens") or 0,
-            told.get("cache_creation_input_tokens") or 0,
-        )
-        prompt = told["input_tokens"] + cached + written
-        terms = told.get("cache_creation") or {}
+
+def _usage(told: Json) -> Usage | None:
+    """Return the bill; fresh, read from the cache and written to it are told apart on this wire. None: it is none."""
+    cached, written = told.get("cache_read_input_tokens") or 0, told.get("cache_creation_input_tokens") or 0
+    terms = told.get("cache_creation") or {}
+    try:
         return Usage(
-            prompt=prompt,
+            prompt=told["input_tokens"] + cached + written,
             completion=told["output_tokens"],
             cached=cached,
             cache_write=written,
             cache_write_1h=terms.get("ephemeral_1h_input_tokens") or 0,
             searches=(told.get("server_tool_use") or {}).get("web_search_requests") or 0,
         )
+    except NO_COUNTS:
+        return None
 
 
 def _call(block: _Block) -> ToolCall:
