@@ -66,7 +66,7 @@ class OnceEar:
         if "input_tokens" in event:
             self._said = Said("", (), "end", Usage(prompt=0, completion=0), "")
             return
-        usage = Usage(prompt=event["usage"]["prompt_tokens"], completion=0) if event.get("usage") else None
+        usage = usage_of(event["usage"]) if event.get("usage") else None
         self._said = Said("", (), "end", usage, storable(event.get("model") or ""))
 
     def said(self) -> Said:

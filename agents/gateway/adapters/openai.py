@@ -9,6 +9,8 @@ from agents.gateway.ports import Ask, Message, Said, StopReason, ToolCall, Usage
 from agents.gateway.rules.answers import OPENAI_DROPS, read_value, schema_name, storable, wire_schema
 from core.registry import Json, Tool
 
+NO_COUNTS = (KeyError, TypeError, AttributeError)
+"""What it raises to read a bill that holds something else than counts."""
 _STOPS: dict[str, StopReason] = {"stop": "end", "tool_calls": "tools", "length": "length"}
 
 
@@ -110,7 +112,7 @@ class OpenAIEar:
         self._model = event.get("model") or self._model
         if usage := event.get("usage"):
             self._usage = usage_of(usage)
-        for choice in event["choices"]:
+        for choice in event.get("choices") or ():
             if delta := choice.get("delta"):
                 self._hear_delta(delta)
             self._finish = choice.get("finish_reason") or self._finish
@@ -120,12 +122,19 @@ class OpenAIEar:
             if not said:
                 continue
             if name in ("content", "refusal"):
-                self._text.append(said)
-                self.written_bytes += len(said)
+                self._hear_text(said)
             elif name == "reasoning_content":
                 self.written_bytes += len(said)
             elif name == "tool_calls":
                 self._hear_calls(said)
+
+    def _hear_text(self, said: str | Sequence[Any]) -> None:
+        """Take in words, whole or as a list of parts; thoughts among them were written, but not said."""
+        self.written_bytes += _length(said)
+        for part in (said,) if isinstance(said, str) else said:
+            text = part.get("text") if isinstance(part, dict) else part
+            if isinstance(text, str):
+                self._text.append(text)
 
     def _hear_calls(self, pieces: Sequence[Json]) -> None:
         for piece in pieces:
@@ -143,6 +152,15 @@ class OpenAIEar:
         return Said(text, calls, stop, self._usage, storable(self._model))
 
 
+def _length(part: Any) -> int:
+    """Return how much text there is in a part of an answer."""
+    if isinstance(part, dict):
+        return _length(part.get("text")) + _length(part.get("thinking"))
+    if isinstance(part, list):
+        return sum(map(_length, part))
+    return len(part) if isinstance(part, str) else 0
+
+
 def tool_call(call_id: str, name: str, raw: str) -> ToolCall:
     """Return the call of a tool as it was heard."""
     raw = storable(raw)
@@ -158,8 +176,16 @@ def arguments_of(raw: str) -> Json | None:
     return found if isinstance(found, dict) else None
 
 
-def usage_of(told: dict[str, Any], *, read: str = "prompt", written: str = "completion") -> Usage:
-    """Read the bill, in the words of this door; reasoning that is told apart, or only seen in the total, was written too."""
+def usage_of(told: Json, *, read: str = "prompt", written: str = "completion") -> Usage | None:
+    """Return the bill, in the words of one door; None: it holds something else than counts."""
+    try:
+        return _usage(told, read=read, written=written)
+    except NO_COUNTS:
+        return None
+
+
+def _usage(told: Json, *, read: str, written: str) -> Usage:
+    """Read the bill; reasoning that is told apart, or only seen in the total, was written too."""
     prompt = told.get(f"{read}_tokens_details") or {}
     completion = told.get(f"{written}_tokens_details") or {}
     asked, said = told[f"{read}_tokens"], told.get(f"{written}_tokens") or 0
