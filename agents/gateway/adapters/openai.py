@@ -1,5 +1,6 @@
 """OpenAI chat completions: what is sent, and how the stream is heard."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,38 +119,56 @@ class OpenAIEar:
             self._finish = choice.get("finish_reason") or self._finish
 
     def _hear_delta(self, delta: Json) -> None:
+        """Take in what a chunk adds; what came in a shape of its own is put right, for whoever tells it in other words."""
         for name, said in delta.items():
             if not said:
                 continue
             if name in ("content", "refusal"):
-                self._hear_text(said)
+                delta[name] = self._hear_text(said)
             elif name == "reasoning_content":
-                self.written_bytes += len(said)
+                self.written_bytes += _length(said)
             elif name == "tool_calls":
                 self._hear_calls(said)
 
-    def _hear_text(self, said: str | Sequence[Any]) -> None:
-        """Take in words, whole or as a list of parts; thoughts among them were written, but not said."""
+    def _hear_text(self, said: str | Sequence[Any]) -> str:
+        """Return the words, which may come as a list of parts; thoughts among them were written, but not said."""
         self.written_bytes += _length(said)
-        for part in (said,) if isinstance(said, str) else said:
-            text = part.get("text") if isinstance(part, dict) else part
-            if isinstance(text, str):
-                self._text.append(text)
+        text = said if isinstance(said, str) else "".join(_text(part) for part in said)
+        self._text.append(text)
+        return text
 
     def _hear_calls(self, pieces: Sequence[Json]) -> None:
         for piece in pieces:
             shape = piece.get("function") or {}
-            call = self._calls.setdefault(
-                piece["index"], _Call(piece.get("id") or "", shape.get("name") or "")
-            )
-            call.raw += shape.get("arguments") or ""
-            self.written_bytes += len(shape.get("arguments") or "")
+            piece["index"] = place = self._place_of(piece, is_named=bool(shape.get("name")))
+            call = self._calls.setdefault(place, _Call(piece.get("id") or "", shape.get("name") or ""))
+            raw = shape.get("arguments") or ""
+            raw = raw if isinstance(raw, str) else json.dumps(raw)
+            call.raw += raw
+            self.written_bytes += len(raw)
+
+    def _place_of(self, piece: Json, *, is_named: bool) -> int:
+        """Return which call this is a piece of; where no index is told, its id says so, or its name begins another."""
+        if (index := piece.get("index")) is not None:
+            return int(index)
+        call_id, last = piece.get("id"), max(self._calls, default=-1)
+        known = [place for place, call in self._calls.items() if call_id and call.id == call_id]
+        if known:
+            return known[0]
+        return last + 1 if is_named or call_id or last < 0 else last
 
     def said(self) -> Said:
         """Return the answer."""
         calls = tuple(tool_call(call.id, call.name, call.raw) for _, call in sorted(self._calls.items()))
         text, stop = storable("".join(self._text)), _STOPS.get(self._finish, "end")
+        if calls and self._finish == "stop":  # as some call it
+            stop = "tools"
         return Said(text, calls, stop, self._usage, storable(self._model))
+
+
+def _text(part: Any) -> str:
+    text = part.get("text") if isinstance(part, dict) else part
+    return text if isinstance(text, str) else ""
 
 
 def _length(part: Any) -> int:
