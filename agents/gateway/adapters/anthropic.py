@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from agents.gateway.adapters.openai import NO_COUNTS, tool_call
+from agents.gateway.adapters.openai import NO_COUNTS, bill_of, tool_call
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ask, Message, Said, StopReason, ToolCall, Usage
 from agents.gateway.rules.answers import ANTHROPIC_DROPS, storable, wire_schema
@@ -148,7 +148,8 @@ class AnthropicEar:
         text = "".join("".join(block.parts) for block in blocks if block.kind == "text")
         calls = tuple(_call(block) for block in blocks if block.kind == "tool_use")
         stop = _STOPS.get(self._stop, "end")
-        return Said(storable(text), calls, stop, _usage(self._usage), storable(self._model))
+        usage = bill_of(_usage(self._usage), self.written_bytes)
+        return Said(storable(text), calls, stop, usage, storable(self._model))
 
 
 def _usage(told: Json) -> Usage | None:

@@ -1,10 +1,11 @@
 """Ears for answers that are passed on untouched: all that money needs of them."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from agents.gateway.adapters.anthropic import AnthropicEar
-from agents.gateway.adapters.openai import OpenAIEar, usage_of
+from agents.gateway.adapters.openai import OpenAIEar, bill_of, usage_of
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ear, Said, StopReason, Usage
 from agents.gateway.rules.answers import storable
@@ -46,7 +47,8 @@ class ResponsesEar:
 
     def said(self) -> Said:
         """Return what was billed; the words were passed on."""
-        return Said("", (), self._stop, self._usage, storable(self._model))
+        usage = bill_of(self._usage, self.written_bytes)
+        return Said("", (), self._stop, usage, storable(self._model))
 
 
 @dataclass
@@ -66,7 +68,7 @@ class OnceEar:
         if "input_tokens" in event:
             self._said = Said("", (), "end", Usage(prompt=0, completion=0), "")
             return
-        usage = usage_of(event["usage"]) if event.get("usage") else None
+        usage = bill_of(usage_of(event["usage"]), self.written_bytes) if event.get("usage") else None
         self._said = Said("", (), "end", usage, storable(event.get("model") or ""))
 
     def said(self) -> Said:
@@ -90,13 +92,26 @@ def whole_as_events(door: str, whole: Json) -> Iterator[Json]:
     """Yield the events in which a stream would have told this answer."""
     match door:
         case "chat":
-            yield {**whole, "choices": [{**choice, "delta": {}} for choice in whole["choices"]]}
+            choices = [{**choice, "delta": choice.get("message") or {}} for choice in whole["choices"]]
+            yield {**whole, "choices": choices}
         case "messages":
             yield {"type": "message_start", "message": whole}
+            yield from _blocks_as_events(whole.get("content") or ())
             yield {"type": "message_delta", "delta": whole, "usage": whole.get("usage")}
             yield {"type": "message_stop"}
         case "responses":
+            for item in whole.get("output") or ():
+                for part in (item, *(item.get("content") or ())):
+                    said = part.get("text") or part.get("arguments") or part.get("input")
+                    yield {"type": "response.output.delta", "delta": said}
             kind = {"completed": "response.completed", "failed": "response.failed"}
             yield {"type": kind.get(whole["status"], "response.incomplete"), "response": whole}
         case _:
             yield whole
+
+
+def _blocks_as_events(blocks: Iterable[Json]) -> Iterator[Json]:
+    for index, block in enumerate(blocks):
+        yield {"type": "content_block_start", "index": index, "content_block": block}
+        written = {"partial_json": json.dumps(block["input"])} if block.get("input") else block
+        yield {"type": "content_block_delta", "index": index, "delta": written}

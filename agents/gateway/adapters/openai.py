@@ -163,7 +163,7 @@ class OpenAIEar:
         text, stop = storable("".join(self._text)), _STOPS.get(self._finish, "end")
         if calls and self._finish == "stop":  # as some call it
             stop = "tools"
-        return Said(text, calls, stop, self._usage, storable(self._model))
+        return Said(text, calls, stop, bill_of(self._usage, self.written_bytes), storable(self._model))
 
 
 def _text(part: Any) -> str:
@@ -193,6 +193,11 @@ def arguments_of(raw: str) -> Json | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def bill_of(usage: Usage | None, written_bytes: int) -> Usage | None:
+    """Return the usage, if it can be the bill of an answer of so much text."""
+    return usage if usage is not None and usage.is_bill_of(written_bytes) else None
 
 
 def usage_of(told: Json, *, read: str = "prompt", written: str = "completion") -> Usage | None:

@@ -78,6 +78,11 @@ class Tariff(Rates):
             max(max(rates.output, rates.thought) for rates in every),
         )
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing costs anything, whatever is used."""
+        return self.dearest == (0, 0) and not self.search_microusd
+
     def at(self, prompt_tokens: int) -> Rates:
         """Return the prices of a prompt of that many tokens."""
         reached = [step.rates for step in self.steps if prompt_tokens > step.above]
@@ -125,6 +130,10 @@ class Usage:
             and self.cache_write_1h <= self.cache_write
             and (self.reasoning or 0) <= self.completion
         )
+
+    def is_bill_of(self, written_bytes: int) -> bool:
+        """Whether this can be the bill of an answer of so much text: what was asked was read, what was heard was written."""
+        return self.is_plausible and self.prompt > 0 and (self.completion > 0 or not written_bytes)
 
 
 @dataclass(frozen=True)

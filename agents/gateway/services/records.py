@@ -159,7 +159,9 @@ def _cost(call: Call, served: str, usage: Usage | None) -> int | None:
     names, tariff = names_of(served or call.model.name), call.tariff
     if tariff is None or call.model.name not in names:
         tariff = price_of(call.model.provider_id, names, mode=call.mode, day=business_now().date())
-    return cost_microusd(usage, tariff, is_batch=call.is_batch) if usage and tariff else None
+    if usage is None or tariff is None:
+        return 0 if tariff is not None and tariff.is_free else None
+    return cost_microusd(usage, tariff, is_batch=call.is_batch)
 
 
 def close_failed(call: Call, fault: ProviderFault) -> None:

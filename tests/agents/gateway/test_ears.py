@@ -1,10 +1,14 @@
 """What an answer says of its bill and its words, however its provider tells it."""
 
+import json
 from typing import Any
 
 import pytest
 
 from agents.gateway.adapters.ears import ear_for, whole_as_events
+from agents.gateway.adapters.openai import OpenAIEar
+from agents.gateway.door.tongues import MessagesTongue, openai_pieces
+from agents.gateway.door.translating import Interpreter
 from agents.gateway.ports import Said, Usage
 
 
@@ -126,3 +130,133 @@ def test_words_that_come_as_a_list_of_parts_are_heard_and_thoughts_only_counted(
 
     assert (thoughts, ear.written_bytes) == (len("Hm, well"), len("Hm, wellHello! there"))
     assert ear.said().text == "Hello! there"
+
+
+ZEROS: dict[str, Any] = {
+    "chat": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    "messages": {"input_tokens": 0, "output_tokens": 0},
+    "responses": {"input_tokens": 0, "output_tokens": 0},
+    "embeddings": {"prompt_tokens": 0, "total_tokens": 0},
+}
+
+
+def whole(door: str, text: str, usage: Any, **more: Any) -> Said:
+    """Return what is heard in a whole answer of this text."""
+    message = {"role": "assistant", "content": text}
+    parts = [{"type": "output_text", "text": text}]
+    told = {
+        "chat": {"choices": [{"message": message, "finish_reason": "stop"}]},
+        "messages": {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"},
+        "responses": {"status": "completed", "output": [{"type": "message", "content": parts}]},
+        "embeddings": {"data": [{"embedding": [0.1]}]},
+    }[door]
+    return heard(door, *whole_as_events(door, {"model": "m", "usage": usage, **told, **more}))
+
+
+@pytest.mark.parametrize("door", list(ZEROS))
+def test_a_bill_of_zeros_is_none_for_what_was_asked_had_to_be_read(door: str) -> None:
+    assert whole(door, "", ZEROS[door]).usage is None
+
+
+@pytest.mark.parametrize("door", ["chat", "messages", "responses"])
+def test_words_that_were_heard_were_written_and_of_an_empty_answer_nothing_was(door: str) -> None:
+    name = "prompt_tokens" if door == "chat" else "input_tokens"
+    usage = {**ZEROS[door], name: 7}
+
+    assert whole(door, "Hello", usage).usage is None
+    assert whole(door, "", usage).usage == Usage(7, 0)
+
+
+def test_calls_of_tools_were_written_too() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"path": "a"}'}}
+    block = {"type": "tool_use", "id": "c1", "name": "look", "input": {"path": "a"}}
+    item = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": '{"path": "a"}'}
+
+    chat = whole(
+        "chat", "", {"prompt_tokens": 7}, choices=[{"message": {"content": None, "tool_calls": [call]}}]
+    )
+    messages = whole("messages", "", {"input_tokens": 7, "output_tokens": 0}, content=[block])
+    responses = whole("responses", "", {"input_tokens": 7, "output_tokens": 0}, output=[item])
+
+    assert (chat.usage, messages.usage, responses.usage) == (None, None, None)
+
+
+def test_counting_is_free_and_a_prompt_that_was_wholly_cached_was_read_all_the_same() -> None:
+    cached = {"input_tokens": 0, "cache_read_input_tokens": 900, "output_tokens": 3}
+
+    assert heard("count_tokens", {"input_tokens": 12}).usage == Usage(0, 0)
+    assert whole("messages", "Hi", cached).usage == Usage(900, 3, cached=900)
+
+
+def pieces(*calls: Any, finish: str | None = None) -> Any:
+    """Return a chunk of a chat with pieces of calls: id, name, arguments."""
+    told = [
+        {
+            key: value
+            for key, value in (("id", call_id), ("function", {"name": name, "arguments": raw}))
+            if value
+        }
+        for call_id, name, raw in calls
+    ]
+    return {"choices": [{"index": 0, "delta": {"tool_calls": told}, "finish_reason": finish}]}
+
+
+def test_calls_without_an_index_are_told_apart_by_their_ids_or_begin_with_their_names() -> None:
+    by_id = heard(
+        "chat",
+        pieces(("a", "look", '{"x":'), ("b", "read", "{}")),
+        pieces(("a", "look", "1}"), finish="tool_calls"),
+    )
+    by_name = heard(
+        "chat",
+        pieces(("", "look", '{"x":')),
+        pieces(("", "", "1}")),
+        pieces(("", "look", '{"x":2}'), finish="stop"),
+    )
+
+    assert [(call.id, call.name, call.arguments) for call in by_id.tool_calls] == [
+        ("a", "look", {"x": 1}),
+        ("b", "read", {}),
+    ]
+    assert [call.arguments for call in by_name.tool_calls] == [{"x": 1}, {"x": 2}]
+
+
+@pytest.mark.parametrize(
+    ("finish", "stop"), [("stop", "tools"), ("tool_calls", "tools"), ("length", "length")]
+)
+def test_an_answer_that_ends_with_calls_ends_for_them_whatever_its_provider_calls_it(
+    finish: str, stop: str
+) -> None:
+    assert heard("chat", pieces(("a", "look", "{}"), finish=finish)).stop == stop
+    assert heard("chat", {"choices": [{"delta": {}, "finish_reason": "stop"}]}).stop == "end"
+
+
+def test_arguments_that_come_as_an_object_are_read_as_one() -> None:
+    call = {"id": "c1", "function": {"name": "look", "arguments": {"path": "a"}}}
+
+    said = whole("chat", "", {}, choices=[{"message": {"tool_calls": [call]}, "finish_reason": "stop"}])
+
+    assert said.tool_calls[0].arguments == {"path": "a"}
+
+
+def test_what_was_put_right_is_told_on_in_other_words() -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+    parts = {"choices": [{"delta": {"content": [thought, {"type": "text", "text": "Look."}]}}]}
+    hearing = Interpreter(OpenAIEar(), MessagesTongue("m"), openai_pieces, is_stream=True)
+
+    told = b"".join(
+        hearing.feed(b"data: " + json.dumps(event).encode() + b"\n\n")
+        for event in (parts, pieces(("a", "look", "{}"), ("b", "read", "{}"), finish="stop"))
+    )
+
+    events = [
+        json.loads(line[6:]) for line in (told + hearing.end()).decode().splitlines() if line[:6] == "data: "
+    ]
+    blocks = [event["content_block"] for event in events if event["type"] == "content_block_start"]
+    assert [block.get("name", "") for block in blocks] == ["", "look", "read"]
+    assert (
+        "".join(event["delta"]["text"] for event in events if event.get("delta", {}).get("text")) == "Look."
+    )
+    assert [event["delta"]["stop_reason"] for event in events if event["type"] == "message_delta"] == [
+        "tool_use"
+    ]

@@ -1,11 +1,15 @@
 """What engines ask goes on as it came, and what it costs is booked."""
 
 import json
+from typing import Any
 
-from agents.gateway.models import Call
-from billing.models import Hold
+import pytest
+
+from agents.gateway.models import Call, Price
+from billing.models import Hold, Window
 from tests.agents.gateway.door.conftest import Begin
 from tests.faults.client import Faults
+from tests.faults.play import Play
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -36,3 +40,46 @@ def test_a_stream_of_chat_comes_piece_by_piece(begin: Begin, faults: Faults) -> 
     assert "".join(event["choices"][0]["delta"].get("content") or "" for event in events) == "Hello."
     assert answer.text.rstrip().endswith("data: [DONE]")
     assert Call.objects.get().status == "answered"
+
+
+CHAT = ("/v1/chat/completions", {"model": "gpt-5.2", "messages": HELLO, "max_completion_tokens": 50})
+MESSAGES = ("/v1/messages", {"model": "claude-haiku-4-5", "messages": HELLO, "max_tokens": 50})
+RESPONSES = ("/v1/responses", {"model": "gpt-5.2", "input": "Hello", "max_output_tokens": 50})
+EMBEDDINGS = ("/v1/embeddings", {"model": "text-embedding-3-small", "input": "Hello"})
+ZEROS, NOTHING_WRITTEN = {"prompt": 0, "completion": 0}, {"completion": 0}
+STREAM = {"stream": True}
+
+
+@pytest.mark.parametrize(
+    ("door", "more", "tells"),
+    [
+        (CHAT, {}, ZEROS), (CHAT, STREAM, ZEROS), (CHAT, {}, NOTHING_WRITTEN), (CHAT, STREAM, NOTHING_WRITTEN),
+        (MESSAGES, {}, ZEROS), (MESSAGES, STREAM, NOTHING_WRITTEN), (MESSAGES, {}, NOTHING_WRITTEN),
+        (RESPONSES, {}, ZEROS), (RESPONSES, STREAM, NOTHING_WRITTEN), (RESPONSES, {}, NOTHING_WRITTEN),
+        (EMBEDDINGS, {}, ZEROS),
+    ],
+)  # fmt: skip
+def test_a_bill_of_zeros_for_what_was_read_and_written_is_booked_at_the_bound(
+    begin: Begin, faults: Faults, door: tuple[str, Any], more: Any, tells: Any
+) -> None:
+    faults.plan(Play(text="word " * 40, tells=tells))
+
+    answer = begin().post(door[0], **door[1], **more)
+
+    call = Call.objects.get()
+    assert answer.status_code == 200, answer.text
+    assert (call.status, call.cost_microusd) == ("lost", call.bound_microusd)
+    assert Window.objects.filter(spent_microusd=call.bound_microusd).exists()
+
+
+@pytest.mark.parametrize("tells", ["nothing", ZEROS], ids=["nothing", "zeros"])
+def test_where_nothing_costs_nobody_misses_a_bill(begin: Begin, faults: Faults, tells: Any) -> None:
+    free: dict[str, int | None] = {"search_microusd": None}
+    free |= {"input_microusd": 0, "output_microusd": 0, "cached_microusd": 0, "cache_write_microusd": 0}
+    Price.objects.filter(model__name="gpt-5.2").update(**free)
+    faults.plan(Play(tells=tells))
+
+    answer = begin().post(CHAT[0], **CHAT[1])
+
+    assert answer.status_code == 200, answer.text
+    assert set(Call.objects.values_list("status", "cost_microusd")) == {("answered", 0)}
