@@ -20,8 +20,16 @@ _LINE_LIMIT = 8_000_000
 _KINDS = {401: "refused_us", 402: "refused_us", 403: "refused_us", 429: "rate_limited"}
 _VERSIONED = re.compile(r"/v\d\w*(?:/|$)")
 _SECONDS = re.compile(r"\d{1,5}(?:\.\d+)?", re.ASCII)
-_SURELY_NOT_STARTED = frozenset({500, 503, 529})
-"""Server errors the provider itself answers with, unbilled; 502 and 504 come from a box in between."""
+_SURELY_NOT_STARTED = frozenset({
+    301, 307, 308,
+    400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 429,
+    500, 503, 529,
+})  # fmt: skip
+"""What a provider answers before it begins, unbilled: it lives elsewhere, where we do not follow; it refuses; it is broken.
+
+Of all else nobody knows: 202 took it, 302 and 303 may name the place of its answer, 408 and 409 may have begun, and 502 and 504
+come from a box in between.
+"""
 
 
 class Cut(Exception):
@@ -187,11 +195,12 @@ def url_of(base_url: str, path: str) -> str:
 def fault_of(status: int, *, headers: Mapping[str, str], words: bytes, key: str) -> ProviderFault:
     """Name what a status other than 200 means; its words are kept short and never hold the key."""
     said = _said(words[:20_000].decode(errors="replace").replace(key or "\0", "***"))
+    is_free = status in _SURELY_NOT_STARTED
     if status >= 500:
-        return ProviderFault("server", is_free=status in _SURELY_NOT_STARTED, words=f"{status}: {said}")
+        return ProviderFault("server", is_free=is_free, words=f"{status}: {said}")
     kind = _KINDS.get(status, "refused_request" if status >= 400 else "garbled")
     retry_after_s = _seconds(headers.get("retry-after", ""))
-    return ProviderFault(kind, is_free=True, words=f"{status}: {said}", retry_after_s=retry_after_s)
+    return ProviderFault(kind, is_free=is_free, words=f"{status}: {said}", retry_after_s=retry_after_s)
 
 
 def _said(words: str) -> str:

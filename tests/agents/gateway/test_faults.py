@@ -14,6 +14,7 @@ from django.forms.models import model_to_dict
 from django.utils import timezone
 
 from agents.gateway import models
+from agents.gateway.adapters.http import fault_of
 from agents.gateway.adapters.openai import OpenAIWire
 from agents.gateway.adapters.transport import WIRES
 from agents.gateway.errors import AllProvidersDown, RateLimited, Stopped
@@ -119,6 +120,7 @@ def test_three_failed_attempts_are_the_end(provider: Provider) -> None:
     [
         ("silent", "silent"), ("stalled", "silent"), ("cut", "cut"), ("garbled", "garbled"),
         ("not_json", "garbled"), ("error_event", "server"), ("slammed", "cut"), ("502", "server"),
+        ("202", "garbled"), ("303", "garbled"), ("408", "refused_request"), ("409", "refused_request"),
     ],
 )  # fmt: skip
 def test_an_attempt_whose_cost_nobody_knows_is_booked_at_its_bound_and_another_is_made(
@@ -133,6 +135,16 @@ def test_an_attempt_whose_cost_nobody_knows_is_booked_at_its_bound_and_another_i
     assert Entry.objects.lost().total_microusd() == failed.bound_microusd
     assert (reply.text, answered.status) == ("Hello.", "answered")
     assert books_agree()
+
+
+REFUSALS = (400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 429)
+MOVED = (301, 307, 308)
+
+
+def test_only_what_providers_say_before_they_begin_is_free() -> None:
+    free = {code for code in range(201, 600) if fault_of(code, headers={}, words=b"", key="").is_free}
+
+    assert free == {*MOVED, *REFUSALS, 500, 503, 529}
 
 
 def test_a_short_answer_that_does_not_come_in_time_is_asked_of_the_next(
