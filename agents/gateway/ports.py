@@ -88,7 +88,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Said:
-    """An answer as a provider's protocol told it."""
+    """An answer as a provider's protocol told it.
+
+    Attributes:
+        is_dearer: it was served in a lane that costs more than the price we know.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...]
@@ -96,6 +100,7 @@ class Said:
     usage: Usage | None
     model: str
     first_token_ms: int | None = None
+    is_dearer: bool = False
 
 
 class Ear(Protocol):

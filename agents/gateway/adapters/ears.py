@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from agents.gateway.adapters.anthropic import AnthropicEar
-from agents.gateway.adapters.openai import OpenAIEar, bill_of, usage_of
+from agents.gateway.adapters.openai import DEARER, OpenAIEar, bill_of, usage_of
 from agents.gateway.errors import ProviderFault
 from agents.gateway.ports import Ear, Said, StopReason, Usage
 from agents.gateway.rules.answers import storable
@@ -21,6 +21,7 @@ class ResponsesEar:
     _end: str = ""
     _usage: Usage | None = None
     _model: str = ""
+    _lane: str = ""
     _stop: StopReason = "end"
     written_bytes: int = 0
 
@@ -37,7 +38,11 @@ class ResponsesEar:
             self.written_bytes += len(event.get("delta") or "") if event["type"].endswith(".delta") else 0
             return
         response = event["response"]
-        self._model, usage = response["model"], response.get("usage")
+        self._model, self._lane, usage = (
+            response["model"],
+            response.get("service_tier"),
+            response.get("usage"),
+        )
         self._usage = usage_of(usage, read="input", written="output") if usage else None
         if event["type"] == "response.failed":
             error = response.get("error") or {}
@@ -48,7 +53,7 @@ class ResponsesEar:
     def said(self) -> Said:
         """Return what was billed; the words were passed on."""
         usage = bill_of(self._usage, self.written_bytes)
-        return Said("", (), self._stop, usage, storable(self._model))
+        return Said("", (), self._stop, usage, storable(self._model), is_dearer=self._lane in DEARER)
 
 
 @dataclass

@@ -12,6 +12,8 @@ from core.registry import Json, Tool
 
 NO_COUNTS = (KeyError, TypeError, AttributeError)
 """What it raises to read a bill that holds something else than counts."""
+DEARER = ("priority", "fast")
+"""Tiers of service that cost more than the price in our table; a project may ask for one by default."""
 _STOPS: dict[str, StopReason] = {"stop": "end", "tool_calls": "tools", "length": "length"}
 
 
@@ -98,6 +100,7 @@ class OpenAIEar:
     _finish: str = ""
     _usage: Usage | None = None
     _model: str = ""
+    _lane: str = ""
     written_bytes: int = 0
     """How much text was heard so far."""
 
@@ -111,6 +114,7 @@ class OpenAIEar:
         if error := event.get("error"):
             raise ProviderFault("server", is_free=False, words=str(error.get("message", "")))
         self._model = event.get("model") or self._model
+        self._lane = event.get("service_tier") or self._lane
         if usage := event.get("usage"):
             self._usage = usage_of(usage)
         for choice in event.get("choices") or ():
@@ -163,7 +167,8 @@ class OpenAIEar:
         text, stop = storable("".join(self._text)), _STOPS.get(self._finish, "end")
         if calls and self._finish == "stop":  # as some call it
             stop = "tools"
-        return Said(text, calls, stop, bill_of(self._usage, self.written_bytes), storable(self._model))
+        usage = bill_of(self._usage, self.written_bytes)
+        return Said(text, calls, stop, usage, storable(self._model), is_dearer=self._lane in DEARER)
 
 
 def _text(part: Any) -> str:

@@ -89,7 +89,7 @@ def close_answered(call: Call, said: Said) -> Reply:
 
 def _close_answered(call: Call, said: Said) -> Reply:
     usage = said.usage if said.usage and said.usage.is_plausible else None
-    cost = _cost(call, said.model, usage)
+    cost = None if said.is_dearer else _cost(call, said.model, usage)
     booked = call.bound_microusd if cost is None else min(cost, call.bound_microusd)
     status = Call.Status.LOST if cost is None else Call.Status.ANSWERED
     _close(
@@ -102,11 +102,7 @@ def _close_answered(call: Call, said: Said) -> Reply:
         first_token_ms=said.first_token_ms,
     )
     if cost is None:
-        call.cost_microusd = lose_hold(
-            call.id,
-            agent=call.agent,
-            facts={"why": "no bill", "served": said.model, "asked": call.model.name},
-        )
+        call.cost_microusd = _lose(call, said)
     else:
         call.cost_microusd = _capture(call, cost, served=said.model)
     return reply_of(call, said, usage=usage)
@@ -152,6 +148,19 @@ def _capture(call: Call, cost: int, *, served: str) -> int:
         correlation_id=call.correlation_id,
         facts={"provider": call.model.provider_id, "model": served, "asked": call.model.name},
     )
+
+
+def _lose(call: Call, said: Said) -> int:
+    """Book an answer whose cost nobody knows; in a dearer lane it may be above the bound, and so may the next one."""
+    why = "no bill"
+    if said.is_dearer:
+        why = "a dearer lane"
+        stop_provider(
+            call.model.provider_id,
+            because=f"call {call.id} was served in a dearer lane: nobody knows its price",
+        )
+    facts = {"why": why, "served": said.model, "asked": call.model.name}
+    return lose_hold(call.id, agent=call.agent, facts=facts)
 
 
 def _cost(call: Call, served: str, usage: Usage | None) -> int | None:

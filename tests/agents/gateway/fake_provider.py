@@ -23,6 +23,7 @@ class Play:
     Attributes:
         fault: empty, or a status (`429`), `silent`, `stalled`, `cut`, `garbled`, `no_usage`, `not_json`, `error_event`, `slammed`.
         usage: prompt (all of it), cached, written, completion; None: as `USAGE`.
+        lane: the tier of service in which OpenAI answers; empty: it does not say.
     """
 
     text: str = "Hello."
@@ -31,6 +32,7 @@ class Play:
     fault: str = ""
     usage: Json = field(default_factory=dict)
     served: str = ""
+    lane: str = ""
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -252,6 +254,7 @@ def _openai(play: Play, told: Json, served: str) -> Iterator[Json]:
             "model": served,
             "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
             "usage": None,
+            **({"service_tier": play.lane} if play.lane else {}),
         }
 
     yield chunk({"role": "assistant", "content": ""})

@@ -177,6 +177,21 @@ def test_a_bill_above_its_bound_is_booked_at_the_bound_and_stops_the_provider(pr
     assert books_agree()
 
 
+def test_an_answer_of_a_dearer_lane_is_booked_at_its_bound_and_stops_the_provider(provider: Provider) -> None:
+    provider.plays = [Play(lane="default"), Play(lane="priority")]
+
+    usual, dearer = ask_now(an_ask(intent=GPT)), ask_now(an_ask(intent=GPT))
+
+    first, second = Call.objects.order_by("started_at")
+    assert (first.status, usual.cost_microusd) == ("answered", 3_150)
+    assert (second.status, dearer.cost_microusd) == ("lost", second.bound_microusd)
+    assert (dearer.text, second.prompt_tokens) == ("Hello.", 1_000)
+    assert "dearer" in models.Provider.objects.get(name="openai", is_enabled=False).stopped_because
+    assert Event.objects.filter(kind="gateway.provider_stopped").exists()
+    assert ask_now(an_ask(intent=GPT)).provider == "anthropic"
+    assert books_agree()
+
+
 def test_a_provider_without_a_key_is_off_in_a_real_factory(provider: Provider, settings: Any) -> None:
     settings.MODEL_KEYS = {"anthropic": KEYS["anthropic"]}
 

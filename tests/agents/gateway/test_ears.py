@@ -144,7 +144,7 @@ def whole(door: str, text: str, usage: Any, **more: Any) -> Said:
     """Return what is heard in a whole answer of this text."""
     message = {"role": "assistant", "content": text}
     parts = [{"type": "output_text", "text": text}]
-    told = {
+    told: dict[str, dict[str, Any]] = {
         "chat": {"choices": [{"message": message, "finish_reason": "stop"}]},
         "messages": {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"},
         "responses": {"status": "completed", "output": [{"type": "message", "content": parts}]},
@@ -260,3 +260,24 @@ def test_what_was_put_right_is_told_on_in_other_words() -> None:
     assert [event["delta"]["stop_reason"] for event in events if event["type"] == "message_delta"] == [
         "tool_use"
     ]
+
+
+@pytest.mark.parametrize(
+    ("tier", "is_dearer"), [("priority", True), ("fast", True), ("default", False), ("flex", False)]
+)
+def test_a_dearer_lane_in_which_openai_served_is_heard_at_both_doors(tier: str, is_dearer: bool) -> None:  # noqa: FBT001  a row of the table
+    chat, response = {"prompt_tokens": 7, "completion_tokens": 3}, {"input_tokens": 7, "output_tokens": 3}
+
+    streamed = heard(
+        "chat", {**words("Hi"), "service_tier": tier}, {"choices": [], "usage": chat, "service_tier": None}
+    )
+
+    assert streamed.is_dearer == is_dearer
+    assert whole("chat", "Hi", chat, service_tier=tier).is_dearer == is_dearer
+    assert whole("responses", "Hi", response, service_tier=tier).is_dearer == is_dearer
+
+
+def test_what_anthropic_calls_priority_was_paid_for_in_advance() -> None:
+    usage = {"input_tokens": 7, "output_tokens": 3, "service_tier": "priority"}
+
+    assert not whole("messages", "Hi", usage).is_dearer
