@@ -62,12 +62,14 @@ class Tariff(Rates):
         batch_percent: the price in the batch lane, in percent.
         search_microusd: one use of the provider's own web search; None: unknown.
         caches_by_itself: the provider writes its cache unasked, so that every prompt may be billed as written.
+        dated: the prices of those of its dated names that have one of their own.
     """
 
     steps: tuple[Step, ...] = ()
     batch_percent: int = 100
     search_microusd: int | None = None
     caches_by_itself: bool = False
+    dated: "tuple[tuple[str, Tariff], ...]" = ()
 
     @cached_property
     def dearest(self) -> tuple[int, int]:
@@ -82,6 +84,10 @@ class Tariff(Rates):
     def is_free(self) -> bool:
         """Whether nothing costs anything, whatever is used."""
         return self.dearest == (0, 0) and not self.search_microusd
+
+    def of(self, served: str) -> "Tariff":
+        """Return the prices of the one that served, by one of the model's names."""
+        return dict(self.dated).get(served, self)
 
     def at(self, prompt_tokens: int) -> Rates:
         """Return the prices of a prompt of that many tokens."""

@@ -1,7 +1,8 @@
 """Who can be called at what price: read once, kept in memory, read again when a row has changed."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from agents.gateway.models import ModelEntry, Price
 from agents.gateway.rules.money import Tariff
+from agents.gateway.rules.route import names_of
 from core.adapters.rows import find_rows
 from core.models import Mode
 from core.services import business_now, current_mode
@@ -122,21 +124,31 @@ def _read(providers: Sequence[str], *, mode: str, day: date) -> Offers:
 
 def tariffs_on(day: date) -> dict[int, Tariff]:
     """Return the tariff of every model that has one on `day`, by the model's id."""
-    oldest_first = Price.objects.on(day).reverse()
-    return {price.model_id: price.tariff for price in oldest_first}
+    oldest_first = Price.objects.on(day).reverse().select_related("model")
+    newest = {price.model_id: price for price in oldest_first}
+    dated = defaultdict[tuple[str, str], list[tuple[str, Tariff]]](list)
+    for price in newest.values():
+        name, undated = price.model.name, names_of(price.model.name)[-1]
+        if name != undated:
+            dated[price.model.provider_id, undated].append((name, price.tariff))
+    return {
+        entry: replace(price.tariff, dated=tuple(dated[price.model.provider_id, price.model.name]))
+        for entry, price in newest.items()
+    }
 
 
-def price_of(provider: str, names: Sequence[str], *, mode: str, day: date) -> Tariff | None:
-    """Return the price on `day` of the model that `provider` knows by the first of these names; None: unknown.
+def price_of(provider: str, served: str, *, mode: str, day: date) -> Tariff | None:
+    """Return the price on `day` of the model that `provider` calls so, or of what it is a dated name of; None: unknown.
 
     It may be one that is switched off, or out of reach: who served once is billed.
     """
-    priced = offers(mode=mode, day=day).by_name
-    if known := next((priced[whole] for name in names if (whole := f"{provider}/{name}") in priced), None):
-        return known[0].tariff
-    model = ModelEntry.objects.filter(provider=provider, name__in=names).order_by("name").last()
-    price = Price.objects.on(day).filter(model=model).first() if model else None
-    return price.tariff if price else None
+    priced, names = offers(mode=mode, day=day).by_name, names_of(served)
+    known = [offer.tariff for name in names for offer in priced.get(f"{provider}/{name}", ()) if offer.tariff]
+    if known:
+        return known[0].of(served)
+    rows = Price.objects.on(day).reverse().filter(model__provider=provider, model__name__in=names)
+    found = {price.model.name: price for price in rows.select_related("model")}
+    return next((found[name].tariff for name in names if name in found), None)
 
 
 def forget() -> None:

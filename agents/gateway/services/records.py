@@ -164,10 +164,11 @@ def _lose(call: Call, said: Said) -> int:
 
 
 def _cost(call: Call, served: str, usage: Usage | None) -> int | None:
-    """Return the cost at the price of who served, which may be a dated name of who was asked; None: unknown."""
-    names, tariff = names_of(served or call.model.name), call.tariff
-    if tariff is None or call.model.name not in names:
-        tariff = price_of(call.model.provider_id, names, mode=call.mode, day=business_now().date())
+    """Return the cost at the price of who served, which may be a dated name of who was asked; None: unknown. Source: U-7."""
+    served = served or call.model.name
+    tariff = call.tariff and call.tariff.of(served)
+    if tariff is None or call.model.name not in names_of(served):
+        tariff = price_of(call.model.provider_id, served, mode=call.mode, day=business_now().date())
     if usage is None or tariff is None:
         return 0 if tariff is not None and tariff.is_free else None
     return cost_microusd(usage, tariff, is_batch=call.is_batch)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from agents.gateway import models
 from agents.gateway.errors import BadAsk, ReviewerUnavailable, Stopped
@@ -162,6 +163,66 @@ def test_a_dated_name_has_the_price_of_its_model_and_another_model_its_own(
     assert dated.cost_microusd == (4_500 if intent is CLAUDE else 3_150)
     assert cheap.cost_microusd == (1_500 if intent is CLAUDE else 450)
     assert cheap.model == other
+
+
+def a_dated_row(name: str, *, of: str, dearer: int, is_enabled: bool) -> None:
+    """Write a model and its price: that of the model it is a dated name of, so many times."""
+    entry = models.ModelEntry.objects.get(name=of)
+    price = models.Price.objects.get(model=entry)
+    entry.pk, entry.name, entry.is_enabled = None, name, is_enabled
+    entry.save(force_insert=True)
+    price.pk, price.model = None, entry
+    price.input_microusd, price.output_microusd = (
+        price.input_microusd * dearer,
+        price.output_microusd * dearer,
+    )
+    price.save(force_insert=True)
+
+
+@BOTH
+@pytest.mark.parametrize("is_enabled", [True, False], ids=["on", "off"])
+def test_a_dated_name_that_has_a_price_of_its_own_is_paid_at_it(
+    provider: Provider,
+    intent: Intent,
+    is_enabled: bool,  # noqa: FBT001  a row of the table
+) -> None:
+    asked = "claude-sonnet-4-5" if intent is CLAUDE else "gpt-5.2"
+    a_dated_row(f"{asked}-20240513", of=asked, dearer=2, is_enabled=is_enabled)
+    usage = {"prompt": 100, "completion": 10}
+    intent = replace(intent, model=f"{'anthropic' if intent is CLAUDE else 'openai'}/{asked}")
+    provider.plays = [Play(usage=usage), Play(served=f"{asked}-20240513", usage=usage)]
+
+    usual, dearer = ask_now(an_ask(intent=intent)), ask_now(an_ask(intent=intent))
+
+    assert dearer.cost_microusd == 2 * usual.cost_microusd
+    assert books_agree()
+
+
+def test_who_was_not_asked_is_paid_at_the_price_of_the_dated_name_and_a_row_without_a_price_is_none(
+    provider: Provider,
+) -> None:
+    a_dated_row("gpt-5-mini-20240513", of="gpt-5-mini", dearer=3, is_enabled=False)
+    a_dated_row("gpt-5-mini-20250807", of="gpt-5-mini", dearer=9, is_enabled=True)
+    models.Price.objects.filter(model__name="gpt-5-mini-20250807").delete()
+    provider.plays = [Play(served="gpt-5-mini-20240513"), Play(served="gpt-5-mini-20250807")]
+
+    costs = [ask_now(an_ask(intent=GPT)).cost_microusd for _ in range(2)]
+
+    assert costs == [3 * 450, 450]
+
+
+def test_a_dated_name_is_paid_without_another_look_at_the_prices(provider: Provider) -> None:
+    asks = [an_ask(intent=GPT) for _ in range(3)]
+    ask_now(asks[0])
+    provider.plays = [Play(), Play(served="gpt-5.2-2025-12-11")]
+
+    counts = []
+    for ask in asks[1:]:
+        with CaptureQueriesContext(connection) as queries:
+            ask_now(ask)
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
 
 
 def test_a_bill_above_its_bound_is_booked_at_the_bound_and_stops_the_provider(provider: Provider) -> None:

@@ -144,13 +144,13 @@ def whole(door: str, text: str, usage: Any, **more: Any) -> Said:
     """Return what is heard in a whole answer of this text."""
     message = {"role": "assistant", "content": text}
     parts = [{"type": "output_text", "text": text}]
-    told: dict[str, dict[str, Any]] = {
+    shapes: dict[str, dict[str, Any]] = {
         "chat": {"choices": [{"message": message, "finish_reason": "stop"}]},
         "messages": {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"},
         "responses": {"status": "completed", "output": [{"type": "message", "content": parts}]},
         "embeddings": {"data": [{"embedding": [0.1]}]},
-    }[door]
-    return heard(door, *whole_as_events(door, {"model": "m", "usage": usage, **told, **more}))
+    }
+    return heard(door, *whole_as_events(door, {"model": "m", "usage": usage, **shapes[door], **more}))
 
 
 @pytest.mark.parametrize("door", list(ZEROS))
