@@ -97,12 +97,14 @@ class Tally:
 
 
 def true_tokens(play: Play, asked: Json) -> Tokens:
-    """Return what this answer uses: as the play says, else what was read and written."""
+    """Return what this answer uses: as the play says, else what was read and written, and kept where that was asked."""
     room = room_of(asked)
     written = (
         room if play.fills else min(room, count_text(play.text + "".join(c[1] + c[2] for c in play.calls)))
     )
-    return Tokens(**{"prompt": count_prompt(asked), "completion": written, **play.usage})
+    prompt = count_prompt(asked)
+    kept = prompt if not play.usage and "cache_control" in json.dumps(asked) else 0
+    return Tokens(**{"prompt": prompt, "completion": written, "cache_write": kept, **play.usage})
 
 
 def room_of(asked: Json) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from agents.gateway.adapters.openai import NO_COUNTS, bill_of, tool_call
 from agents.gateway.errors import ProviderFault
@@ -18,6 +18,9 @@ _STOPS: dict[str, StopReason] = {
     "model_context_window_exceeded": "length",
 }
 _NOTHING = "(nothing)"  # an empty text block is refused
+_KEEP: Final = {"cache_control": {"type": "ephemeral"}}
+_LEAST_KEPT: Final = 8_000
+"""So many letters are surely more than the 1,024 tokens below which nothing is kept. Source: Anthropic's page on prompt caching."""
 
 
 class AnthropicWire:
@@ -48,11 +51,32 @@ class AnthropicWire:
         if ask.answer_schema is not None:
             shape = wire_schema(ask.answer_schema, drops=ANTHROPIC_DROPS)
             body["output_config"] = {"format": {"type": "json_schema", "schema": shape}}
+        if ask.tools and _letters(ask) >= _LEAST_KEPT:
+            _keep(body)
         return body
 
     def listen(self) -> "AnthropicEar":
         """Return an ear for one answer."""
         return AnthropicEar()
+
+
+def _letters(ask: Ask) -> int:
+    said = sum(len(one.text) + sum(len(call.raw) for call in one.tool_calls) for one in ask.messages)
+    return len(ask.system) + said
+
+
+def _keep(body: Json) -> None:
+    """Ask to keep what the next turn of a loop of tools reads again: what never changes, and all that was said. Source: R-02.19.
+
+    The end of the turn before is marked too: it was kept under that mark, and is found again however much came since.
+    """
+    if str(body.get("system", "")).strip():
+        body["system"] = [{"type": "text", "text": body["system"], **_KEEP}]
+    else:
+        body["tools"][-1] |= _KEEP
+    heard = [message for message in body["messages"] if message["role"] == "user"]
+    for message in heard[-2:]:
+        message["content"][-1] |= _KEEP
 
 
 def _messages(group: Sequence[Message], *, is_tool: bool) -> list[Json]:

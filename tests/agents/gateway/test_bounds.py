@@ -17,7 +17,7 @@ from agents.gateway.adapters.transport import hang_up
 from agents.gateway.door.protocols import DOORS, Protocol
 from agents.gateway.errors import CostUnbounded
 from agents.gateway.models import Call, ModelEntry
-from agents.gateway.ports import Ask, Intent, Patience
+from agents.gateway.ports import Ask, Intent, Message, Patience, ToolCall
 from agents.gateway.services import complete, sync_prices
 from agents.gateway.services.bounds import bound_of_body
 from agents.gateway.services.catalogue import tariffs_on
@@ -92,6 +92,49 @@ def test_a_bound_is_no_lower_than_the_bill_and_no_more_than_a_quarter_above_it(
     assert call.cost_microusd == told["billed_microusd"]
     assert told["billed_microusd"] <= call.bound_microusd <= told["billed_microusd"] * 125 // 100
     assert not Overage.objects.exists()
+
+
+def marks_in(part: Any) -> int:
+    """Return how many parts of a request are to be kept."""
+    if isinstance(part, list):
+        return sum(map(marks_in, part))
+    if not isinstance(part, dict):
+        return 0
+    return (part.get("cache_control") == {"type": "ephemeral"}) + sum(map(marks_in, part.values()))
+
+
+def a_loop(text: str, *, turns: int, **said: Any) -> Ask:
+    """Return an ask in a loop of tools, after so many turns."""
+    ask = an_ask(text=text, intent=Intent(quality="best", not_provider="openai"), max_tokens=100, **said)
+    told: list[Message] = []
+    for n in range(turns):
+        told += [
+            Message("assistant", tool_calls=(ToolCall(f"c{n}", "read", {}, "{}"),)),
+            Message("tool", f"{n} lines", tool_call_id=f"c{n}"),
+        ]
+    return replace(ask, tools=(a_tool(),), messages=(*ask.messages, *told))
+
+
+@pytest.mark.parametrize("turns", [0, 1, 7])
+@pytest.mark.parametrize("system", ["You are Rex.", ""], ids=["system", "none"])
+def test_what_a_loop_of_tools_will_read_again_is_kept_and_its_bill_stays_within_the_bound(
+    faults: Faults, turns: int, system: str
+) -> None:
+    ask_now(a_loop(PROSE * 300, turns=turns, system=system))
+
+    call, [told], [sent] = Call.objects.get(), faults.calls(), faults.bodies()
+    assert marks_in(sent["body"]) == (3 if turns else 2)
+    assert marks_in(sent["body"]["messages"][-1]) == 1
+    assert told["tokens"]["cache_write"] == told["tokens"]["prompt"] == call.cache_write_tokens
+    assert call.cost_microusd == told["billed_microusd"] <= call.bound_microusd
+    assert not Overage.objects.exists()
+
+
+def test_what_is_short_or_asked_once_is_not_kept(faults: Faults) -> None:
+    ask_now(a_loop("Hi.", turns=2))
+    ask_now(replace(a_loop(PROSE * 300, turns=0), tools=()))
+
+    assert [marks_in(sent["body"]) for sent in faults.bodies()] == [0, 0]
 
 
 def test_a_provider_that_does_not_count_in_time_costs_room_and_nothing_else(faults: Faults) -> None:
