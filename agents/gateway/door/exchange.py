@@ -8,13 +8,14 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
+from django.db import Error
+
 from agents.gateway.adapters.relay import posted
-from agents.gateway.adapters.transport import Place
-from agents.gateway.door.plan import Busy, Plan, Ready, Way, begin, nobody, open_turn, open_way, plan_of
+from agents.gateway.door.plan import Busy, Plan, Ready, begin, nobody, open_turn, open_way, plan_of
 from agents.gateway.door.protocols import Wanted
 from agents.gateway.door.repeats import Again, as_repeatable, recall
 from agents.gateway.door.rows import in_preparation, in_rows
-from agents.gateway.door.speech import Hearing
+from agents.gateway.door.speech import Hearing, garbled
 from agents.gateway.errors import (
     BooksUnreachable,
     DoorBroke,
@@ -24,12 +25,13 @@ from agents.gateway.errors import (
     Stopped,
 )
 from agents.gateway.models import Call
-from agents.gateway.ports import Reply
+from agents.gateway.ports import Reply, Said
 from agents.gateway.services.calls import PATIENCE
 from agents.gateway.services.lengths import LengthMeter
 from agents.gateway.services.records import close_answered, close_failed, close_repeated
 from agents.gateway.services.repeats import keep_answer
 from billing.errors import BudgetBusy, BudgetExceeded
+from core.adapters.away import is_away
 from core.errors import FactoryError
 
 logger = logging.getLogger(__name__)
@@ -178,23 +180,46 @@ class Exchange:
             raise self._cut
         hearing = way.speech.listen(self._wanted)
         try:
-            await self._relay(way, ready.place, hearing, meter=self._meter_of(call))
+            said = await self._hear(ready, hearing)
         except BudgetExceeded:
             await self._settle_cut(call, hearing)
             raise
         except ProviderFault as raw:
-            if not hearing.is_whole:
-                fault = raw.hiding(ready.place.key)
-                await in_rows(partial(close_failed, call, fault))
-                raise fault from None
-            with suppress(ProviderFault):  # it said that it is done; what broke afterwards is no loss
-                self._end += hearing.end()
+            fault = raw.hiding(ready.place.key)
+            await in_rows(partial(close_failed, call, fault))
+            raise fault from None
         except asyncio.CancelledError:
             await self._settle_cut(call, hearing)
             raise (self._cut or Stopped()) from None
-        reply = await in_rows(partial(close_answered, call, hearing.said()))
+        except Exception as problem:  # whatever broke: what left is paid, and nobody comes back
+            await in_rows(partial(close_failed, call, garbled(problem)))
+            raise
+        reply = await in_rows(partial(_book, call, said))
         self._say(bytes(self._end))
         return reply
+
+    async def _hear(self, ready: Ready, hearing: Hearing) -> Said:
+        """Hear the answer to its end and return its bill; what breaks after the end is no loss.
+
+        Raises:
+            ProviderFault: it has no end, or nobody can read it.
+        """
+        try:
+            await self._relay(ready, hearing, meter=self._meter_of(ready.call))
+        except ProviderFault:
+            if self._has_spoken or hearing.is_whole:  # else nothing is out, and somebody else may answer
+                self._pass_on(hearing.left(), hearing)
+            if not hearing.is_whole:
+                raise
+            self._end += hearing.end()
+        return hearing.said()
+
+    def _pass_on(self, part: bytes, hearing: Hearing) -> None:
+        """Give a part on; once all is said it waits until it is booked: who hears the end may ask again at once."""
+        if hearing.is_whole:
+            self._end += part
+        else:
+            self._say(part)
 
     def _meter_of(self, call: Call) -> LengthMeter | None:
         """Return what ends an answer that is too long; None: this door's answers have no length."""
@@ -203,12 +228,13 @@ class Exchange:
         room = min(self.plan.ask.max_tokens, call.model.max_output_tokens)
         return LengthMeter(call, room_tokens=room * self._wanted.choices)
 
-    async def _relay(self, way: Way, place: Place, hearing: Hearing, *, meter: LengthMeter | None) -> None:
-        """Pass the answer on while it comes; its end waits until it is booked: who hears it may ask again at once.
+    async def _relay(self, ready: Ready, hearing: Hearing, *, meter: LengthMeter | None) -> None:
+        """Pass the answer on while it comes.
 
         Raises:
             BudgetExceeded: it is longer than what was held for it, and no more can be held.
         """
+        way, place = ready.way, ready.place
         self._end.clear()
         model, is_whole = way.route.model, not self._wanted.is_stream
         room = min(way.max_tokens, model.max_output_tokens)
@@ -222,11 +248,7 @@ class Exchange:
                 place, way.speech.path, body=way.route.body, headers=headers, patience=patience
             ) as chunks:
                 async for chunk in chunks:
-                    part = hearing.feed(chunk)
-                    if hearing.is_whole:
-                        self._end += part
-                        continue
-                    self._say(part)
+                    self._pass_on(hearing.feed(chunk), hearing)
                     if meter is not None and hearing.written_bytes > meter.limit_bytes:
                         await self._go_on(meter, hearing)
                 self._end += hearing.end()
@@ -241,8 +263,8 @@ class Exchange:
         """We hung up: the bill if it was heard to the end, else the bound, for nobody knows."""
         if (task := asyncio.current_task()) is not None:
             task.uncancel()
-        if hearing.is_whole and hearing.said().usage is not None:
-            await in_rows(partial(close_answered, call, hearing.said()))
+        if (said := _bill_of(hearing)) is not None:
+            await in_rows(partial(_book, call, said))
         else:
             await in_rows(
                 partial(close_failed, call, ProviderFault("stopped", is_free=False, words="cut by us"))
@@ -254,3 +276,24 @@ class Exchange:
             if self._told is not None:
                 self._told.append(part)
             self._mail.put_nowait(part)
+
+
+def _bill_of(hearing: Hearing) -> Said | None:
+    """Return the bill, if it was heard to the end; None: nobody knows it."""
+    try:
+        said = hearing.said() if hearing.is_whole else None
+    except Exception:  # whatever broke: its bound is booked
+        logger.exception("gateway.bill_unreadable")
+        return None
+    return said if said is not None and said.usage is not None else None
+
+
+def _book(call: Call, said: Said) -> Reply:
+    """Book the answer; whatever breaks at that, its bound is booked, for it is paid."""
+    try:
+        return close_answered(call, said)
+    except Exception as problem:
+        if isinstance(problem, Error) and is_away(problem):
+            raise  # nobody can book anything now: the hold expires at its bound
+        close_failed(call, garbled(problem))
+        raise

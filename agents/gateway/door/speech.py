@@ -19,6 +19,8 @@ _WHOLE_LIMIT = 64_000_000
 _MARKS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _PASSED_ON = ("anthropic-version", "anthropic-beta")
 """Headers of the request that a provider should see; no other leaves."""
+_ODD = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+"""What reading raises where an answer has another shape than its protocol says."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Hearing(Port):
             ProviderFault: it is no answer.
         """
 
+    def left(self) -> bytes:
+        """Return what was heard well before a fault, and did not go on yet."""
+
     def end(self) -> bytes:
         """Return the rest, once the provider hung up.
 
@@ -55,7 +60,11 @@ class Hearing(Port):
         """How much text was heard so far."""
 
     def said(self) -> Said:
-        """Return what was billed."""
+        """Return what was billed.
+
+        Raises:
+            ProviderFault: nobody can read it.
+        """
 
 
 class Speech(Port):
@@ -121,7 +130,8 @@ class Native:
         if not wanted.is_stream:
             return Whole(self.protocol.name, ear)
         asked = (wanted.body.data.get("stream_options") or {}).get("include_usage")
-        return Stream(ear, hides_usage=self.protocol.name == "chat" and not asked)
+        is_chat = self.protocol.name == "chat"
+        return Stream(ear, hides_usage=is_chat and not asked, choices=wanted.choices)
 
 
 @dataclass
@@ -139,13 +149,17 @@ class Whole:
             raise ProviderFault("garbled", is_free=False, words="endless")
         return b""
 
+    def left(self) -> bytes:
+        """Return nothing: half an answer is none."""
+        return b""
+
     def end(self) -> bytes:
         """Return the answer as it came."""
         try:
             for event in whole_as_events(self.door, json.loads(self._got)):
                 self.ear.hear(event)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
-            raise ProviderFault("garbled", is_free=False, words=type(problem).__name__) from problem
+        except _ODD as problem:
+            raise garbled(problem) from problem
         if not self.ear.is_whole:
             raise ProviderFault("cut", is_free=False, words="the answer has no end")
         return bytes(self._got)
@@ -162,7 +176,7 @@ class Whole:
 
     def said(self) -> Said:
         """Return what was billed."""
-        return self.ear.said()
+        return _said(self.ear)
 
 
 @dataclass
@@ -171,15 +185,41 @@ class Stream:
 
     ear: Ear
     hides_usage: bool = False
+    choices: int = 1
     _rest: bytes = b""
     _is_hiding: bool = False
+    _is_done: bool = False
+    _finished: set[int | None] = field(default_factory=set)
+    _out: list[bytes] = field(default_factory=list)
 
     def feed(self, chunk: bytes, /) -> bytes:
         """Hear every whole line and pass it on."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > _LINE_LIMIT:
-            raise ProviderFault("garbled", is_free=False, words="endless line")
-        return b"".join([line + b"\n" for line in lines if self._passes(line)])
+        try:
+            for line in lines:
+                self._pass(line)
+            if len(self._rest) > _LINE_LIMIT:
+                raise ProviderFault("garbled", is_free=False, words="endless line")
+        except ProviderFault:
+            self._rest = b""  # nobody reads on
+            self._drop_half()
+            raise
+        return self.left()
+
+    def left(self) -> bytes:
+        """Return what was heard well, in whole events."""
+        out, self._out = b"".join(self._out), []
+        return out
+
+    def _drop_half(self) -> None:
+        """Forget the lines of an event that is not over."""
+        while self._out and self._out[-1].strip() and not self._out[-1].endswith(b"\n\n"):
+            self._out.pop()
+
+    def _pass(self, line: bytes) -> None:
+        """Hear one line; it goes on as it came."""
+        if self._passes(line):
+            self._out.append(line + b"\n")
 
     def _passes(self, line: bytes) -> bool:
         if not line.strip():
@@ -188,8 +228,9 @@ class Stream:
         if not line.startswith(_MARKS):
             raise ProviderFault("garbled", is_free=False, words="no stream of events")
         data = line.removeprefix(b"data:").strip()
-        if line.startswith(b"data:") and data != b"[DONE]":
-            self._is_hiding = self._hear(data) and self.hides_usage
+        if line.startswith(b"data:"):
+            self._is_done = self._is_done or data == b"[DONE]"
+            self._is_hiding = data != b"[DONE]" and self._hear(data) and self.hides_usage
         return not self._is_hiding
 
     def _hear(self, data: bytes) -> bool:
@@ -197,24 +238,33 @@ class Stream:
         try:
             event = read_json(data)
             self._take(event)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
-            raise ProviderFault("garbled", is_free=False, words=type(problem).__name__) from problem
+        except _ODD as problem:
+            raise garbled(problem) from problem
         return bool(event.get("usage")) and not event.get("choices")
 
     def _take(self, event: Json) -> None:
         self.ear.hear(event)
+        if self.choices > 1:
+            ended = (one for one in event.get("choices") or () if one.get("finish_reason"))
+            self._finished.update(one.get("index") for one in ended)
 
     def end(self) -> bytes:
-        """Return a last line that had no end."""
-        rest = self.feed(b"\n") if self._rest else b""
-        if not self.ear.is_whole:
+        """Return a last line that had no end; where all was said before, a broken one is no loss."""
+        try:
+            rest = self.feed(b"\n") if self._rest else b""
+        except ProviderFault:
+            if not self.is_whole:
+                raise
+            rest = self.left()
+        if not self.is_whole:
             raise ProviderFault("cut", is_free=False, words="the stream ended early")
         return rest
 
     @property
     def is_whole(self) -> bool:
-        """Whether the provider said that the answer is over."""
-        return self.ear.is_whole
+        """Whether the provider said that the answer is over: every choice of it, where there are several."""
+        is_last = self.choices == 1 or self._is_done or len(self._finished) >= self.choices
+        return is_last and self.ear.is_whole
 
     @property
     def written_bytes(self) -> int:
@@ -223,4 +273,16 @@ class Stream:
 
     def said(self) -> Said:
         """Return what was billed."""
-        return self.ear.said()
+        return _said(self.ear)
+
+
+def _said(ear: Ear) -> Said:
+    try:
+        return ear.said()
+    except _ODD as problem:
+        raise garbled(problem) from problem
+
+
+def garbled(problem: Exception) -> ProviderFault:
+    """Return the fault of an answer that nobody could read."""
+    return ProviderFault("garbled", is_free=False, words=type(problem).__name__)

@@ -104,21 +104,17 @@ class Interpreter(Stream):
         """Begin to listen."""
         super().__init__(ear)
         self._tongue, self._pieces, self._is_stream = tongue, pieces, is_stream
-        self._told: list[bytes] = []
 
-    def feed(self, chunk: bytes, /) -> bytes:
-        """Hear every whole line; return it in the other words."""
-        super().feed(chunk)
-        told, self._told = b"".join(self._told), []
-        return told
+    def _pass(self, line: bytes) -> None:
+        """Hear one line; what goes on is said in the other words."""
+        self._passes(line)
 
     def _take(self, event: Json) -> None:
         super()._take(event)
         if self._is_stream:
-            self._told += [self._tongue.say(piece) for piece in self._pieces(event)]
+            self._out += [self._tongue.say(piece) for piece in self._pieces(event)]
 
     def end(self) -> bytes:
         """Return the rest of the stream, or the whole answer."""
-        super().end()
-        rest, said = b"".join(self._told), self.ear.said()
+        rest, said = super().end(), self.said()
         return rest + (self._tongue.end(said) if self._is_stream else self._tongue.whole(said))
