@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from agents.gateway.door.body import read_body
+from agents.gateway.door.breaks import Out
 from agents.gateway.door.exchange import Exchange
 from agents.gateway.door.protocols import Protocol, Wanted, read_wanted
 from agents.gateway.door.refusals import NOT_AGAIN, status_of, told
@@ -58,18 +59,19 @@ async def _answer(exchange: Exchange, wanted: Wanted) -> Answered:
     if not wanted.is_stream:
         return Answered(200, _JSON, b"".join([part async for part in parts]))
     first = await anext(parts, b"")
-    return Answered(200, _EVENTS, _stream(first, parts, speech=wanted.protocol.speech))
+    return Answered(200, _EVENTS, _stream(first, parts, out=Out(wanted)))
 
 
-async def _stream(first: bytes, parts: AsyncIterator[bytes], *, speech: str) -> AsyncIterator[bytes]:
+async def _stream(first: bytes, parts: AsyncIterator[bytes], *, out: Out) -> AsyncIterator[bytes]:
     """Yield the answer; what breaks it off is told as the protocol tells an error inside a stream."""
     try:
+        out.note(first)
         yield first
         async for part in parts:
+            out.note(part)
             yield part
     except FactoryError as refusal:
-        line = f"data: {json.dumps(told(refusal, speech=speech))}\n\n".encode()
-        yield b"\n\nevent: error\n" + line if speech == "anthropic" else b"\n\n" + line
+        yield out.broken(refusal)
     finally:
         await parts.aclose()  # type: ignore[attr-defined]
 

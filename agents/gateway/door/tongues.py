@@ -350,22 +350,28 @@ class ResponsesTongue:
         return {**self._response(items, status=_status(said)), "usage": told, "incomplete_details": why}
 
     def _response(self, items: list[Json], *, status: str) -> Json:
-        return {
-            "id": self._id,
-            "object": "response",
-            "created_at": self._made,
-            "status": status,
-            "model": self.model,
-            "output": items,
-            "error": None,
-            "incomplete_details": None,
-            "instructions": None,
-            "metadata": {},
-            "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
-            "usage": None,
-        }
+        about = {"id": self._id, "created_at": self._made, "status": status, "output": items}
+        return {**new_response(self.model), **about}
+
+
+def new_response(model: str) -> Json:
+    """Return a response of `model` that says nothing yet."""
+    return {
+        "id": f"resp_{new_id().hex}",
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "in_progress",
+        "model": model,
+        "output": [],
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": None,
+    }
 
 
 def _status(said: Said) -> str:

@@ -19,6 +19,7 @@ from billing.models import Entry, Hold
 from core.adapters.tls import trusted
 from tests.agents.gateway.door.conftest import Begin
 from tests.agents.gateway.door.test_streams import settled, until
+from tests.agents.gateway.door.test_translating import openai_of
 from tests.faults.client import Faults
 
 Json = dict[str, Any]
@@ -306,4 +307,42 @@ def test_what_was_heard_before_a_fault_in_the_same_read_goes_on_before_it(
     assert answer.content.startswith(named(start) + named(block) + named(said))
     assert [line for line in answer.text.splitlines() if line.startswith("event:")][-1] == "event: error"
     assert "event: content_block_delta\n\n" not in answer.text
+    assert_booked_once_at_its_bound()
+
+
+CREATED = {
+    "type": "response.created",
+    "sequence_number": 0,
+    "response": {"id": "resp_1", "object": "response", "model": "gpt-5.2"},
+}
+DELTA = {"type": "response.output_text.delta", "sequence_number": 1, "delta": "Hel", "item_id": "i", "output_index": 0, "content_index": 0, "logprobs": []}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        ("gpt-5.2", [named(CREATED), named(DELTA), 0.2]),
+        ("gpt-5.2", [named(CREATED), named(DELTA), b"event: response.output_text.delta\n", 0.2]),
+        ("gpt-5.2", [named({**DELTA, "sequence_number": 0}), 0.2]),
+        ("claude-haiku-4-5", [named({"type": "message_start", "message": {"model": "claude-haiku-4-5"}}), named({"type": "content_block_start", "index": 0, "content_block": {"type": "text"}}), named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}}), 0.2]),
+    ],
+    ids=["passed on", "in the middle of an event", "not begun", "translated"],
+)  # fmt: skip
+def test_a_response_that_breaks_off_ends_in_the_event_after_which_nobody_asks_again(
+    begin: Begin, teller: Teller, model: str, parts: list[bytes | float]
+) -> None:
+    from openai.types.responses import ResponseFailedEvent  # noqa: PLC0415 (a second)
+
+    teller.tell(*parts)
+    client = openai_of(begin())
+
+    events = list(client.responses.create(model=model, input="Hi", max_output_tokens=100, stream=True))
+
+    failed = ResponseFailedEvent.model_validate(events[-1].model_dump())
+    assert failed.sequence_number == events[-2].sequence_number + 1
+    assert failed.response.status == "failed"
+    assert failed.response.error
+    assert failed.response.error.code == "invalid_prompt"
+    assert failed.response.error.message.startswith("PROVIDER_FAULT: ")
+    assert getattr(events[0], "response", failed.response).id == failed.response.id
     assert_booked_once_at_its_bound()
