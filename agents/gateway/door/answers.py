@@ -13,6 +13,7 @@ from agents.gateway.door.refusals import NOT_AGAIN, status_of, told
 from agents.gateway.door.rows import in_rows
 from agents.gateway.door.watch import keep_watch
 from agents.gateway.errors import AllProvidersDown, BooksUnreachable, ProviderFault, RateLimited
+from agents.gateway.rules.answers import storable
 from agents.gateway.services.sessions import session_of
 from core.errors import FactoryError, TokenEnded
 from core.models import AuditRow
@@ -80,7 +81,7 @@ async def note(refusal: FactoryError, *, secret: str, door: str, model: str) -> 
     """Write who was refused what; a refusal leaves no other row."""
     if not isinstance(refusal, _OF_PROVIDERS):
         try:
-            await in_rows(partial(_audit, refusal, secret=secret, subject=f"{door} {model}"))
+            await in_rows(partial(_audit, refusal, secret=secret, subject=storable(f"{door} {model}")))
         except BooksUnreachable:
             return
 
@@ -97,6 +98,6 @@ def _audit(refusal: FactoryError, *, secret: str, subject: str) -> None:
         subject=subject,
         outcome=AuditRow.Outcome.DENIED,
         code=refusal.code,
-        why=refusal.sentence[:300],
+        why=storable(refusal.sentence[:300]),
         **facts,
     )

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Never
 
 from agents.gateway.errors import BadAsk
+from agents.gateway.rules.answers import storable
 from core.registry import Json
 
 LIMIT_BYTES = 32_000_000
 _BLANK = re.compile(r"[ \t\n\r]*")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON writes half of a sign; both halves together are one."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,29 @@ def read_body(raw: bytes) -> Body:
     """Return the request's object.
 
     Raises:
-        BadAsk: too large, no JSON object, or a name stands twice in an object: providers differ in which one counts.
+        BadAsk: too large, no JSON object, half of a sign, which providers refuse too, or a name stands twice in an object:
+            providers differ in which one counts.
     """
     if len(raw) > LIMIT_BYTES:
         raise BadAsk(at="body", expected=f"at most {LIMIT_BYTES} bytes")
     try:
         text = raw.decode("utf-8")
         members = list(_members(text))
+        if _HALF.search(text):
+            _check_signs(members)
     except (ValueError, RecursionError) as problem:
         raise BadAsk(at="body", expected="a JSON object", problem=str(problem)[:100]) from problem
     data = _no_twins([(key, value) for key, value, _ in members])
     return Body(text, data, {key: span for key, _, span in members})
+
+
+def _check_signs(members: Sequence[tuple[str, Any, tuple[int, int]]]) -> None:
+    for key, value, _ in members:
+        try:
+            _json([key, value]).encode()
+        except UnicodeEncodeError as problem:
+            expected = "whole signs: half of a surrogate pair stands alone"
+            raise BadAsk(at=storable(key)[:100], expected=expected) from problem
 
 
 def _members(text: str) -> Iterator[tuple[str, Any, tuple[int, int]]]:

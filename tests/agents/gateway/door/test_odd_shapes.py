@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agents.gateway.door import exchange
 from agents.gateway.door.protocols import DOORS, Protocol
+from core.adapters.tls import trusted
 from core.models import AuditRow
 from tests.agents.gateway.door.conftest import DOLLAR, Begin, Run
 from tests.builders import an_agent
@@ -190,3 +191,50 @@ def test_what_breaks_in_here_says_so_and_is_in_the_log(
     assert (answer.json()["error"]["code"], answer.json()["error"]["type"]) == ("DOOR_BROKE", "api_error")
     assert AuditRow.objects.get(verb="gateway.refuse_call").facts["code"] == "DOOR_BROKE"
     assert "nobody foresaw this" in caplog.text
+
+
+HALVES = {
+    "model": '{"model": "\\ud800", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}',
+    "\ufffd": '{"\\ud800": 1, "model": "gpt-5-mini", "max_tokens": 5, "messages": []}',
+    "messages": '{"model": "gpt-5-mini", "temperature": 0, "max_tokens": 5, "messages": [{"role": "user", "content": "a\\uDFFFb"}]}',
+    "metadata": '{"model": "gpt-5-mini", "max_tokens": 5, "messages": [], "metadata": {"\\udc00": "x"}}',
+}  # fmt: skip
+
+
+def ask_in_bytes(run: Run, path: str, body: str) -> httpx.Response:
+    """Ask with these very bytes."""
+    return httpx.post(
+        run.site + path, content=body.encode(), headers=run.headers, timeout=60, verify=trusted()
+    )
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize("at", HALVES)
+def test_half_of_a_sign_is_named_and_refused_as_providers_do(
+    run: Run, faults: Faults, at: str, path: str
+) -> None:
+    answer = ask_in_bytes(run, path, HALVES[at])
+
+    assert heard(answer) == "BAD_ASK"
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.json()["error"]["facts"]["at"] == at
+    assert AuditRow.objects.get(verb="gateway.refuse_call").facts["code"] == "BAD_ASK"
+    assert faults.calls() == []
+
+
+def test_both_halves_of_a_sign_and_what_only_looks_like_one_go_on_as_they_came(
+    run: Run, faults: Faults
+) -> None:
+    body = '{"model": "gpt-5-mini", "max_completion_tokens": 9, "messages": [{"role": "user", "content": "\\ud83d\\ude00 \\\\ud800"}]}'
+
+    answer = ask_in_bytes(run, "/v1/chat/completions", body)
+
+    assert answer.status_code == 200
+    assert faults.bodies()[0]["body"]["messages"][0]["content"] == "\U0001f600 \\ud800"
+
+
+def test_what_no_database_takes_is_refused_with_a_row_of_it_all_the_same(run: Run, faults: Faults) -> None:
+    answer = run.post("/v1/chat/completions", **{**SOUND["chat"], "model": "a\0b"})
+
+    assert heard(answer) == "MODEL_UNKNOWN"
+    assert AuditRow.objects.get(verb="gateway.refuse_call").subject == "chat a\ufffdb"
