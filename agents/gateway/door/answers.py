@@ -1,5 +1,6 @@
 """What a paid door answers, whoever carries it: read, let the call run, answer in the protocol's own words."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from core.services import audit
 
 _OF_PROVIDERS = (AllProvidersDown, RateLimited, ProviderFault, BooksUnreachable)
 """What has rows of its own, or cannot have any."""
+LARGE_BYTES = 256_000
+"""A larger body is kept, and read beside the loop, only for whoever may ask: to see who that is costs a look at the rows."""
 _JSON = {"content-type": "application/json"}
 _EVENTS = {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
@@ -34,11 +37,14 @@ class Answered:
     body: bytes | AsyncIterator[bytes]
 
 
-async def answered(protocol: Protocol, raw: bytes, headers: Mapping[str, str]) -> Answered:
-    """Return what one paid door answers to this body; the names of `headers` are in small letters."""
+async def answered(protocol: Protocol, raw: bytes | FactoryError, headers: Mapping[str, str]) -> Answered:
+    """Return what one paid door answers to this body, or to one that was not kept: `raw` says why.
+
+    The names of `headers` are in small letters.
+    """
     secret, wanted = secret_of(headers), None
     try:
-        wanted = read_wanted(protocol, read_body(raw))
+        wanted = await _read(protocol, raw)
         exchange = Exchange(wanted, secret=secret, headers=headers)
         keep_watch()
         return await _answer(exchange, wanted)
@@ -46,6 +52,27 @@ async def answered(protocol: Protocol, raw: bytes, headers: Mapping[str, str]) -
         await note(refusal, secret=secret, door=protocol.name, model=wanted.model if wanted else "")
         said = json.dumps(told(refusal, speech=protocol.speech)).encode()
         return Answered(status_of(refusal), {**_JSON, **NOT_AGAIN}, said)
+
+
+async def why_not_large(headers: Mapping[str, str]) -> FactoryError | None:
+    """Return why no large body is kept of whoever sends these headers; None: it is."""
+    try:
+        await in_rows(partial(session_of, secret_of(headers)))
+    except FactoryError as refusal:
+        return refusal
+    return None
+
+
+async def _read(protocol: Protocol, raw: bytes | FactoryError) -> Wanted:
+    if isinstance(raw, FactoryError):
+        raise raw
+    if len(raw) <= LARGE_BYTES:
+        return _wanted(protocol, raw)
+    return await asyncio.to_thread(_wanted, protocol, raw)
+
+
+def _wanted(protocol: Protocol, raw: bytes) -> Wanted:
+    return read_wanted(protocol, read_body(raw))
 
 
 def secret_of(headers: Mapping[str, str]) -> str:

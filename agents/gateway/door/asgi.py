@@ -1,17 +1,19 @@
 """The models' door as an ASGI application of its own: no cookie opens it, so nothing that reads cookies runs before it."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
+from io import BytesIO
 from typing import Any
 
-from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest
 
-from agents.gateway.door.answers import Answered, answered
+from agents.gateway.door.answers import LARGE_BYTES, Answered, answered, why_not_large
 from agents.gateway.door.body import LIMIT_BYTES
 from agents.gateway.door.protocols import DOORS, Protocol
+from core.errors import FactoryError
 
 PREFIX = "/v1/"
 _PAID = {protocol.path: protocol for protocol in DOORS}
@@ -41,12 +43,10 @@ class DoorHandler(ASGIHandler):
             await _pay(protocol, scope, receive, send)
 
     async def _by_table(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer with a view; a client that goes ends it."""
-        try:
-            body = await self.read_body(receive)
-        except RequestAborted:
+        """Answer with a view, none of which reads a body; a client that goes ends it."""
+        if not await _passed_over(receive):
             return
-        with body:
+        with BytesIO() as body:
             request, refusal = self.create_request(scope, body)
             if request is None:
                 await self.send_response(refusal, send)  # type: ignore[arg-type]
@@ -70,10 +70,10 @@ class DoorHandler(ASGIHandler):
 
 async def _pay(protocol: Protocol, scope: Any, receive: Any, send: Any) -> None:
     """Answer at one paid door; a client that goes ends its call."""
-    raw = await _body(receive)
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    raw = await _body(receive, headers)
     if raw is None:
         return
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     leaving = _Leaving(receive)
     try:
         await _send(await answered(protocol, raw, headers), send)
@@ -103,17 +103,30 @@ class _Leaving:
         self._gone.cancel()
 
 
-async def _body(receive: Any) -> bytes | None:
-    """Return the body, and no more of it than shows that it is too large; None: the client went."""
-    parts, size = [], 0
+async def _body(receive: Any, headers: Mapping[str, str]) -> bytes | FactoryError | None:
+    """Return the body, and no more of it than shows that it is too large, or why a large one is not kept.
+
+    None: the client went.
+    """
+    parts, size, refusal = [], 0, None
     while (message := await receive())["type"] == "http.request":
         part = message.get("body", b"")
-        if size <= LIMIT_BYTES:
+        is_small, size = size <= LARGE_BYTES, size + len(part)
+        if is_small and size > LARGE_BYTES:
+            refusal = await why_not_large(headers)
+        if refusal is None and size - len(part) <= LIMIT_BYTES:
             parts.append(part)
-        size += len(part)
         if not message.get("more_body"):
-            return b"".join(parts)
+            return refusal or b"".join(parts)
     return None
+
+
+async def _passed_over(receive: Any) -> bool:
+    """Let a body pass by that nobody reads; say whether the client is still there."""
+    while (message := await receive())["type"] == "http.request":
+        if not message.get("more_body"):
+            return True
+    return False
 
 
 async def _send(said: Answered, send: Any) -> None:

@@ -1,6 +1,6 @@
 """The doors themselves, by the URL table."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from agents.gateway.door.answers import answered, note, secret_of
+from agents.gateway.door.answers import LARGE_BYTES, answered, note, secret_of, why_not_large
 from agents.gateway.door.body import LIMIT_BYTES
 from agents.gateway.door.plan import offers_for
 from agents.gateway.door.protocols import Protocol
@@ -28,13 +28,22 @@ def door(protocol: Protocol) -> View:
     """Return the view of one paid door, for servers that come by the URL table."""
 
     async def answer(request: HttpRequest) -> HttpResponseBase:
-        said = await answered(protocol, request.read(LIMIT_BYTES + 1), _lower(request))
+        headers = _lower(request)
+        said = await answered(protocol, await _body(request, headers), headers)
         kind = HttpResponse if isinstance(said.body, bytes) else StreamingHttpResponse
         return kind(said.body, status=said.status, headers=dict(said.headers))
 
     view: View = csrf_exempt(login_not_required(require_POST(answer)))
     view.protocol = protocol  # type: ignore[attr-defined]
     return view
+
+
+async def _body(request: HttpRequest, headers: Mapping[str, str]) -> bytes | FactoryError:
+    """Return the body, or why a large one of whoever sends it is not read."""
+    raw = request.read(LARGE_BYTES + 1)
+    if len(raw) <= LARGE_BYTES:
+        return raw
+    return await why_not_large(headers) or raw + request.read(LIMIT_BYTES + 1 - len(raw))
 
 
 def _lower(request: HttpRequest) -> dict[str, str]:
