@@ -122,7 +122,7 @@ def test_a_mistyped_price_is_entered_anew_and_the_newest_counts(maker: Faults) -
     assert list(Price.objects.filter(model=model).values_list("input_microusd", "entered_by").order_by("pk")) == [
         (200_000, BY), (2_000_000, BY),
     ]  # fmt: skip
-    billed = price_of("anthropic", ["claude-vision-trial"], mode="real", day=business_now().date())
+    billed = price_of("anthropic", "claude-vision-trial", mode="real", day=business_now().date())
     assert billed is not None
     assert billed.input == 2_000_000
 
