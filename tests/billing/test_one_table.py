@@ -17,7 +17,9 @@ NO_LIMITS = {
     "agents/gateway/adapters/rehearsal/knowledge.py": {"_INFRASTRUCTURE_USD"},
     "approvals/rules/words.py": {"_PER_USD"},
     "approvals/rules/binding.py": {"UNKNOWN_WORST_MICROUSD"},  # how urgent a question of unknown cost looks
+    "factory/console/management/verbs/keys.py": {"MOST_USD"},  # a slip of the pen too
     "factory/pipeline/rules/blueprint.py": {"PRICE_RANGE_USD"},
+    "factory/pipeline/rules/quote.py": {"_CENT_MICROUSD"},
     "factory/work/rules/queue.py": {"LEAST_MICROUSD"},  # with less left nothing begins
 }
 """What looks like one and limits no spending."""

@@ -33,6 +33,7 @@ from agents.gateway.services.makers import FREE, draft_maker, keep_offers, own_m
 from agents.gateway.services.prices import start_provider
 from agents.gateway.services.records import close_answered, close_failed, open_call
 from agents.gateway.services.routes import Route
+from billing.adapters.limits import table_row
 from core.errors import FactoryError, NotFound
 from core.ids import new_id
 from core.models import Mode
@@ -46,8 +47,6 @@ _QUESTION = "Answer with the one word: ready"
 _ROOM_TOKENS = 16
 _READ_TOKENS = 64
 """About what the question is, to see whose answer costs least."""
-MOST_MICROUSD = 1_000
-"""What the call that proves a key may cost; a key with none but dearer models is proved by their list."""
 _PATIENCE = Patience(first_token_s=20, silence_s=10, total_s=30)
 
 
@@ -59,7 +58,7 @@ class Proof:
         model: who was asked; empty: nobody, because no model of this key has a price.
         cost_microusd: what the call cost; 0 when nobody was asked.
         said: the answer, shortened.
-        too_dear: the cheapest model, where even its word could cost more than `MOST_MICROUSD`; nobody was asked then.
+        too_dear: the cheapest model, where even its word could cost more than the table of limits gives it; nobody was asked then.
         offered: how many models the maker's own list holds; None: it gives none out.
     """
 
@@ -89,9 +88,7 @@ class Proof:
     def _why_not(self) -> str:
         if not self.too_dear:
             return "none of its models has a price"
-        return (
-            f"a word of its cheapest model, {self.too_dear}, could cost more than ${to_usd(MOST_MICROUSD):f}"
-        )
+        return f"a word of its cheapest model, {self.too_dear}, could cost more than ${to_usd(_most_microusd()):f}"
 
 
 def prove_key(provider: str, key: str | None = None, *, by: str) -> Proof:
@@ -168,7 +165,7 @@ def _needs_real() -> None:
 def _prove(maker: Provider, key: str, *, fresh: str | None, by: str) -> Proof:
     offers, line = _offers(maker, key)
     trial = _trial(maker, offers, line)
-    is_dear = trial is not None and trial.route.bound_microusd > MOST_MICROUSD
+    is_dear = trial is not None and trial.route.bound_microusd > _most_microusd()
     reply = _carry_out(trial) if trial and not is_dear else None
     proof = _proof(maker, offers, trial, reply)
     with transaction.atomic():
@@ -290,3 +287,8 @@ def _in_plain_words(fault: ProviderFault, line: Line) -> FactoryError:
             return MakerBusy(**({"seconds": fault.retry_after_s} if fault.retry_after_s else {}))
         case _:
             return MakerSilent(address=line.base_url, why=fault.words or fault.kind)
+
+
+def _most_microusd() -> int:
+    """What the word that proves a key may cost; a key with none but dearer models is proved by their list."""
+    return table_row("key_check")["call"]
