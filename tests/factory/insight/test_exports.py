@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 import time_machine
+from django.db import connection
 from django.utils import timezone
 from langfuse._client.attributes import LangfuseOtelSpanAttributes
 from langfuse.api.core.serialization import convert_and_respect_annotation_metadata
@@ -167,6 +168,8 @@ def test_what_cannot_be_read_is_dropped_alone(
 
 
 def test_what_cannot_be_encoded_is_dropped_alone(story: Story, store: Receiver) -> None:
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL takes no half of a letter")
     attempt = the_attempt(story)
     uses = ToolCall.objects.filter(turn__session__assignment_id=attempt.pk)
     uses.update(arguments={"query": "half a letter \ud83d"})
@@ -183,6 +186,8 @@ def test_what_cannot_be_encoded_is_dropped_alone(story: Story, store: Receiver) 
 
 
 def test_a_verdict_that_cannot_be_encoded_is_dropped_alone(story: Story, store: Receiver) -> None:
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL takes no half of a letter")
     odd, sound = Verdict.objects.all()[:2]
     Verdict.objects.filter(pk=odd.pk).update(reasons=["half a letter \ud83d"])
     for verdict in (odd, sound):
@@ -281,7 +286,7 @@ def test_nothing_secret_and_nobodys_address_leaves(story: Story, store: Receiver
 def test_names_of_people_and_things_are_redacted_and_short(story: Story, store: Receiver) -> None:
     attempt = the_attempt(story)
     Task.objects.filter(pk=attempt.task_id).update(title=f"Write to ada@example.org with {KEY}")
-    Dag.objects.filter(pk=story.build.pk).update(title="word " * 60)
+    Dag.objects.filter(pk=story.build.pk).update(title="word " * 40)
     Product.objects.filter(pk=story.product.pk).update(name=f"Mail of ada@example.org, {KEY}")
     Agent.objects.filter(name="Rex").update(name="bob@example.org")
     queue_export(Kind.ATTEMPT, attempt.pk)
