@@ -6,7 +6,7 @@ from django.utils import timezone
 from core.ids import new_id
 from core.models import Mode
 from factory.pipeline.rules import objectives
-from factory.pipeline.rules.quote import Range, days_at
+from factory.pipeline.rules.quote import Range
 from factory.work.models import Dag, DeadLetter
 from portfolio.models import Product
 
@@ -176,11 +176,6 @@ class Quote(models.Model):
     def cost(self) -> Range:
         """What was expected, with what was not known of it."""
         return Range(self.low_microusd, self.high_microusd, tuple(self.unknown))
-
-    @property
-    def days(self) -> tuple[int, int] | None:
-        """How many days the money takes at the limit of that day; None: nothing might be spent, or its end is not known."""
-        return days_at(self.day_cap_microusd, self.cost)
 
 
 class Round(models.Model):

@@ -11,6 +11,8 @@ from agents.gateway.ports import Ear, Said, StopReason, Usage
 from agents.gateway.rules.answers import storable
 from core.registry import Json
 
+LIMITED = "rate_limit_exceeded"
+"""The code of a response that failed because its maker asks to wait."""
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -46,7 +48,8 @@ class ResponsesEar:
         self._usage = usage_of(usage, read="input", written="output") if usage else None
         if event["type"] == "response.failed":
             error = response.get("error") or {}
-            raise ProviderFault("server", is_free=False, words=str(error.get("message", "")))
+            kind = "rate_limited" if error.get("code") == LIMITED else "server"
+            raise ProviderFault(kind, is_free=False, words=str(error.get("message", "")))
         is_cut = (response.get("incomplete_details") or {}).get("reason") == "max_output_tokens"
         self._end, self._stop = event["type"], "length" if is_cut else "end"
 

@@ -20,15 +20,14 @@ _LINE_LIMIT = 8_000_000
 _KINDS = {401: "refused_us", 402: "refused_us", 403: "refused_us", 429: "rate_limited"}
 _VERSIONED = re.compile(r"/v\d\w*(?:/|$)")
 _SECONDS = re.compile(r"\d{1,5}(?:\.\d+)?", re.ASCII)
-_SURELY_NOT_STARTED = frozenset({
-    301, 307, 308,
-    400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 429,
-    500, 503, 529,
-})  # fmt: skip
+_MAY_HAVE_STARTED = (408, 409, 423, 499)
+_SURELY_NOT_STARTED = frozenset(
+    {301, 307, 308, *range(400, 500), 500, 503, 529}.difference(_MAY_HAVE_STARTED)
+)
 """What a provider answers before it begins, unbilled: it lives elsewhere, where we do not follow; it refuses; it is broken.
 
-Of all else nobody knows: 202 took it, 302 and 303 may name the place of its answer, 408 and 409 may have begun, and 502 and 504
-come from a box in between.
+Of all else nobody knows: 202 took it, 302 and 303 may name the place of its answer, a time-out, a conflict, a lock or a call that was given up may have begun, and
+502 and 504 come from a box in between.
 """
 
 

@@ -147,7 +147,8 @@ class OpenAIEar:
             piece["index"] = place = self._place_of(piece, is_named=bool(shape.get("name")))
             call = self._calls.setdefault(place, _Call(piece.get("id") or "", shape.get("name") or ""))
             raw = shape.get("arguments") or ""
-            raw = raw if isinstance(raw, str) else json.dumps(raw)
+            if not isinstance(raw, str):
+                shape["arguments"] = raw = json.dumps(raw)
             call.raw += raw
             self.written_bytes += len(raw)
 

@@ -43,8 +43,9 @@ _seen_well: dict[int, float] = {}
 """When each of our children last said that it is there, by its number."""
 _births = {"rehearsal": threading.Lock(), "litellm": threading.Lock()}
 _LITELLM_URL = "http://litellm"
-_LITELLM_START_S, _LITELLM_ANSWERS_S, _LITELLM_LOOK_S = 90.0, 5.0, 10.0
-"""How long it may take to start, and to say that it is there; and how often we ask that, when we need it."""
+_LITELLM_START_S, _LITELLM_ANSWERS_S, _LITELLM_LOOK_S = 90.0, 15.0, 10.0
+"""How long it may take to start, and to say that it is there: one that is but busy has calls in it, which would be paid for nothing.
+And how often we ask that, when we need it."""
 _NETWORK = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
 """All that the child learns of our environment: how the network is reached."""
 

@@ -4,15 +4,20 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from agents.gateway.adapters.ears import LIMITED
 from agents.gateway.adapters.http import read_json
 from agents.gateway.door.protocols import RESPONSES, Wanted
 from agents.gateway.door.refusals import told
 from agents.gateway.door.tongues import new_response
+from agents.gateway.errors import ProviderFault
 from core.errors import FactoryError
 from core.registry import Json
 
 _FATAL: Final = "invalid_prompt"
-"""The one code of a response that failed after which Codex asks no more and shows the message; after others it pays again."""
+"""The one code of a response that failed after which Codex asks no more and shows the message; after others it pays again.
+
+Where the maker itself asked to wait it hears so: it waits as long as the message says.
+"""
 
 
 @dataclass
@@ -44,7 +49,8 @@ class Out:
 
     def _failed(self, refusal: FactoryError) -> Json:
         error = told(refusal, speech="openai")["error"]
-        error |= {"code": _FATAL, "message": f"{refusal.code}: {error['message']}"}
+        may_wait = isinstance(refusal, ProviderFault) and refusal.kind == "rate_limited"
+        error |= {"code": LIMITED if may_wait else _FATAL, "message": f"{refusal.code}: {error['message']}"}
         response = {**new_response(self.wanted.model), **(self._response or {})}
         failed = {**response, "status": "failed", "error": error}
         return {"type": "response.failed", "sequence_number": self._events, "response": failed}

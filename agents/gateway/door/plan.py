@@ -189,7 +189,7 @@ def open_turn(plan: Plan, place: int, *, fallback_from: Call | None) -> Ready | 
     except (NotTranslatable, CostUnbounded):
         plan.turns.skip(place)
     except ProviderFault as fault:
-        plan.turns.fail(place, fault)
+        plan.turns.leave_out(place, fault)
     except (TierSpent, SwitchSet) as refusal:
         plan.turns.refuse(place, refusal)
     except BudgetExceeded as refusal:

@@ -249,14 +249,17 @@ class Stream:
             self._finished.update(one.get("index") for one in ended)
 
     def end(self) -> bytes:
-        """Return a last line that had no end; where all was said before, a broken one is no loss."""
+        """Return a last line that had no end; where all was said before, a broken one is no loss.
+
+        Who was asked for several choices may give fewer: it ends with its bill.
+        """
         try:
             rest = self.feed(b"\n") if self._rest else b""
         except ProviderFault:
             if not self.is_whole:
                 raise
             rest = self.left()
-        if not self.is_whole:
+        if not (self.is_whole or (self.ear.is_whole and self.said().usage is not None)):
             raise ProviderFault("cut", is_free=False, words="the stream ended early")
         return rest
 

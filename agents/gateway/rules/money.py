@@ -74,11 +74,16 @@ class Tariff(Rates):
     @cached_property
     def dearest(self) -> tuple[int, int]:
         """The dearest that a token read and a token written can be, whatever is asked: to see at a glance what surely fits."""
-        every = (self, *(step.rates for step in self.steps))
+        every = [rates for one in self.served for rates in (one, *(step.rates for step in one.steps))]
         return (
             max(rates.reading("1h", caches_by_itself=True) for rates in every),
             max(max(rates.output, rates.thought) for rates in every),
         )
+
+    @property
+    def served(self) -> "tuple[Tariff, ...]":
+        """The prices of all who may serve when the model is asked: itself, or one of its dated names."""
+        return (self, *(tariff for _, tariff in self.dated))
 
     @property
     def is_free(self) -> bool:
@@ -177,7 +182,11 @@ def cost_microusd(usage: Usage, tariff: Tariff, *, is_batch: bool = False) -> in
 
 
 def bound_microusd(most: Most, tariff: Tariff) -> int:
-    """Return what a request costs at most: everything it may use, at the dearest price it can reach."""
+    """Return what a request costs at most: everything it may use, at the dearest price it can reach, whoever serves."""
+    return max(_bound(most, one) for one in tariff.served)
+
+
+def _bound(most: Most, tariff: Tariff) -> int:
     tokens = max(
         most.prompt * rates.reading(most.writes, caches_by_itself=tariff.caches_by_itself)
         + most.completion * max(rates.output, rates.thought)

@@ -41,7 +41,7 @@ _PICTURES_OF = {re.compile(r"4o-mini"): 50_000, re.compile(r"gpt-(?:5\.[4-9]|[6-
 """More tokens than any picture is billed as, at any size, by the model's name. Source: the makers' guides to pictures; newer GPT
 look at the original in up to 30,000 patches at 1.2 tokens, Gemini at tiles of 768 pixels."""
 UNSEEN, UNSEEN_WITH_TOOLS, UNSEEN_OF_A_KNOWN_TOOL = 200, 1_000, 1_000
-"""What a template may add where only bytes can be counted; a tool that its maker describes itself is not in the bytes at all."""
+"""What a template may add where only bytes can be counted; what its maker says of a tool of its own is counted by nobody else."""
 
 
 class Unbounded(ValueError):
@@ -217,12 +217,11 @@ def most_of(reading: Reading, *, counted: int, way: Way, window_tokens: int, mod
     tokens += reading.ids if way == "vocabulary" else 0
     tokens += PER_REQUEST if way == "asked" else PER_PART * reading.parts + PER_REQUEST
     if way != "asked":
-        tokens += reading.pictures * picture_of(model)
+        tokens += reading.pictures * picture_of(model) + reading.known_tools * UNSEEN_OF_A_KNOWN_TOOL
         if reading.sealed:
             raise Unbounded("a document or a recording, which only its provider can count")
     if way == "bytes":
         tokens += UNSEEN_WITH_TOOLS if reading.has_tools else UNSEEN
-        tokens += reading.known_tools * UNSEEN_OF_A_KNOWN_TOOL
     if reading.searches:  # what is found is read again at every round
         tokens = (reading.searches + 1) * window_tokens
     return Most(tokens, reading.room, writes=reading.writes, searches=reading.searches)

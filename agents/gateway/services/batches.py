@@ -258,11 +258,7 @@ def _line(job: BatchJob) -> Line:
     Raises:
         ProviderFault: its key is gone: nothing can be known of it now.
     """
-    try:
-        return transport.line_to(job.call.model.provider, mode=job.call.mode)
-    except ProviderFault as fault:
-        fault.is_free = False
-        raise
+    return transport.line_to(job.call.model.provider, mode=job.call.mode)
 
 
 def open_batches(keys: Collection[str]) -> frozenset[str]:

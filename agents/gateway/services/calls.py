@@ -65,7 +65,7 @@ def complete(ask: Ask, *, stop: Stop, patience: Patience = PATIENCE, keep: Keep 
             turns.refuse(step.place, refusal)
         except ProviderFault as fault:
             call = _last_call(fault, call)
-            turns.fail(step.place, fault)
+            (turns.fail if fault.call_id else turns.leave_out)(step.place, fault)
             words.append(f"{choices[step.place].model}: {fault.kind} {fault.words}".strip())
         else:
             return outlast(partial(_settle, call, said, keep=keep))

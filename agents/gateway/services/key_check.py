@@ -24,12 +24,12 @@ from agents.gateway.errors import (
 )
 from agents.gateway.models import OWN_MACHINE, ModelEntry, Price, Provider
 from agents.gateway.ports import Ask, Intent, Message, Patience, Reply
-from agents.gateway.rules.money import Tariff
+from agents.gateway.rules.money import FREE, Tariff
 from agents.gateway.rules.offers import MOST_MODELS, Offer, names_offered, read_address, read_maker_name
 from agents.gateway.services.bounds import bound_of_body
 from agents.gateway.services.catalogue import tariffs_on
 from agents.gateway.services.keys import read_key, set_key
-from agents.gateway.services.makers import FREE, draft_maker, keep_offers, own_model, settle_maker
+from agents.gateway.services.makers import draft_maker, keep_offers, own_model, settle_maker
 from agents.gateway.services.prices import start_provider
 from agents.gateway.services.records import close_answered, close_failed, open_call
 from agents.gateway.services.routes import Route
@@ -131,7 +131,7 @@ def prove_address(name: str, base_url: str, key: str | None = None, *, by: str) 
     trial = Provider(name=name, protocol=Provider.Protocol.OPENAI, base_url=base_url)
     _offers(trial, fresh or NO_KEY)  # before anything is written
     maker = draft_maker(name, base_url=base_url, needs_key=fresh is not None, by=by)
-    return _prove(maker, fresh or NO_KEY, fresh=fresh, by=by)
+    return _prove(maker, fresh or NO_KEY, fresh=fresh, by=by, is_placed=True)
 
 
 def read_lists() -> int:
@@ -162,13 +162,16 @@ def _needs_real() -> None:
         raise OnlyRehearsed
 
 
-def _prove(maker: Provider, key: str, *, fresh: str | None, by: str) -> Proof:
+def _prove(maker: Provider, key: str, *, fresh: str | None, by: str, is_placed: bool = False) -> Proof:
+    """Prove the key and keep it; `is_placed`: `maker` says where it stands from now on."""
     offers, line = _offers(maker, key)
     trial = _trial(maker, offers, line)
     is_dear = trial is not None and trial.route.bound_microusd > _most_microusd()
     reply = _carry_out(trial) if trial and not is_dear else None
     proof = _proof(maker, offers, trial, reply)
     with transaction.atomic():
+        if is_placed:
+            settle_maker(maker, by=by)
         if fresh is not None:
             set_key(maker.name, fresh, by=by)
         _note(maker, offers, proof, by=by)
@@ -188,9 +191,7 @@ def _proof(
 
 
 def _note(maker: Provider, offers: Sequence[Offer] | None, proof: Proof, *, by: str) -> None:
-    """Write down what the check found; a maker that a person added is called from now on, where it stands now."""
-    if maker.added_by:
-        settle_maker(maker, by=by)
+    """Write down what the check found; a maker that a person added is called from now on."""
     if offers is not None:
         keep_offers(maker, offers)
     if proof.model:

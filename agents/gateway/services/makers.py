@@ -10,7 +10,7 @@ from django.utils import timezone
 from agents.gateway.adapters.keyring import reachable
 from agents.gateway.errors import AddressUnusable, PriceKnown
 from agents.gateway.models import OWN_MACHINE, ModelEntry, Price, Provider, ProviderKey
-from agents.gateway.rules.money import Tariff
+from agents.gateway.rules.money import FREE, Tariff
 from agents.gateway.rules.offers import (
     LEAST_WINDOW_TOKENS,
     MOST_WINDOW_TOKENS,
@@ -27,8 +27,6 @@ from core.services import audit, business_now, current_mode, publish
 
 DEAREST_USD = Decimal(10_000)
 """No model costs more for a million tokens; above it somebody mistyped."""
-FREE = Tariff(0, 0, 0, 0)
-"""What an own machine's models cost."""
 
 
 def standings() -> list[Standing]:

@@ -35,6 +35,11 @@ class Turns:
         self.faults.append(fault)
         self._failures.append(Failure(place, fault.kind, fault.retry_after_s))
 
+    def leave_out(self, place: int, fault: ProviderFault) -> None:
+        """This one is not even reached from here: nothing left, and nobody tries it again."""
+        self.faults.append(fault)
+        self._gone.add(place)
+
     def skip(self, place: int, why: FactoryError | None = None) -> None:
         """This one cannot be asked."""
         self._gone.add(place)

@@ -212,6 +212,7 @@ def test_a_child_that_hangs_is_replaced_before_a_call_is_given_to_it(
     say(way)
     first = transport._children[os.getpid(), "litellm"]
     monkeypatch.setattr(transport, "_LITELLM_LOOK_S", 0.0)
+    monkeypatch.setattr(transport, "_LITELLM_ANSWERS_S", 1.0)
 
     os.kill(first.pid, signal.SIGSTOP)
     again = say(way)

@@ -242,11 +242,11 @@ def test_arguments_that_come_as_an_object_are_read_as_one() -> None:
 def test_what_was_put_right_is_told_on_in_other_words() -> None:
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
     parts = {"choices": [{"delta": {"content": [thought, {"type": "text", "text": "Look."}]}}]}
+    objects = pieces(("a", "look", {"path": "a"}), ("b", "read", "{}"), finish="stop")
     hearing = Interpreter(OpenAIEar(), MessagesTongue("m"), openai_pieces, is_stream=True)
 
     told = b"".join(
-        hearing.feed(b"data: " + json.dumps(event).encode() + b"\n\n")
-        for event in (parts, pieces(("a", "look", "{}"), ("b", "read", "{}"), finish="stop"))
+        hearing.feed(b"data: " + json.dumps(event).encode() + b"\n\n") for event in (parts, objects)
     )
 
     events = [
@@ -257,6 +257,7 @@ def test_what_was_put_right_is_told_on_in_other_words() -> None:
     assert (
         "".join(event["delta"]["text"] for event in events if event.get("delta", {}).get("text")) == "Look."
     )
+    assert '{"path": "a"}' in [event["delta"].get("partial_json") for event in events if "delta" in event]
     assert [event["delta"]["stop_reason"] for event in events if event["type"] == "message_delta"] == [
         "tool_use"
     ]

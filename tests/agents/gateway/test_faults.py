@@ -14,10 +14,11 @@ from django.forms.models import model_to_dict
 from django.utils import timezone
 
 from agents.gateway import models
-from agents.gateway.adapters.http import fault_of
+from agents.gateway.adapters import transport
+from agents.gateway.adapters.http import Line, fault_of
 from agents.gateway.adapters.openai import OpenAIWire
 from agents.gateway.adapters.transport import WIRES
-from agents.gateway.errors import AllProvidersDown, RateLimited, Stopped
+from agents.gateway.errors import AllProvidersDown, ProviderFault, RateLimited, Stopped
 from agents.gateway.handlers import close_lost_call
 from agents.gateway.models import Call
 from agents.gateway.ports import Intent, Patience, Reply
@@ -137,7 +138,7 @@ def test_an_attempt_whose_cost_nobody_knows_is_booked_at_its_bound_and_another_i
     assert books_agree()
 
 
-REFUSALS = (400, 401, 402, 403, 404, 405, 410, 413, 415, 422, 429)
+REFUSALS = {*range(400, 500)} - {408, 409, 423, 499}
 MOVED = (301, 307, 308)
 
 
@@ -224,6 +225,28 @@ def test_whose_key_was_sealed_elsewhere_is_passed_over_and_the_check_says_so(
     assert reply.provider == "anthropic"
     found = run_checks()["models"]
     assert (found.state, "openai" in found.words) == ("fail", True)
+
+
+def test_who_is_not_even_reached_from_here_is_tried_once(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, asked = transport.line_to, []
+
+    def broken(maker: models.Provider, **more: Any) -> Line:
+        asked.append(maker.name)
+        if maker.name == "openai":
+            raise ProviderFault("unreachable", is_free=True, words="its child does not start")
+        return reached(maker, **more)
+
+    monkeypatch.setattr(transport, "line_to", broken)
+
+    ask = an_ask(intent=GPT)
+    ways = [choice.model.provider_id for choice in routes_for(ask)]
+    reply = ask_now(ask)
+
+    assert reply.provider == "anthropic"
+    assert asked == ways[: ways.index("anthropic") + 1]
+    assert Call.objects.count() == 1
 
 
 def test_who_refuses_our_key_or_account_is_known_until_it_answers_again(provider: Provider) -> None:

@@ -454,3 +454,13 @@ def test_a_key_of_a_maker_that_litellm_speaks_to_is_proved_by_a_call_alone(maker
     assert (
         states("moonshot")["kimi-k2.5"] == "unseen"
     )  # it gives out no list; a call is refused there, or not
+
+
+def test_a_key_given_later_to_an_own_machine_is_kept_and_moves_nothing(maker: Faults) -> None:
+    maker.offer("qwen3-8b.gguf")
+    prove_address("attic", maker.url, by=BY)
+
+    prove_key("attic", KEY, by=BY)
+
+    assert key_of("attic") == KEY
+    assert not AuditRow.objects.filter(verb="gateway.move_maker").exists()

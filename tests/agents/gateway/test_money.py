@@ -46,6 +46,16 @@ def test_twelve_bills_are_equal_to_the_last_digit(
     assert cost_microusd(usage, tariff, is_batch=is_batch) == cost
 
 
+def test_a_model_is_held_at_the_dearest_of_its_dated_names_for_one_of_them_may_serve() -> None:
+    old = Tariff(5_000_000, 15_000_000, 5_000_000, 5_000_000)
+    asked = Tariff(2_500_000, 10_000_000, 1_250_000, 2_500_000, dated=(("m-2024-05-13", old),))
+
+    bill = cost_microusd(Usage(1_000, 1_000), asked.of("m-2024-05-13"))
+
+    assert bound_microusd(Most(1_000, 1_000), asked) == bill == 20_000
+    assert asked.dearest == old.dearest
+
+
 def test_a_search_of_the_provider_costs_its_fee() -> None:
     tariff = Tariff(3_000_000, 15_000_000, 300_000, 3_750_000, search_microusd=10_000)
 

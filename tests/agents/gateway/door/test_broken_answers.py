@@ -236,7 +236,9 @@ def test_the_end_of_one_choice_is_not_the_end_of_all(begin: Begin, teller: Telle
 
 
 @pytest.mark.parametrize(
-    "last", [[chunk({}, "stop", index=1), USED, DONE], [USED, DONE]], ids=["all", "fewer"]
+    "last",
+    [[chunk({}, "stop", index=1), USED, DONE], [USED, DONE], [USED]],
+    ids=["all", "fewer", "fewer, and no last word"],
 )
 def test_an_answer_is_whole_when_all_choices_ended_or_the_provider_says_so(
     begin: Begin, teller: Teller, last: list[bytes]
@@ -245,7 +247,7 @@ def test_an_answer_is_whole_when_all_choices_ended_or_the_provider_says_so(
 
     answer = begin().post("/v1/chat/completions", **TWO)
 
-    assert answer.text.endswith("data: [DONE]\n\n")
+    assert ("error" in answer.text, answer.content.endswith(DONE)) == (False, DONE in last)
     assert Call.objects.get().status == "answered"
 
 
@@ -346,3 +348,16 @@ def test_a_response_that_breaks_off_ends_in_the_event_after_which_nobody_asks_ag
     assert failed.response.error.message.startswith("PROVIDER_FAULT: ")
     assert getattr(events[0], "response", failed.response).id == failed.response.id
     assert_booked_once_at_its_bound()
+
+
+def test_a_maker_that_asks_to_wait_inside_a_response_is_heard_as_one(begin: Begin, teller: Teller) -> None:
+    error = {"code": "rate_limit_exceeded", "message": "Please try again in 11s."}
+    response = {"id": "resp_1", "object": "response", "model": "gpt-5.2", "status": "failed", "error": error}
+    teller.tell(named(CREATED), 0.2, named({"type": "response.failed", "response": response}))
+
+    answer = begin().post("/v1/responses", model="gpt-5.2", input="Hi", max_output_tokens=100, stream=True)
+
+    failed = json.loads(answer.text.strip().rpartition("data: ")[2])
+    told = failed["response"]["error"]
+    assert (failed["type"], told["code"]) == ("response.failed", "rate_limit_exceeded")
+    assert "try again in 11s" in told["message"]
