@@ -2,27 +2,30 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 
 from agents.gateway.errors import BooksUnreachable
 
 T = TypeVar("T")
-BEGINNINGS, THREADS = 8, 4
-"""How many calls of one process are prepared at once, and how many other questions stand at the database; each has a connection."""
-_beginnings = ThreadPoolExecutor(BEGINNINGS, thread_name_prefix="door-begins")
-_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="door-rows")
+THREADS, SPARE = 8, 4
+"""How many questions of one process stand at the database at once, and how many more while those are all taken; each has a connection."""
+_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="door-rows")
+_spare = ThreadPoolExecutor(SPARE, thread_name_prefix="door-spare")
+_taken: set[Future[Any]] = set()
 
 
 async def in_rows(work: Callable[[], T]) -> T:
-    """Return what `work` returns, carried out in a thread that may touch rows.
+    """Return what `work` returns, carried out in a thread that may touch rows; a spare one where the others are taken.
 
     Raises:
         BooksUnreachable: the database does not answer.
     """
-    return await _in(_pool, work)
+    if len(_taken) < THREADS:
+        return await in_preparation(work)
+    return await asyncio.wrap_future(_spare.submit(_on_a_living_connection, work))
 
 
 async def in_preparation(work: Callable[[], T]) -> T:
@@ -31,11 +34,10 @@ async def in_preparation(work: Callable[[], T]) -> T:
     Raises:
         BooksUnreachable: the database does not answer.
     """
-    return await _in(_beginnings, work)
-
-
-async def _in(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(pool, _on_a_living_connection, work)
+    begun = _threads.submit(_on_a_living_connection, work)
+    _taken.add(begun)
+    begun.add_done_callback(_taken.discard)
+    return await asyncio.wrap_future(begun)
 
 
 def _on_a_living_connection(work: Callable[[], T]) -> T:

@@ -73,7 +73,7 @@ def test_bills_are_booked_and_stops_heard_while_every_beginning_waits_for_a_coun
     async def all_wait() -> str:
         waiting = [
             asyncio.ensure_future(rows.in_preparation(lambda: may_end.wait(TOGETHER_S)))
-            for _ in range(2 * rows.BEGINNINGS)
+            for _ in range(2 * rows.THREADS)
         ]
         try:
             said: Callable[[], str] = lambda: "booked"  # noqa: E731
