@@ -104,7 +104,7 @@ def test_when_the_engine_hangs_up_on_a_stream_so_do_we_and_the_bound_is_booked(
 
 
 def test_when_the_engine_hangs_up_before_the_answer_so_do_we(begin: Begin, faults: Faults) -> None:
-    faults.always(Play(delay_s=PATIENCE_S, times=None))
+    faults.always(Play(fault="silence", times=None))
     run = begin()
     engine = http.client.HTTPConnection(run.site.removeprefix("http://"))
     engine.request("POST", "/v1/chat/completions", json.dumps({**ASK, "stream": False}), run.headers)
